@@ -1,0 +1,1 @@
+"""Studies over simulated channels: many users, sizes, scenes, algorithms."""

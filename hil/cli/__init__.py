@@ -1,0 +1,1 @@
+"""The commands: the only place where errors become text and exit codes."""

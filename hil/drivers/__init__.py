@@ -1,0 +1,1 @@
+"""Instruments: the radio, the surface board, and the gate that every transmission passes."""

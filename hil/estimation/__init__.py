@@ -1,0 +1,1 @@
+"""From records to channels: alignment, estimates with their variance, predictions."""

@@ -1,0 +1,1 @@
+"""The stories, each of which reads as a table of contents."""

@@ -1,0 +1,1 @@
+"""Surface boards as data: the schema of a profile, and the bytes that it means."""

@@ -1,0 +1,306 @@
+"""The seams: what the story of an experiment needs from a radio, a surface and a clock, and the types they exchange.
+
+Everything above the drivers is written against this file. Nothing here does I/O.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Pattern, Patterns
+from hil.errors import ConfigError
+
+SweepMode = Literal["stepped", "pipelined", "codebook", "sequence", "burst", "triggered"]
+
+
+class Clock(Protocol):
+    """Time as the instruments live it: monotonic seconds. Simulated testbeds advance it themselves."""
+
+    def now_s(self) -> float: ...
+
+    def sleep(self, duration_s: float) -> None:
+        """Return once `duration_s` has passed; zero or negative returns at once."""
+        ...
+
+
+class ByteLink(Protocol):
+    """A byte stream to a board: a serial port, a TCP or UDP socket, or a simulated one. Knows no protocol."""
+
+    @property
+    def name(self) -> str:
+        """Where the stream goes, for messages: `/dev/ttyUSB0`, `tcp://192.168.4.1:8080`, `sim:opensource-ris-16x16`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transmitter and return; they travel at the link's rate.
+
+        Raises LinkTimeout where the peer holds the line off (flow control), LinkError where the port is gone.
+        """
+        ...
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        """Bytes received, as soon as there is at least one; `b""` when `timeout_s` passed without any.
+
+        Raises LinkError where the port is gone.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the elements are. Element index = row * cols + col, row 0 at the top, col 0 at the left (front view).
+
+    The order of elements on the wire is the profile's business and never leaves the driver.
+    """
+
+    rows: int
+    cols: int
+    pitch_x_m: float
+    pitch_y_m: float
+
+    @property
+    def num_elements(self) -> int:
+        return self.rows * self.cols
+
+    def positions_m(self) -> Float[np.ndarray, "element 3"]:
+        """Element centres in the surface's frame: x to the right seen from the front, y up, z out of the surface."""
+        row, col = np.divmod(np.arange(self.num_elements), self.cols)
+        x = (col - (self.cols - 1) / 2) * self.pitch_x_m
+        y = ((self.rows - 1) / 2 - row) * self.pitch_y_m
+        return np.stack([x, y, np.zeros_like(x)], axis=-1)
+
+
+@dataclass(frozen=True)
+class StateSet:
+    """The states of one element and their complex reflection, by frequency.
+
+    plus, minus: the states that stand for +1 and -1 of a Hadamard pattern.
+    """
+
+    frequency_hz: Float[np.ndarray, "sample"]
+    table: Complex[np.ndarray, "sample state"]
+    plus: int = 0
+    minus: int = 1
+
+    @property
+    def num_states(self) -> int:
+        return int(self.table.shape[-1])
+
+    def reflection(self, frequency_hz: Float[np.ndarray, "frequency"]) -> Complex[np.ndarray, "frequency state"]:
+        """Complex reflection of each state, interpolated in magnitude (dB) and unwrapped phase.
+
+        A table of one row holds at every frequency. Raises ConfigError outside the table: nothing was measured there.
+        """
+        frequency_hz = np.atleast_1d(np.asarray(frequency_hz, dtype=float))
+        if self.frequency_hz.size == 1:
+            return np.repeat(self.table.astype(complex), frequency_hz.size, axis=0)
+        low, high = self.frequency_hz[0], self.frequency_hz[-1]
+        if frequency_hz.min() < low or frequency_hz.max() > high:
+            raise ConfigError(
+                f"the surface's reflection is known from {low / 1e9:g} to {high / 1e9:g} GHz, "
+                f"not at {frequency_hz.min() / 1e9:g}-{frequency_hz.max() / 1e9:g} GHz"
+            )
+        level = 20 * np.log10(np.abs(self.table))
+        phase = np.unwrap(np.angle(self.table), axis=0)
+        columns = [
+            10 ** (np.interp(frequency_hz, self.frequency_hz, level[:, s]) / 20)
+            * np.exp(1j * np.interp(frequency_hz, self.frequency_hz, phase[:, s]))
+            for s in range(self.num_states)
+        ]
+        return np.stack(columns, axis=-1)
+
+
+@dataclass(frozen=True)
+class SurfaceTiming:
+    """How long the surface takes, in seconds.
+
+    update_s: from the last byte (or the ack, where it comes first) until the outputs change.
+    settle_s: from then until the reflection is the new one.
+    frame_s: link time of one pattern.
+    overlap_s: the part of `frame_s` that may travel while the radio captures.
+    reply_s: link time of the acknowledgement, its latency included.
+    sequence_dwell_s: shortest dwell of the on-board sequence; None where there is none.
+    """
+
+    update_s: float
+    settle_s: float
+    frame_s: float
+    overlap_s: float
+    reply_s: float
+    sequence_dwell_s: float | None = None
+
+
+@runtime_checkable
+class Surface(Protocol):
+    """An intelligent reflecting surface behind its control board. There is no off: a surface always reflects."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def states(self) -> StateSet: ...
+    @property
+    def timing(self) -> SurfaceTiming: ...
+    @property
+    def modes(self) -> Sequence[SweepMode]:
+        """Sweep modes that the board can do, best first."""
+        ...
+
+    def apply(self, pattern: Pattern) -> None:
+        """Put a pattern on the surface; return when it has settled.
+
+        Raises LinkTimeout, FramingError, BoardRejected, BoardReset, ReadbackMismatch.
+        """
+        ...
+
+    def stage(self, pattern: Pattern) -> None:
+        """Send ahead all of the next pattern that may travel without changing the surface; `commit` does the rest."""
+        ...
+
+    def commit(self) -> None:
+        """Make the staged pattern the one on the surface; return when it has settled. Raises as `apply`."""
+        ...
+
+    def read_pattern(self) -> Pattern | None:
+        """The pattern that the board says it holds; None where it cannot say. A software copy proves no hardware."""
+        ...
+
+    def check(self) -> None:
+        """Raise BoardReset if the board restarted since the last command (bytes already received are looked at)."""
+        ...
+
+    def load_codebook(self, patterns: Patterns) -> None: ...
+
+    def select(self, index: int) -> None: ...
+
+    def arm_sequence(
+        self, first: int, count: int, dwell_s: float, source: Literal["software", "timer", "trigger"]
+    ) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class RadioSettings:
+    """What the radio is asked for, and, returned by `Sdr.configure`, what the hardware took. One LO for TX and RX."""
+
+    sample_rate_hz: float
+    lo_hz: float
+    bandwidth_hz: float
+    tx_attenuation_db: float
+    rx_gain_db: float
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A block of contiguous samples, fresh: none of them is older than the call that asked for them.
+
+    samples: complex64[sample], 1.0 = full scale of the ADC.
+    time_s: testbed clock when the capture was asked for.
+    overloaded: at least one sample stood at the ADC's limit.
+    """
+
+    samples: Complex[np.ndarray, "sample"]
+    time_s: float
+    overloaded: bool
+
+
+class Sdr(Protocol):
+    """A software-defined radio with one transmitter and one receiver. Quiet unless `transmit` was called."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def configure(self, settings: RadioSettings) -> RadioSettings:
+        """Set rate, LO, bandwidth, gains in the order that takes, read each back, return what the hardware took."""
+        ...
+
+    def set_rx_gain(self, gain_db: float) -> float:
+        """Change the receive gain alone; return what the hardware took. LO phase may change with it."""
+        ...
+
+    def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
+        """Send `frame` over and over; 1.0 = full scale of the DAC.
+
+        Raises SafetyError where the gate refuses, ValueError where |re| or |im| exceeds 1 (a DAC wraps, it does not clip).
+        """
+        ...
+
+    def capture(self, num_samples: int) -> Capture: ...
+
+    def quiet(self) -> None:
+        """Nothing radiated any more: buffer gone, tones off, full attenuation, TX LO down. Safe to call at any time."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class LinkBudget:
+    """What turns ADC units into a channel, and a channel into a rate.
+
+    transmit_power_dbm: mean power P at the transmit antenna's port while sounding.
+    noise_density_dbm_hz: N0 at the receive antenna's port.
+    bandwidth_hz: B.
+    scale: channel amplitude (antenna port to antenna port) of a unit response (ADC full scale per unit of pilot).
+    calibrated: False where P/N0 is declared for reference only; rates are then labelled so.
+    """
+
+    transmit_power_dbm: float
+    noise_density_dbm_hz: float
+    bandwidth_hz: float
+    scale: float
+    calibrated: bool
+
+    @property
+    def snr_scale(self) -> float:
+        """P / (B N0), so that snr_scale * |h|^2 is the SNR of a subcarrier (paper, eq. 4)."""
+        noise_dbm = self.noise_density_dbm_hz + 10 * np.log10(self.bandwidth_hz)
+        return float(10 ** ((self.transmit_power_dbm - noise_dbm) / 10))
+
+
+@runtime_checkable
+class Truth(Protocol):
+    """What only a simulation knows. For reports and tests; no experiment may act on it."""
+
+    def response(self, pattern: Pattern) -> Complex[np.ndarray, "subcarrier"]:
+        """True channel, antenna port to antenna port, on each of the K subcarriers."""
+        ...
+
+    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]: ...
+
+
+class Closing:
+    """Mixin: `with thing:` closes it."""
+
+    def close(self) -> None:
+        raise TypeError(f"{type(self).__name__} has no close()")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class SystemClock:
+    """Wall time, monotonic, starting at zero."""
+
+    _origin_s: float = field(default_factory=time.monotonic)
+
+    def now_s(self) -> float:
+        return time.monotonic() - self._origin_s
+
+    def sleep(self, duration_s: float) -> None:
+        if duration_s > 0:
+            time.sleep(duration_s)

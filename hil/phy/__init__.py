@@ -1,0 +1,1 @@
+"""Signals: OFDM frames, delays, Hadamard patterns, rates. Pure functions of arrays."""

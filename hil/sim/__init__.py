@@ -1,0 +1,1 @@
+"""Hardware made of software: one world, its clock, and the simulated instruments that meet in it."""
