@@ -1,0 +1,234 @@
+"""The run directory: what was measured, durable before anything is computed from it.
+
+    <utc>_<testbed>_<kind>_<id>/
+      manifest.json     written first: resolved configuration, versions, identities, seed
+      events.jsonl      one fsynced line for each finished step, with the SHA-256 of its file: the checkpoint
+      steps/00012.npy   temporary file, fsync, rename
+      DONE              last: how it ended
+
+A step exists when its line in the log exists and the file has the hash that the line says. A kill at any instant loses
+at most the step in flight. No pickle anywhere: arrays are `.npy`, structured where a step has several fields.
+"""
+
+import hashlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.errors import RecordingError
+
+SCHEMA = "hil-recording/1"
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One durable unit of work.
+
+    data: an array; structured where the step has several fields.
+    facts: small JSON values (counts, seconds).
+    time_s: testbed clock at the end of the step.
+    """
+
+    data: np.ndarray
+    time_s: float
+    facts: Facts = field(default_factory=dict)
+
+
+class Recording:
+    """A run directory, opened for appending (`create`, `resume`) or for reading (`load`)."""
+
+    def __init__(self, path: Path, manifest: Facts, events: list[Facts], *, writable: bool) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._events = {event["step"]: event for event in events}
+        self._num_lines = len(events)
+        self._writable = writable
+        self.damaged: tuple[str, ...] = ()
+
+    @classmethod
+    def create(cls, root: Path, *, kind: str, testbed: str, manifest: Mapping[str, Any]) -> "Recording":
+        """Make a new run directory under `root` and write its manifest. Raises RecordingError."""
+        now = datetime.now(UTC)
+        path = root / f"{now:%Y%m%dT%H%M%SZ}_{testbed}_{kind}_{secrets.token_hex(2)}"
+        content: Facts = {"schema": SCHEMA, "kind": kind, "started_utc": now.isoformat(timespec="seconds"), **manifest}
+        with _storage(path):
+            (path / "steps").mkdir(parents=True)
+            _write_durably(path / "manifest.json", _json(content))
+        return cls(path, content, [], writable=True)
+
+    @classmethod
+    def resume(cls, path: Path) -> "Recording":
+        """Open an interrupted run to go on with it: damaged steps are set aside, to be measured again.
+
+        Raises RecordingError where it is no run directory, or its log is not readable.
+        """
+        recording = cls.load(path)
+        with _storage(path):
+            _cut_torn_line(path / "events.jsonl")
+            (path / "DONE").unlink(missing_ok=True)
+        recording._writable = True
+        recording.damaged = tuple(name for name in recording._events if recording._damage(name))
+        for name in recording.damaged:
+            del recording._events[name]
+        return recording
+
+    @classmethod
+    def load(cls, path: Path) -> "Recording":
+        """Open for reading. Raises RecordingError where it is no run directory, or its log is not readable."""
+        try:
+            manifest = json.loads((path / "manifest.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"{path}: no run directory: manifest.json: {error}") from error
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise RecordingError(f"{path}: manifest.json is not of schema {SCHEMA}")
+        return cls(path, manifest, list(_read_events(path / "events.jsonl")), writable=False)
+
+    @property
+    def time_s(self) -> float:
+        """Testbed clock at the end of the last recorded step; 0 where there is none."""
+        return max((float(event["time_s"]) for event in self._events.values()), default=0.0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the recorded steps, in the order of recording."""
+        return tuple(self._events)
+
+    @property
+    def done(self) -> Facts | None:
+        """How the run ended; None where it did not."""
+        path = self.path / "DONE"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._events
+
+    def step(self, name: str, measure: Callable[[], Step]) -> Step:
+        """The recorded step of that name; measured, and made durable before it is returned, where it is missing."""
+        if name not in self:
+            self.append(name, measure())
+        return self.read(name)
+
+    def append(self, name: str, step: Step) -> None:
+        """Make a step durable: file first, then the line that says so. Raises RecordingError; nothing is half written."""
+        if not self._writable:
+            raise RecordingError(f"{self.path}: opened for reading only")
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(step.data), allow_pickle=False)
+        blob = buffer.getvalue()
+        event: Facts = {
+            "step": name,
+            "file": f"steps/{self._num_lines:05d}.npy",
+            "sha256": hashlib.sha256(blob).hexdigest(),
+            "time_s": step.time_s,
+            "facts": step.facts,
+        }
+        with _storage(self.path):
+            _write_durably(self.path / event["file"], blob)
+            _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
+        self._events[name] = event
+        self._num_lines += 1
+
+    def read(self, name: str) -> Step:
+        """A recorded step. Raises RecordingError where it is missing or its bytes are not those that were recorded."""
+        if name not in self._events:
+            raise RecordingError(f"{self.path}: no step {name!r} was recorded")
+        if damage := self._damage(name):
+            raise RecordingError(f"{self.path}: step {name!r}: {damage}; `--resume` measures it again")
+        event = self._events[name]
+        data = np.load(self.path / event["file"], allow_pickle=False)
+        return Step(data, float(event["time_s"]), event["facts"])
+
+    def finish(self, outcome: Mapping[str, Any]) -> None:
+        """Write how the run ended. Raises RecordingError."""
+        with _storage(self.path):
+            _write_durably(self.path / "DONE", _json(dict(outcome)))
+
+    def _damage(self, name: str) -> str | None:
+        event = self._events[name]
+        try:
+            digest = hashlib.sha256((self.path / event["file"]).read_bytes()).hexdigest()
+        except OSError as error:
+            return str(error)
+        return (
+            None if digest == event["sha256"] else f"{event['file']} is damaged (its SHA-256 is not the recorded one)"
+        )
+
+
+def _json(value: Facts, indent: int | None = 2) -> bytes:
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False).encode()
+
+
+def _read_events(path: Path) -> Iterator[Facts]:
+    """Lines of the log; a last line without its line feed was never acknowledged and does not count."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    except OSError as error:
+        raise RecordingError(f"{path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            event = json.loads(line)
+            missing = {"step", "file", "sha256", "time_s", "facts"} - event.keys()
+        except (ValueError, AttributeError) as error:
+            raise RecordingError(f"{path}:{number}: not a line of this log: {error}") from error
+        if missing or Path(event["file"]).parent != Path("steps"):
+            raise RecordingError(f"{path}:{number}: not a line of this log: {sorted(missing) or event['file']}")
+        yield event
+
+
+def _cut_torn_line(path: Path) -> None:
+    if path.exists():
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def _write_durably(path: Path, blob: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(blob)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_directory(path.parent)
+
+
+def _append_durably(path: Path, line: bytes) -> None:
+    """Append whole or not at all: a full disk must not leave half a line in front of the next one."""
+    with path.open("ab") as file:
+        size = file.tell()
+        try:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            os.truncate(path, size)
+            raise
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage(path: Path) -> Iterator[None]:
+    """Maps the file system's errors to RecordingError with what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordingError(
+            f"{path}: cannot be written: {error.strerror or error}. What was recorded before is kept: "
+            f"make room or rights, then `hil run ... --resume {path}`"
+        ) from error

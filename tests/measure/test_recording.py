@@ -1,0 +1,165 @@
+"""What a run directory promises: acknowledged steps survive anything, damage is named, nothing is half written."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hil.errors import RecordingError
+from hil.measure import recording as recording_module
+from hil.measure.recording import Recording, Step
+
+
+def new(tmp_path: Path) -> Recording:
+    return Recording.create(tmp_path, kind="closed_loop", testbed="bench", manifest={"seed": 1})
+
+
+def step(value: float) -> Step:
+    return Step(np.full(3, value), time_s=value, facts={"retaken": 0})
+
+
+def test_a_step_reads_back_as_written_with_its_clock_and_facts(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    structured = np.zeros(2, dtype=[("response", "c8", (4,)), ("noise_var", "f4")])
+    structured["response"][1] = 1 + 2j
+    recording.append("sweep/0", Step(structured, time_s=1.5, facts={"retaken": 2}))
+    loaded = Recording.load(recording.path).read("sweep/0")
+    np.testing.assert_array_equal(loaded.data, structured)
+    assert (loaded.time_s, loaded.facts) == (1.5, {"retaken": 2})
+
+
+def test_a_recorded_step_is_not_measured_again(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    assert recording.step("a", lambda: step(1.0)).time_s == 1.0
+    again = Recording.resume(recording.path)
+    assert again.step("a", lambda: pytest.fail("measured twice")).time_s == 1.0
+    assert again.time_s == 1.0
+
+
+def test_a_flipped_bit_is_named_when_read_and_measured_again_on_resume(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    for value in (1.0, 2.0):
+        recording.append(f"s{value:.0f}", step(value))
+    file = recording.path / "steps/00000.npy"
+    blob = bytearray(file.read_bytes())
+    blob[-1] ^= 1
+    file.write_bytes(blob)
+    with pytest.raises(RecordingError, match=r"'s1'.*00000\.npy is damaged"):
+        Recording.load(recording.path).read("s1")
+    for _ in range(2):  # the mended run survives being resumed once more
+        resumed = Recording.resume(recording.path)
+        assert resumed.step("s1", lambda: step(9.0)).time_s == 9.0
+        assert resumed.step("s2", lambda: pytest.fail("was not damaged")).time_s == 2.0
+    assert resumed.damaged == ()
+
+
+def test_a_torn_last_line_was_never_acknowledged(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    recording.append("a", step(1.0))
+    with (recording.path / "events.jsonl").open("ab") as log:
+        log.write(b'{"step": "b", "fi')
+    resumed = Recording.resume(recording.path)
+    assert resumed.names == ("a",)
+    resumed.append("b", step(2.0))
+    assert Recording.load(recording.path).names == ("a", "b")
+
+
+def test_a_foreign_line_in_the_log_is_refused_with_its_place(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    (recording.path / "events.jsonl").write_text('{"step": "a"}\n')
+    with pytest.raises(RecordingError, match=r"events\.jsonl:1: not a line of this log"):
+        Recording.load(recording.path)
+
+
+def test_the_log_cannot_point_outside_its_directory(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    recording.append("a", step(1.0))
+    event = json.loads((recording.path / "events.jsonl").read_text())
+    event["file"] = "../../secret.npy"
+    (recording.path / "events.jsonl").write_text(json.dumps(event) + "\n")
+    with pytest.raises(RecordingError, match="not a line of this log"):
+        Recording.load(recording.path)
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="allow_pickle"):
+        new(tmp_path).append("a", Step(np.array([object()]), time_s=0.0))
+
+
+@pytest.mark.parametrize("failing", ["_write_durably", "_sync_directory"])
+def test_a_full_disk_is_one_clear_error_and_what_was_recorded_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    recording = new(tmp_path)
+    recording.append("a", step(1.0))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recording_module, failing, full)
+        with pytest.raises(RecordingError, match=r"No space left.*--resume"):
+            recording.append("b", step(2.0))
+    resumed = Recording.resume(recording.path)
+    assert resumed.names == ("a",)
+    resumed.append("b", step(2.0))
+    assert resumed.read("b").time_s == 2.0
+
+
+def test_no_run_directory_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"no run directory: manifest\.json"):
+        Recording.load(tmp_path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut=st.integers(0, 3000))
+def test_a_log_cut_at_any_byte_loses_only_unacknowledged_steps(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    recording = new(tmp_path_factory.mktemp("run"))
+    for index in range(4):
+        recording.append(f"s{index}", step(float(index)))
+    log = recording.path / "events.jsonl"
+    content = log.read_bytes()
+    log.write_bytes(content[:cut])
+    kept = content[:cut].count(b"\n")
+    resumed = Recording.resume(recording.path)
+    assert resumed.names == tuple(f"s{index}" for index in range(kept))
+    assert all(resumed.read(name).time_s == float(name[1:]) for name in resumed.names)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from hil.measure.recording import Recording, Step
+recording = Recording.create(Path(sys.argv[1]), kind="k", testbed="t", manifest={})
+for index in range(1000):
+    recording.append(str(index), Step(np.full(2000, index), time_s=float(index)))
+    print(index, flush=True)
+"""
+
+
+def test_kill_minus_nine_loses_no_acknowledged_step(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    acknowledged = -1
+    for line in child.stdout:
+        acknowledged = int(line)
+        if acknowledged == 12:
+            break
+    child.kill()
+    acknowledged = max([acknowledged, *(int(line) for line in child.stdout)])
+    child.stdout.close()
+    child.wait(timeout=10)
+    (path,) = tmp_path.iterdir()
+    resumed = Recording.resume(path)
+    assert len(resumed.names) >= acknowledged + 1
+    assert all(resumed.read(name).data[0] == int(name) for name in resumed.names)
