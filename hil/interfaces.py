@@ -4,7 +4,7 @@ Everything above the drivers is written against this file. Nothing here does I/O
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, runtime_checkable
@@ -13,6 +13,9 @@ import numpy as np
 
 from hil.arrays import Complex, Float, Pattern, Patterns
 from hil.errors import ConfigError
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total) as work goes on."""
 
 SweepMode = Literal["stepped", "pipelined", "codebook", "sequence", "burst", "triggered"]
 
@@ -275,6 +278,10 @@ class Truth(Protocol):
         ...
 
     def no_surface(self) -> Complex[np.ndarray, "subcarrier"]: ...
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """For callers who do not watch."""
 
 
 class Closing:
