@@ -4,9 +4,13 @@ Each key carries its unit in its name and a line of documentation here. Unknown 
 range are refused as `file:line: path: what is wrong, what is allowed` before anything is opened.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hil.yamlfile import load_yaml
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -236,3 +240,19 @@ class ClosedLoopConfig(Section):
 
 
 ExperimentConfig = ClosedLoopConfig
+
+
+# ------------------------------------------------------------------------------------------------------------ files
+
+
+def load_testbed(path: str | Path, overrides: Mapping[str, object] | None = None) -> TestbedConfig:
+    """The station that a file describes; overrides by dotted path, `{"radio.lo_hz": 5.6e9}`.
+
+    Raises ConfigError listing every problem with file and line, also where there is no such file.
+    """
+    return load_yaml(path, TestbedConfig, overrides)
+
+
+def load_experiment(path: str | Path, overrides: Mapping[str, object] | None = None) -> ExperimentConfig:
+    """The procedure that a file describes; otherwise as `load_testbed`."""
+    return load_yaml(path, ExperimentConfig, overrides)
