@@ -1,0 +1,40 @@
+"""The power plan: what is asked for is what is radiated, and a response in ADC units becomes a channel."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hil.config import PowerConfig
+from hil.errors import ConfigError
+from hil.interfaces import RadioSettings
+from hil.phy.link_budget import attenuation_db, link_budget
+
+POWER = PowerConfig(
+    tx_full_scale_dbm=7,
+    tx_chain_gain_db=-2,
+    radiated_power_dbm=-10,
+    rx_full_scale_dbm=0,
+    rx_chain_gain_db=-1,
+    noise_figure_db=9,
+)
+
+
+@given(wanted=st.floats(-80, 0), rms=st.floats(-4, 0))
+def test_the_attenuation_radiates_what_is_asked_and_never_more(wanted: float, rms: float) -> None:
+    power = POWER.model_copy(update={"radiated_power_dbm": wanted})
+    radiated = power.tx_full_scale_dbm + rms + power.tx_chain_gain_db - attenuation_db(power, rms)
+    assert wanted - 0.25 <= radiated <= wanted + 1e-9
+
+
+def test_a_plan_that_cannot_be_met_says_what_can() -> None:
+    with pytest.raises(ConfigError, match=r"30 dBm cannot be reached.*-87\.8 to 2\.0 dBm"):
+        attenuation_db(POWER.model_copy(update={"radiated_power_dbm": 30.0}), -3.0)
+
+
+def test_a_received_level_is_traced_back_to_the_channel() -> None:
+    """A full-scale sine leaves the antenna with 7 - 20 - 2 dBm; through -60 dB and the receive chain it fills
+    the ADC to -15 - 60 - 1 + 30 = -46 dBFS."""
+    settings = RadioSettings(1e6, 2.4e9, 1e6, tx_attenuation_db=20, rx_gain_db=30)
+    budget = link_budget(POWER, 1e6, settings)
+    assert 10 ** (-46 / 20) * budget.scale == pytest.approx(10 ** (-60 / 20))
+    assert budget.snr_scale == pytest.approx(10 ** ((-10 - (-174 + 9 + 60)) / 10))
