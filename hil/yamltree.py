@@ -89,7 +89,8 @@ class Document:
         """Value at a path; raises LookupError where there is none."""
         node: Any = self.root
         for part in path:
-            if not isinstance(node, dict if isinstance(part, str) else list):
+            container: type[Any] = dict if isinstance(part, str) else list
+            if not isinstance(node, container):
                 raise LookupError(dotted(path))
             node = node[part]
         return node
