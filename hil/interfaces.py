@@ -252,7 +252,7 @@ class LinkBudget:
     transmit_power_dbm: mean power P at the transmit antenna's port while sounding.
     noise_density_dbm_hz: N0 at the receive antenna's port.
     bandwidth_hz: B.
-    scale: channel amplitude (antenna port to antenna port) of a unit response (ADC full scale per unit of pilot).
+    scale: channel amplitude, antenna port to antenna port, of a received amplitude of 1 (ADC full scale) on a subcarrier.
     calibrated: False where P/N0 is declared for reference only; rates are then labelled so.
     """
 

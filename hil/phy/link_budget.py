@@ -25,10 +25,13 @@ def attenuation_db(power: PowerConfig, frame_rms_dbfs: float) -> float:
     return -(-needed_db // ATTENUATION_STEP_DB) * ATTENUATION_STEP_DB
 
 
-def link_budget(power: PowerConfig, bandwidth_hz: float, settings: RadioSettings) -> LinkBudget:
+def link_budget(
+    power: PowerConfig, bandwidth_hz: float, settings: RadioSettings, *, pilot_amplitude: float
+) -> LinkBudget:
     """What turns ADC units into a channel and a channel into a rate, for the settings that the hardware took.
 
-    A unit response (ADC full scale for DAC full scale) is the amplitude gain `scale` from antenna port to antenna port.
+    pilot_amplitude: of one pilot in the transmitted frame, DAC full scale = 1.
+    A received amplitude of 1 (ADC full scale) on a subcarrier is the channel `scale`, antenna port to antenna port.
     """
     gain_db = (
         power.tx_full_scale_dbm
@@ -42,6 +45,6 @@ def link_budget(power: PowerConfig, bandwidth_hz: float, settings: RadioSettings
         transmit_power_dbm=power.radiated_power_dbm,
         noise_density_dbm_hz=THERMAL_NOISE_DBM_HZ + power.noise_figure_db,
         bandwidth_hz=bandwidth_hz,
-        scale=amplitude_from_db(-gain_db),
+        scale=amplitude_from_db(-gain_db) / pilot_amplitude,
         calibrated=power.calibrated,
     )

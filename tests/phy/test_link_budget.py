@@ -35,6 +35,6 @@ def test_a_received_level_is_traced_back_to_the_channel() -> None:
     """A full-scale sine leaves the antenna with 7 - 20 - 2 dBm; through -60 dB and the receive chain it fills
     the ADC to -15 - 60 - 1 + 30 = -46 dBFS."""
     settings = RadioSettings(1e6, 2.4e9, 1e6, tx_attenuation_db=20, rx_gain_db=30)
-    budget = link_budget(POWER, 1e6, settings)
-    assert 10 ** (-46 / 20) * budget.scale == pytest.approx(10 ** (-60 / 20))
+    budget = link_budget(POWER, 1e6, settings, pilot_amplitude=0.1)
+    assert 0.1 * 10 ** (-46 / 20) * budget.scale == pytest.approx(10 ** (-60 / 20))
     assert budget.snr_scale == pytest.approx(10 ** ((-10 - (-174 + 9 + 60)) / 10))

@@ -1,0 +1,130 @@
+"""Figures of a run, drawn from arrays. Each function returns a matplotlib Figure; `save` writes it as PNG."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Pattern
+from hil.units import power_db
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {"all_zero": "0.55", "best_pilot": "tab:orange", "stm": "tab:blue", "chosen": "tab:red"}
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure as PNG and return its path."""
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def response_figure(
+    frequency_hz: Float[np.ndarray, "subcarrier"],
+    snr: Mapping[str, Float[np.ndarray, "subcarrier"]],
+    truth: Mapping[str, Float[np.ndarray, "subcarrier"]] | None = None,
+) -> "Figure":
+    """SNR over the band for each arm as measured; in simulation the true one as a thin line.
+
+    snr, truth: snr_scale * |h|^2 on each subcarrier, by arm.
+    """
+    figure, (axes,) = _panels(1)
+    for name, values in snr.items():
+        axes.plot(
+            frequency_hz / 1e6,
+            power_db(np.maximum(values, 1e-6)),
+            ".",
+            ms=2.5,
+            color=COLOURS.get(name),
+            label=_title(name),
+        )
+    for name, values in (truth or {}).items():
+        axes.plot(frequency_hz / 1e6, power_db(values), lw=0.8, color=COLOURS.get(name))
+    levels = power_db(np.maximum(np.concatenate(list(snr.values())), 1e-6))
+    axes.set_ylim(float(np.percentile(levels, 1)) - 6, float(levels.max()) + 3)
+    axes.set(
+        xlabel="frequency from the carrier [MHz]",
+        ylabel="SNR [dB]",
+        title="Received on each subcarrier (points: measured" + ("; lines: true)" if truth else ")"),
+    )
+    axes.legend(loc="lower right", ncols=4, markerscale=4)
+    return figure
+
+
+def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
+    """State of each element, front view, one panel an arm."""
+    figure, panels = _panels(len(patterns), width=3.2)
+    for axes, (name, pattern) in zip(panels, patterns.items(), strict=True):
+        axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest")
+        axes.set(title=_title(name), xlabel="column", ylabel="row")
+    return figure
+
+
+def prediction_figure(
+    frequency_hz: Float[np.ndarray, "subcarrier"],
+    measured: Complex[np.ndarray, "subcarrier"],
+    predicted: Complex[np.ndarray, "subcarrier"],
+    nmse_db: float,
+) -> "Figure":
+    """Amplitude and phase of a pattern that the estimate never saw, predicted and measured (paper, Fig. 2)."""
+    figure, (amplitude, phase) = _panels(2)
+    megahertz = frequency_hz / 1e6
+    for axes, part in ((amplitude, _level_db), (phase, _unwrapped_deg)):
+        axes.plot(megahertz, part(measured), ".", ms=3, color="0.5", label="measured")
+        axes.plot(megahertz, part(predicted), lw=1.2, color="tab:red", label="predicted")
+        axes.set_xlabel("frequency from the carrier [MHz]")
+    amplitude.set(ylabel="|h| [dB]", title=f"A held-out pattern, prediction NMSE {nmse_db:.1f} dB")
+    phase.set(ylabel="phase [deg]")
+    amplitude.legend()
+    return figure
+
+
+def rates_figure(
+    names: Sequence[str],
+    rate_mbps: Sequence[float],
+    interval_mbps: Sequence[tuple[float, float]],
+    true_mbps: Mapping[str, float] | None,
+    bound_mbps: float | None,
+) -> "Figure":
+    """Measured rate of each arm with its confidence interval, the true rate and the certified bound where known."""
+    figure, (axes,) = _panels(1)
+    place = np.arange(len(names))
+    errors = np.abs(np.array(interval_mbps).T - np.array(rate_mbps))
+    axes.bar(
+        place,
+        rate_mbps,
+        yerr=errors,
+        capsize=4,
+        color=[COLOURS.get(name, "tab:green") for name in names],
+        label="measured",
+    )
+    if true_mbps:
+        axes.plot(place, [true_mbps[name] for name in names], "k_", ms=28, mew=1.5, label="true")
+    if bound_mbps is not None:
+        axes.axhline(bound_mbps, color="k", ls=":", label="certified bound on the estimate")
+    axes.set_xticks(place, [_title(name) for name in names])
+    axes.set(ylabel="rate [Mbit/s]")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def _panels(count: int, width: float = 6.4) -> tuple["Figure", list["Axes"]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * count, 4.0), layout="constrained")
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _title(name: str) -> str:
+    return {"stm": "STM"}.get(name, name.replace("_", " "))
+
+
+def _level_db(values: Complex[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "subcarrier"]:
+    return power_db(np.abs(values) ** 2)
+
+
+def _unwrapped_deg(values: Complex[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "subcarrier"]:
+    return np.rad2deg(np.unwrap(np.angle(values)))
