@@ -1,0 +1,50 @@
+"""Sylvester's Hadamard matrices: their rows without the matrix, their transform by two small products.
+
+H[i, j] = (-1)^popcount(i & j), symmetric, H @ H = order * I.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.arrays import Complex, Int
+
+
+def order_for(num_columns: int) -> int:
+    """Smallest power of two that is at least `num_columns`."""
+    if num_columns < 1:
+        raise ValueError("a Hadamard matrix needs at least one column")
+    return 1 << (num_columns - 1).bit_length()
+
+
+def entries(rows: Int[np.ndarray, "row"], columns: Int[np.ndarray, "column"]) -> Int[np.ndarray, "row column"]:
+    """+1 / -1 entries (int8) at the given rows and columns of any Sylvester matrix that is large enough."""
+    parity = np.bitwise_count(np.bitwise_and.outer(rows, columns)) & 1
+    return np.asarray(1 - 2 * parity.astype(np.int8))
+
+
+def transform(values: Complex[np.ndarray, "order *rest"]) -> Complex[np.ndarray, "order *rest"]:
+    """H @ values along the first axis, unnormalised, in natural order; keeps the precision of complex input.
+
+    H = H_a (x) H_b with a b = order, so two products with matrices of size sqrt(order) do it.
+    Raises ValueError where the first axis is not a power of two.
+    """
+    order, rest = values.shape[0], values.shape[1:]
+    if order_for(order) != order:
+        raise ValueError(f"{order} values: the transform needs a power of two")
+    outer = 1 << (order.bit_length() // 2)
+    inner = order // outer
+    real = _as_real(values).reshape(outer, inner, -1)
+    real = np.matmul(_matrix(inner, real.dtype), real)
+    real = _matrix(outer, real.dtype) @ real.reshape(outer, -1)
+    return np.ascontiguousarray(real.reshape(order, -1)).view(values.dtype).reshape(order, *rest)
+
+
+def _as_real(values: NDArray[np.complexfloating]) -> NDArray[np.floating]:
+    """Real and imaginary parts side by side on a last axis; the transform is real, so it acts on both alike."""
+    flat = np.ascontiguousarray(values.reshape(values.shape[0], -1))
+    return flat.view(flat.real.dtype)
+
+
+def _matrix(order: int, dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
+    index = np.arange(order)
+    return entries(index, index).astype(dtype)

@@ -1,0 +1,130 @@
+"""The sounding waveform: one OFDM symbol that the transmitter repeats without a gap.
+
+A cyclic frame needs no cyclic prefix: any window of whole periods sees the channel's circular convolution, and a window
+that starts elsewhere in the period sees it shifted (`hil.phy.sync`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float, Int
+from hil.config import OfdmConfig
+from hil.units import amplitude_from_db
+
+PilotName = Literal["constant", "zadoff_chu", "newman"]
+
+
+def pilot_sequence(name: PilotName, length: int) -> Complex[np.ndarray, "subcarrier"]:
+    """Pilots of unit modulus.
+
+    constant: the paper's; all power in one sample of the symbol (crest factor 10 log10(length), 27 dB at 500).
+    zadoff_chu: root 1 (Chu 1972). newman: quadratic phases pi m^2 / length (Newman 1965, Boyd 1986).
+    """
+    m = np.arange(length)
+    match name:
+        case "constant":
+            return np.ones(length, dtype=complex)
+        case "zadoff_chu":
+            return np.asarray(np.exp(-1j * np.pi * m * (m + length % 2) / length))
+        case "newman":
+            return np.asarray(np.exp(1j * np.pi * m**2 / length))
+
+
+@dataclass(frozen=True)
+class OfdmGrid:
+    """Subcarriers in monotonic order, DC at index num_subcarriers // 2, and the frame that sounds them.
+
+    frame[t] = amplitude * sum_k pilot[k] exp(2j pi (k - K//2) t / L): one period as the DAC gets it, 1.0 = full scale.
+    amplitude: of each pilot at the DAC; the frame's peak of |re| and |im| stands at the stated level below full scale.
+    used: subcarriers that carry a pilot; the others are zero in every response.
+    """
+
+    num_subcarriers: int
+    fft_size: int
+    bandwidth_hz: float
+    used: Bool[np.ndarray, "subcarrier"]
+    pilot: Complex[np.ndarray, "subcarrier"]
+    frame: Complex[np.ndarray, "sample"]
+    amplitude: float
+
+    @classmethod
+    def from_config(cls, config: OfdmConfig, peak_dbfs: float) -> "OfdmGrid":
+        """The grid of a testbed; its frame peaks at `peak_dbfs` (`RadioConfig.frame_peak_dbfs`)."""
+        used = np.ones(config.num_subcarriers, dtype=bool)
+        used[config.num_subcarriers // 2] = not config.skip_dc
+        return cls.build(config.num_subcarriers, config.fft_size, config.bandwidth_hz, used, config.pilot, peak_dbfs)
+
+    @classmethod
+    def build(
+        cls,
+        num_subcarriers: int,
+        fft_size: int,
+        bandwidth_hz: float,
+        used: Bool[np.ndarray, "subcarrier"],
+        pilot_name: PilotName,
+        peak_dbfs: float,
+    ) -> "OfdmGrid":
+        """A grid with any set of used subcarriers (guards, DC).
+
+        Raises ValueError where the subcarriers do not fit in the symbol, or the peak not in the DAC.
+        """
+        if fft_size < num_subcarriers:
+            raise ValueError(f"{num_subcarriers} subcarriers do not fit in {fft_size} samples")
+        if peak_dbfs > 0:
+            raise ValueError(f"a peak of {peak_dbfs:g} dBFS does not fit in the DAC")
+        pilot = np.zeros(num_subcarriers, dtype=complex)
+        pilot[used] = pilot_sequence(pilot_name, int(used.sum()))
+        bins = np.zeros(fft_size, dtype=complex)
+        bins[_bins(num_subcarriers, fft_size)] = pilot
+        waveform = np.fft.ifft(bins) * fft_size
+        peak = float(np.maximum(np.abs(waveform.real), np.abs(waveform.imag)).max())
+        amplitude = amplitude_from_db(peak_dbfs) / peak
+        frame = (amplitude * waveform).astype(np.complex64)
+        return cls(num_subcarriers, fft_size, bandwidth_hz, used, pilot, frame, amplitude)
+
+    @property
+    def frequencies_hz(self) -> Float[np.ndarray, "subcarrier"]:
+        """Baseband frequency of each subcarrier."""
+        return (np.arange(self.num_subcarriers) - self.num_subcarriers // 2) * (
+            self.bandwidth_hz / self.num_subcarriers
+        )
+
+    @property
+    def sample_rate_hz(self) -> float:
+        return self.bandwidth_hz * self.fft_size / self.num_subcarriers
+
+    @property
+    def symbol_s(self) -> float:
+        """Duration of one period of the frame."""
+        return self.num_subcarriers / self.bandwidth_hz
+
+    @property
+    def crest_factor_db(self) -> float:
+        """Peak envelope over rms, on the samples of the frame."""
+        envelope = np.abs(self.frame) ** 2
+        return float(10 * np.log10(envelope.max() / envelope.mean()))
+
+    @property
+    def mean_power_dbfs(self) -> float:
+        """Mean power of the frame, relative to a full-scale sine."""
+        return float(10 * np.log10(np.mean(np.abs(self.frame) ** 2)))
+
+    def demodulate(self, samples: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "symbol subcarrier"]:
+        """Response of each symbol: ADC full scale per DAC full scale, on each subcarrier; zero where unused.
+
+        samples: whole periods of the frame, starting anywhere in it. White noise of variance v in the samples gives
+        noise of variance v / (fft_size * amplitude^2). Raises ValueError for part periods.
+        """
+        if samples.size == 0 or samples.size % self.fft_size:
+            raise ValueError(f"{samples.size} samples are not whole symbols of {self.fft_size}")
+        spectrum = np.fft.fft(samples.reshape(-1, self.fft_size), axis=-1, norm="forward")
+        matched: Complex[np.ndarray, "symbol subcarrier"] = spectrum[:, _bins(self.num_subcarriers, self.fft_size)]
+        matched *= (self.pilot.conj() / self.amplitude).astype(matched.dtype)
+        return matched
+
+
+def _bins(num_subcarriers: int, fft_size: int) -> Int[np.ndarray, "subcarrier"]:
+    """FFT bin of each subcarrier."""
+    return (np.arange(num_subcarriers) - num_subcarriers // 2) % fft_size

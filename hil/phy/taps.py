@@ -1,0 +1,107 @@
+"""Channels whose delays lie in a window: the few dimensions that a measured response can have.
+
+A path with a fractional delay leaks over all integer taps (a truncated DFT loses up to -15 dB of it), so the basis is
+that of the responses themselves: the leading singular vectors of all delays in the window (discrete prolate spheroidal
+sequences, Slepian 1978).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float
+
+GUARD_RIDGE = 1e-3  # relative to a subcarrier's unit energy; bounds the noise that unseen band edges would amplify
+
+
+def delay_response(
+    num_subcarriers: int, delay_taps: Float[np.ndarray, "path"]
+) -> Complex[np.ndarray, "subcarrier path"]:
+    """Response of unit paths; delays in taps of 1/B, fractional and negative ones included."""
+    k = np.arange(num_subcarriers) - num_subcarriers // 2
+    return np.asarray(np.exp(-2j * np.pi / num_subcarriers * np.outer(k, delay_taps)))
+
+
+@dataclass(frozen=True)
+class DelayBasis:
+    """Orthonormal basis of the responses with delays in [first, last] taps, and the projection of measurements on it.
+
+    basis: complex[subcarrier, tap], orthonormal over all subcarriers, unused ones included (they are interpolated).
+    projector: complex[tap, subcarrier], least squares on the used subcarriers, ridge where guards need it.
+    """
+
+    basis: Complex[np.ndarray, "subcarrier tap"]
+    projector: Complex[np.ndarray, "tap subcarrier"]
+    first: float
+    last: float
+
+    @classmethod
+    def build(
+        cls,
+        used: Bool[np.ndarray, "subcarrier"],
+        first: float,
+        last: float,
+        *,
+        tolerance: float = 3e-3,
+        ridge: float | None = None,
+    ) -> "DelayBasis":
+        """Basis of the window from `first` to `last` taps.
+
+        tolerance: singular values below it (relative to the largest) are dropped; 3e-3 keeps 45 dB of any path inside.
+        ridge: regularisation of the least squares; None: none where all but a few subcarriers are used, else 1e-3.
+        Raises ValueError for an empty window or one longer than the symbol.
+        """
+        num_subcarriers = used.size
+        if not 0 <= last - first < num_subcarriers:
+            raise ValueError(f"no window from {first:g} to {last:g} taps in a symbol of {num_subcarriers}")
+        grid = np.linspace(first, last, 4 * int(np.ceil(last - first)) + 8)
+        left, singular, _ = np.linalg.svd(delay_response(num_subcarriers, grid), full_matrices=False)
+        basis = left[:, singular > tolerance * singular[0]]
+        if ridge is None:
+            ridge = 0.0 if np.mean(used) > 0.98 else GUARD_RIDGE
+        seen = basis * used[:, None]
+        gram = seen.conj().T @ seen + ridge * np.eye(basis.shape[1])
+        return cls(basis, np.linalg.solve(gram, seen.conj().T), first, last)
+
+    @property
+    def num_taps(self) -> int:
+        """Dimensions of the basis."""
+        return int(self.basis.shape[1])
+
+    @property
+    def effective_taps(self) -> float:
+        """Dimensions that the used subcarriers determine (trace of the projection): below `num_taps` under a ridge."""
+        return float(np.einsum("tk,kt->", self.projector, self.basis).real)
+
+    @property
+    def noise_gain(self) -> Float[np.ndarray, "tap"]:
+        """Variance of each projected tap for unit noise variance on a subcarrier."""
+        return np.asarray(np.sum(np.abs(self.projector) ** 2, axis=1))
+
+    @property
+    def leverage(self) -> Float[np.ndarray, "subcarrier"]:
+        """Noise variance of a projected response on each subcarrier, for unit noise variance before."""
+        return np.asarray(np.sum(np.abs(self.basis @ self.projector) ** 2, axis=1))
+
+    def project(self, responses: Complex[np.ndarray, "*batch subcarrier"]) -> Complex[np.ndarray, "*batch tap"]:
+        """Coordinates of responses measured on the used subcarriers (what stands on the others is ignored)."""
+        return np.asarray(responses @ self.projector.T.astype(responses.dtype))
+
+    def respond(self, taps: Complex[np.ndarray, "*batch tap"]) -> Complex[np.ndarray, "*batch subcarrier"]:
+        """Responses on all subcarriers of channels given by their coordinates."""
+        return np.asarray(taps @ self.basis.T.astype(taps.dtype))
+
+
+def delay_profile(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Float[np.ndarray, "delay"]:
+    """Mean power over circular delay, on `size` points of one symbol (K points: taps of 1/B)."""
+    num_subcarriers = responses.shape[-1]
+    bins = np.zeros((*responses.shape[:-1], size), dtype=responses.dtype)
+    bins[..., (np.arange(num_subcarriers) - num_subcarriers // 2) % size] = responses
+    power = np.abs(np.fft.ifft(bins, axis=-1)) ** 2
+    return np.asarray(power.reshape(-1, size).mean(axis=0), dtype=float)
+
+
+def place_window(profile: Float[np.ndarray, "delay"], length: int) -> int:
+    """Start of the circular window of `length` points that holds the most energy."""
+    wrapped = np.concatenate([[0.0], np.cumsum(np.concatenate([profile, profile[: length - 1]]))])
+    return int(np.argmax(wrapped[length:] - wrapped[:-length]))
