@@ -1,0 +1,116 @@
+"""One sounding: capture whole periods of the pilot frame, average them, know how noisy the average is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float
+from hil.errors import ConfigError, MeasurementError, Overload
+from hil.interfaces import Capture, Sdr
+from hil.phy.ofdm import OfdmGrid
+
+BURST_SIGMAS = 8.0  # spread of a symbol's residual energy is about 1/sqrt(K): a false alarm is out of reach
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """The channel as one capture showed it, at an unknown start in the period (see `hil.phy.sync`).
+
+    response: complex64[subcarrier], ADC full scale per DAC full scale, mean of the symbols; zero on unused subcarriers.
+    noise_var: variance of that mean on one subcarrier, from the scatter of the symbols.
+    overloaded: a capture before this one clipped and was thrown away (this one did not).
+    time_s: testbed clock when the capture was asked for.
+    retakes: captures thrown away before this one: clipped, or hit by bursts.
+    symbols: number of symbols averaged.
+    """
+
+    response: Complex[np.ndarray, "subcarrier"]
+    noise_var: float
+    overloaded: bool
+    time_s: float
+    retakes: int
+    symbols: int
+
+    @property
+    def snr_db(self) -> float:
+        """Mean SNR of a used subcarrier of the averaged response, the noise's own energy subtracted."""
+        used = self.response != 0
+        power = float(np.mean(np.abs(self.response[used]) ** 2)) - self.noise_var
+        return float(10 * np.log10(max(power, np.finfo(float).tiny) / self.noise_var))
+
+
+class Sounder:
+    """Sounds the channel with a radio that already sends the grid's frame."""
+
+    def __init__(self, sdr: Sdr, grid: OfdmGrid, repetitions: int, *, max_retakes: int = 5) -> None:
+        """Raises ConfigError for fewer than two repetitions: the noise is known from their scatter."""
+        if repetitions < 2:
+            raise ConfigError(f"ofdm.repetitions: {repetitions} cannot show the noise, at least 2 are needed")
+        self.grid = grid
+        self.repetitions = repetitions
+        self._sdr = sdr
+        self._max_retakes = max_retakes
+
+    @property
+    def capture_s(self) -> float:
+        """Duration of one capture's samples."""
+        return self.repetitions * self.grid.symbol_s
+
+    def sound(self) -> Sounding:
+        """One clean sounding; captures that clipped, or that bursts hit in more than half of the symbols, are retaken.
+
+        Raises Overload or MeasurementError where `max_retakes` further tries bring none.
+        """
+        clipped = bursts = 0
+        while clipped + bursts <= self._max_retakes:
+            capture = self._sdr.capture(self.repetitions * self.grid.fft_size)
+            if capture.overloaded:
+                clipped += 1
+                continue
+            symbols = self.grid.demodulate(capture.samples)
+            clean = clean_symbols(symbols[:, self.grid.used])
+            if 2 * clean.sum() >= self.repetitions:
+                return _average(symbols[clean], self.grid, capture, clipped, bursts)
+            bursts += 1
+        raise self._give_up(clipped, bursts)
+
+    def _give_up(self, clipped: int, bursts: int) -> Overload | MeasurementError:
+        tries = clipped + bursts
+        if clipped:
+            return Overload(
+                f"receiver: {clipped} of {tries} captures of {self.repetitions} symbols clipped at the ADC; "
+                "lower radio.rx_gain_db by 6 dB, or the transmit power, or look for another transmitter in the band"
+            )
+        return MeasurementError(
+            f"receiver: interference hit most symbols of {tries} captures in a row; listen to the band, "
+            "move radio.lo_hz, or raise sweep.max_retakes"
+        )
+
+
+def clean_symbols(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> Bool[np.ndarray, "symbol"]:
+    """Which symbols only noise keeps apart: those whose distance from the mean of the clean ones is the common one.
+
+    symbols: on the used subcarriers only. The threshold is the median distance plus `BURST_SIGMAS` of its spread.
+    """
+    clean = np.ones(len(symbols), dtype=bool)
+    for _ in range(len(symbols) // 2):
+        residual = _energy(symbols - symbols[clean].mean(axis=0))
+        spread = 1 + BURST_SIGMAS / np.sqrt(symbols.shape[1])
+        worst = int(np.argmax(np.where(clean, residual, 0)))
+        if residual[worst] <= spread * np.median(residual[clean]):
+            break
+        clean[worst] = False
+    return clean
+
+
+def _average(
+    symbols: Complex[np.ndarray, "symbol subcarrier"], grid: OfdmGrid, capture: Capture, clipped: int, bursts: int
+) -> Sounding:
+    count = len(symbols)
+    mean = symbols.mean(axis=0)
+    scatter = float(_energy((symbols - mean)[:, grid.used]).sum()) / (count - 1) / int(grid.used.sum())
+    return Sounding(mean.astype(np.complex64), scatter / count, clipped > 0, capture.time_s, clipped + bursts, count)
+
+
+def _energy(values: Complex[np.ndarray, "symbol subcarrier"]) -> Float[np.ndarray, "symbol"]:
+    return np.asarray(np.einsum("sk,sk->s", values, values.conj()).real, dtype=float)

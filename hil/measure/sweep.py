@@ -1,0 +1,113 @@
+"""The sweep: which patterns, in which order, and the loop that puts each on the surface and sounds it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Int, Patterns
+from hil.config import SweepConfig
+from hil.phy.hadamard import entries, order_for
+
+Scheme = Literal["pairs", "hadamard", "hadamard_plus_one"]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Every sounding of a sweep, known before it starts.
+
+    Sounding i shows signs[i, n] = sign[i] * H[row[i], column[n]] * mask[n], H the Sylvester matrix of `order`;
+    `plus` and `minus` are the states that stand for +1 and -1.
+    column: Hadamard column of each element. Where the order exceeds the number of elements, column 0 (constant) is left
+    to the direct channel.
+    """
+
+    scheme: Scheme
+    order: int
+    column: Int[np.ndarray, "element"]
+    mask: Int[np.ndarray, "element"]
+    row: Int[np.ndarray, "pattern"]
+    sign: Int[np.ndarray, "pattern"]
+    plus: int
+    minus: int
+    block_size: int
+
+    @classmethod
+    def from_config(
+        cls, config: SweepConfig, num_elements: int, *, plus: int = 0, minus: int = 1, seed: int = 0
+    ) -> "SweepPlan":
+        """Plan of a surface of any size: the order is the next power of two. Mask and order of rows follow the seed."""
+        order = order_for(num_elements)
+        column = np.arange(num_elements) + (order > num_elements)
+        mask_seed, shuffle_seed = np.random.SeedSequence(seed).spawn(2)
+        mask = np.ones(num_elements, dtype=np.int8)
+        if config.scramble:
+            mask = np.random.default_rng(mask_seed).choice(np.array([-1, 1], dtype=np.int8), num_elements)
+        rows = np.arange(order)
+        if config.shuffle:
+            rows = np.random.default_rng(shuffle_seed).permutation(order)
+        row, sign = _soundings(config.scheme, rows)
+        return cls(config.scheme, order, column, mask, row, sign, plus, minus, config.block)
+
+    @property
+    def num_elements(self) -> int:
+        return self.column.size
+
+    @property
+    def num_patterns(self) -> int:
+        return self.row.size
+
+    @property
+    def num_blocks(self) -> int:
+        return -(-self.num_patterns // self.block_size)
+
+    @property
+    def partner(self) -> Int[np.ndarray, "pattern"]:
+        """Index of the sounding that shows the complement; -1 where the plan has none."""
+        index = np.full((2, self.order), -1)
+        index[(self.sign < 0).astype(int), self.row] = np.arange(self.num_patterns)
+        return np.asarray(index[(self.sign > 0).astype(int), self.row])
+
+    def block(self, index: int) -> slice:
+        """The soundings of one durable step. Raises IndexError past the last."""
+        if not 0 <= index < self.num_blocks:
+            raise IndexError(f"block {index} of {self.num_blocks}")
+        return slice(index * self.block_size, min((index + 1) * self.block_size, self.num_patterns))
+
+    def signs(self, which: slice = slice(None)) -> Int[np.ndarray, "pattern element"]:
+        """int8 +1 / -1 of each element."""
+        return np.asarray(entries(self.row[which], self.column) * self.mask * self.sign[which, None])
+
+    def patterns(self, which: slice = slice(None)) -> Patterns:
+        """State indices of each element, as the surface gets them."""
+        return np.where(self.signs(which) > 0, self.plus, self.minus).astype(np.uint8)
+
+
+def _soundings(
+    scheme: Scheme, rows: Int[np.ndarray, "row"]
+) -> tuple[Int[np.ndarray, "pattern"], Int[np.ndarray, "pattern"]]:
+    """Row and sign of each sounding: complements stand right behind their rows, so that the room holds still."""
+    match scheme:
+        case "pairs":
+            return np.repeat(rows, 2), np.tile(np.array([1, -1], dtype=np.int8), rows.size)
+        case "hadamard":
+            return rows, np.ones(rows.size, dtype=np.int8)
+        case "hadamard_plus_one":
+            sign = np.ones(rows.size + 1, dtype=np.int8)
+            sign[1] = -1
+            return np.concatenate([rows[:1], rows]), sign
+
+
+@dataclass(frozen=True)
+class SoundingBlock:
+    """Soundings in the order they were taken, as arrays: what a durable step stores.
+
+    resets: restarts of the board that were found (and whose soundings were retaken).
+    """
+
+    response: Complex[np.ndarray, "pattern subcarrier"]
+    noise_var: Float[np.ndarray, "pattern"]
+    time_s: Float[np.ndarray, "pattern"]
+    retakes: Int[np.ndarray, "pattern"]
+    overloaded: int
+    resets: int
