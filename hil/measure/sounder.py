@@ -16,7 +16,7 @@ BURST_SIGMAS = 8.0  # spread of a symbol's residual energy is about 1/sqrt(K): a
 class Sounding:
     """The channel as one capture showed it, at an unknown start in the period (see `hil.phy.sync`).
 
-    response: complex64[subcarrier], ADC full scale per DAC full scale, mean of the symbols; zero on unused subcarriers.
+    response: complex64[subcarrier], received amplitude (ADC full scale = 1), mean of the symbols; zero where unused.
     noise_var: variance of that mean on one subcarrier, from the scatter of the symbols.
     overloaded: a capture before this one clipped and was thrown away (this one did not).
     time_s: testbed clock when the capture was asked for.

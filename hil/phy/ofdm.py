@@ -112,16 +112,16 @@ class OfdmGrid:
         return float(10 * np.log10(np.mean(np.abs(self.frame) ** 2)))
 
     def demodulate(self, samples: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "symbol subcarrier"]:
-        """Response of each symbol: ADC full scale per DAC full scale, on each subcarrier; zero where unused.
+        """Amplitude received on each subcarrier, ADC full scale = 1, over its unit pilot; zero where unused.
 
         samples: whole periods of the frame, starting anywhere in it. White noise of variance v in the samples gives
-        noise of variance v / (fft_size * amplitude^2). Raises ValueError for part periods.
+        noise of variance v / fft_size. Raises ValueError for part periods.
         """
         if samples.size == 0 or samples.size % self.fft_size:
             raise ValueError(f"{samples.size} samples are not whole symbols of {self.fft_size}")
         spectrum = np.fft.fft(samples.reshape(-1, self.fft_size), axis=-1, norm="forward")
         matched: Complex[np.ndarray, "symbol subcarrier"] = spectrum[:, _bins(self.num_subcarriers, self.fft_size)]
-        matched *= (self.pilot.conj() / self.amplitude).astype(matched.dtype)
+        matched *= self.pilot.conj().astype(matched.dtype)
         return matched
 
 
