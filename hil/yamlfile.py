@@ -118,8 +118,10 @@ class _Explainer:
 
 
 def _contradicts(schema: Schema, value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
     fixed = {key: child["const"] for key, child in schema.get("properties", {}).items() if "const" in child}
-    return isinstance(value, dict) and any(value.get(key, const) != const for key, const in fixed.items())
+    return schema.get("type") != "object" or any(value.get(key, const) != const for key, const in fixed.items())
 
 
 def _child(schema: Schema, part: str | int) -> Schema | None:

@@ -25,7 +25,7 @@ TreePath = tuple[str | int, ...]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
-MAX_DIGITS = 40  # of an integer: beyond any quantity, below what makes int() slow
+MAX_DIGITS = 40  # of a number: beyond any quantity, below what makes int() and regular expressions slow
 
 _PARSER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _INT = re.compile(r"[-+]?(0|[1-9](_?[0-9])*|0x[0-9a-fA-F]+)")
@@ -259,7 +259,9 @@ class _Builder:
         """Meaning of an unquoted word, after the core schema of YAML 1.2."""
         if text in _WORDS:
             return _WORDS[text]
-        if _INT.fullmatch(text) and len(text) <= MAX_DIGITS:
+        if len(text) > MAX_DIGITS:
+            return text
+        if _INT.fullmatch(text):
             return int(text, 0)
         if _NOT_FINITE.fullmatch(text):
             _refuse(self._name, line, f"{text} is not a number, finite numbers are allowed")
