@@ -38,6 +38,13 @@ class ByteLink(Protocol):
         """Where the stream goes, for messages: `/dev/ttyUSB0`, `tcp://192.168.4.1:8080`, `sim:opensource-ris-16x16`."""
         ...
 
+    def open(self) -> None:
+        """Open the stream; where it is open, close it first: a TCP server sees a new connection, an Arduino restarts.
+
+        Bytes that were under way are gone. Raises NotConnected.
+        """
+        ...
+
     def write(self, data: bytes) -> None:
         """Hand bytes to the transmitter and return; they travel at the link's rate.
 
