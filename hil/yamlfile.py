@@ -56,11 +56,20 @@ class _Explainer:
         self._replaced = replaced
 
     def text(self, errors: list[ErrorDetails]) -> str:
-        placed = [(path, error) for error in errors for path in [self._path(error)]]
+        placed = [(self._path(error), error) for error in map(self._located, errors)]
         placed.sort(key=lambda item: self._document.line(item[0]))
         lines = dict.fromkeys(self._line(path, error) for path, error in placed[:MAX_PROBLEMS])
         rest = len(placed) - MAX_PROBLEMS
         return "\n".join([*lines, f"{self._name}: and {rest} more problems"] if rest > 0 else lines)
+
+    def _located(self, error: ErrorDetails) -> ErrorDetails:
+        """A validator that looks at several keys may name the one to blame: `key.of.it: why`."""
+        message = error["msg"].removeprefix("Value error, ")
+        told, _, why = message.partition(": ")
+        place = (*self._path(error), *told.split("."))
+        if error["type"] != "value_error" or not why:
+            return error
+        return {**error, "loc": place, "msg": why if self._document.has(place) else message}
 
     def _path(self, error: ErrorDetails) -> TreePath:
         """Where in the tree: pydantic's location without the tags of unions that it puts between the keys."""

@@ -178,8 +178,12 @@ def profile_json_schema() -> dict[str, Any]:
     return FirmwareProfile.model_json_schema()
 
 
-def describe(profile: FirmwareProfile) -> dict[str, str]:
-    """A profile in words, by topic, for tables and messages."""
+def describe(profile: FirmwareProfile) -> list[str]:
+    """A profile in words, one line a topic."""
+    return [f"{topic}: {words}" for topic, words in _topics(profile).items()]
+
+
+def _topics(profile: FirmwareProfile) -> dict[str, str]:
     layout, timing, can = profile.geometry, profile.timing, profile.capabilities
     return {
         "title": profile.title,
