@@ -1,12 +1,15 @@
-"""The sweep: which patterns, in which order, and the loop that puts each on the surface and sounds it."""
+"""The sweep: which patterns, in which order, and how long it must take at least."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Int, Patterns
+from hil.arrays import Int, Patterns
 from hil.config import SweepConfig
+from hil.errors import ConfigError
+from hil.interfaces import SurfaceTiming, SweepMode
 from hil.phy.hadamard import entries, order_for
 
 Scheme = Literal["pairs", "hadamard", "hadamard_plus_one"]
@@ -98,16 +101,28 @@ def _soundings(
             return np.concatenate([rows[:1], rows]), sign
 
 
-@dataclass(frozen=True)
-class SoundingBlock:
-    """Soundings in the order they were taken, as arrays: what a durable step stores.
+def choose_mode(requested: SweepMode | Literal["auto"], available: Sequence[SweepMode]) -> SweepMode:
+    """How the board steps: what was asked for, or the first of the board's modes that this sweep knows.
 
-    resets: restarts of the board that were found (and whose soundings were retaken).
+    Raises ConfigError where the board, or this sweep, cannot do what was asked for.
     """
+    known: tuple[SweepMode, ...] = ("stepped", "pipelined")
+    possible = [mode for mode in available if mode in known]
+    if requested == "auto" and possible:
+        return possible[0]
+    for mode in possible:
+        if mode == requested:
+            return mode
+    raise ConfigError(f"sweep.mode: {requested} is not possible here; this board and radio do {', '.join(possible)}")
 
-    response: Complex[np.ndarray, "pattern subcarrier"]
-    noise_var: Float[np.ndarray, "pattern"]
-    time_s: Float[np.ndarray, "pattern"]
-    retakes: Int[np.ndarray, "pattern"]
-    overloaded: int
-    resets: int
+
+def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float, turnaround_s: float) -> float:
+    """Shortest time from one pattern to the next that link, surface and radio allow.
+
+    max(link time that can overlap the capture, settle + symbols + USB turn-around) + link time that cannot overlap;
+    the acknowledgement is waited for, nothing overlaps when stepped.
+    capture_s: samples of one sounding. turnaround_s: from the request of a capture to its first sample.
+    """
+    overlap_s = timing.overlap_s if mode == "pipelined" else 0.0
+    radio_s = timing.update_s + timing.settle_s + capture_s + turnaround_s
+    return max(overlap_s, radio_s) + timing.frame_s - overlap_s + timing.reply_s

@@ -1,0 +1,155 @@
+"""The loop that puts one pattern after another on the surface and sounds each."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
+from hil.errors import BoardReset
+from hil.interfaces import Surface, SweepMode
+from hil.measure.sounder import Sounder, Sounding
+from hil.measure.sweep import SweepPlan
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class SoundingBlock:
+    """Soundings in the order of their patterns: what a durable step stores. Fields as in `Sounding`.
+
+    retakes: captures thrown away for each pattern: clipped, hit by bursts, or void because the board restarted.
+    resets: restarts of the board that were found.
+    """
+
+    response: Complex[np.ndarray, "pattern subcarrier"]
+    noise_var: Float[np.ndarray, "pattern"]
+    time_s: Float[np.ndarray, "pattern"]
+    retakes: Int[np.ndarray, "pattern"]
+    overloaded: Bool[np.ndarray, "pattern"]
+    resets: int
+
+    @classmethod
+    def gather(cls, soundings: Sequence[Sounding], voids: Sequence[int]) -> "SoundingBlock":
+        """voids: soundings of each pattern that a restart of the board made void."""
+        return cls(
+            np.stack([sounding.response for sounding in soundings]),
+            np.array([sounding.noise_var for sounding in soundings]),
+            np.array([sounding.time_s for sounding in soundings]),
+            np.array([sounding.retakes for sounding in soundings]) + np.asarray(voids),
+            np.array([sounding.overloaded for sounding in soundings]),
+            sum(voids),
+        )
+
+    @classmethod
+    def join(cls, blocks: Sequence["SoundingBlock"]) -> "SoundingBlock":
+        """Blocks one after the other."""
+        return cls(
+            np.concatenate([block.response for block in blocks]),
+            np.concatenate([block.noise_var for block in blocks]),
+            np.concatenate([block.time_s for block in blocks]),
+            np.concatenate([block.retakes for block in blocks]),
+            np.concatenate([block.overloaded for block in blocks]),
+            sum(block.resets for block in blocks),
+        )
+
+    def records(self) -> np.ndarray:
+        """One structured record a pattern, for `.npy`: fields response, noise_var, time_s, retakes, overloaded."""
+        num_patterns, num_subcarriers = self.response.shape
+        kinds = [("response", "<c8", (num_subcarriers,)), ("noise_var", "<f8"), ("time_s", "<f8")]
+        records = np.zeros(num_patterns, dtype=[*kinds, ("retakes", "<i4"), ("overloaded", "?")])
+        for name in records.dtype.names or ():
+            records[name] = getattr(self, name)
+        return records
+
+    @classmethod
+    def from_records(cls, records: np.ndarray, resets: int = 0) -> "SoundingBlock":
+        """The block that `records` stored; `resets` is no part of them."""
+        return cls(**{name: records[name] for name in records.dtype.names or ()}, resets=resets)
+
+
+def sound_patterns(
+    sounder: Sounder,
+    surface: Surface,
+    patterns: Patterns,
+    *,
+    mode: SweepMode = "stepped",
+    max_retakes: int = 5,
+    progress: Progress | None = None,
+) -> SoundingBlock:
+    """Put each pattern on the surface and sound it. The first is sent whole, so that no block depends on another.
+
+    mode: `stepped`, or `pipelined`, where the next pattern's bytes travel while the radio captures.
+    progress: called with the number of soundings done.
+    Raises BoardReset where one pattern meets more than `max_retakes` restarts of the board, and whatever surface and
+    sounder raise.
+    """
+    soundings: list[Sounding] = []
+    voids: list[int] = []
+    for index, pattern in enumerate(patterns):
+        ahead = patterns[index + 1] if mode == "pipelined" and index + 1 < len(patterns) else None
+        staged = mode == "pipelined" and index > 0
+        sounding, void = _sound_through_resets(sounder, surface, pattern, ahead, staged, max_retakes)
+        soundings.append(sounding)
+        voids.append(void)
+        if progress is not None:
+            progress(index + 1)
+    return SoundingBlock.gather(soundings, voids)
+
+
+def run_sweep(
+    sounder: Sounder,
+    surface: Surface,
+    plan: SweepPlan,
+    *,
+    mode: SweepMode = "stepped",
+    max_retakes: int = 5,
+    done: Collection[int] = (),
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, SoundingBlock]]:
+    """The plan's blocks that are not `done`, each measured as it is asked for. Store one before asking for the next.
+
+    progress: called with the number of soundings of the plan up to here. Raises as `sound_patterns`.
+    """
+    for index in range(plan.num_blocks):
+        if index in done:
+            continue
+        which = plan.block(index)
+
+        def advanced(count: int, start: int = which.start) -> None:
+            if progress is not None:
+                progress(start + count)
+
+        yield (
+            index,
+            sound_patterns(
+                sounder, surface, plan.patterns(which), mode=mode, max_retakes=max_retakes, progress=advanced
+            ),
+        )
+
+
+def _sound_through_resets(
+    sounder: Sounder, surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool, max_retakes: int
+) -> tuple[Sounding, int]:
+    """One sounding, and how many before it were void because the board restarted and lost its pattern."""
+    for void in range(max_retakes + 1):
+        try:
+            return _step(sounder, surface, pattern, ahead, staged and void == 0), void
+        except BoardReset as error:
+            reset = error
+    raise BoardReset(
+        f"the surface's board restarted {max_retakes + 1} times while one pattern was sounded ({reset}); "
+        "look at its supply and its cable"
+    ) from reset
+
+
+def _step(sounder: Sounder, surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> Sounding:
+    if staged:
+        surface.commit()
+    else:
+        surface.apply(pattern)
+    if ahead is not None:
+        surface.stage(ahead)
+    sounding = sounder.sound()
+    surface.check()
+    return sounding
