@@ -67,7 +67,7 @@ class _Explainer:
         message = error["msg"].removeprefix("Value error, ")
         told, _, why = message.partition(": ")
         place = (*self._path(error), *told.split("."))
-        if error["type"] != "value_error" or not why:
+        if error["type"] != "value_error" or not why or " " in told:
             return error
         return {**error, "loc": place, "msg": why if self._document.has(place) else message}
 

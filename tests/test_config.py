@@ -82,7 +82,7 @@ WRONG = {  # what is replaced, by what: line, and words of the message
     "sample rate too low": ("bandwidth_hz: 20e6", "bandwidth_hz: 2.1e5", 7, "a sample rate of 0.2625 MS/s"),
     "band upside down": ("low_hz: 5.47e9", "low_hz: 5.8e9", 24, "safety.bands.0: low_hz must be below high_hz"),
     "two users of one name": (
-        "users:\n", "users:\n  - {name: desk, position_m: [1, 1, 1]}\n", 1, "names must differ"
+        "users:\n", "users:\n  - {name: desk, position_m: [1, 1, 1]}\n", 20, "names must differ"
     ),
     "no user": ("users:\n  - {name: desk, position_m: [2, -1, 1]}", "users: []", 20, "users: got []; allowed: a list"),
     "two coordinates": ("[1.2, 0.9, 1.2]", "[1.2, 0.9]", 19, "transmitter_m.2: is missing"),
