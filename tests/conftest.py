@@ -1,0 +1,59 @@
+"""Shared by all tests: array axes are checked at run time, one thread a process, and what a `wire` test needs.
+
+`@pytest.mark.wire` needs the libiio C library and a pseudo-terminal; `@pytest.mark.wire("libiio", "iio_info")` names
+what it needs: `libiio`, `pty`, or a program. Where something is missing the test is skipped with the reason; with
+HIL_REQUIRE_WIRE=1 that is a failure, so that no machine that should run these tests skips them unseen.
+"""
+
+import importlib
+import os
+import shutil
+import warnings
+from functools import cache
+
+import jaxtyping
+import pytest
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")  # read by numpy and torch, which nothing above has loaded yet
+
+jaxtyping.install_import_hook("hil", "beartype.beartype")
+
+
+def _no_libiio() -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("adi")
+    except Exception as error:  # noqa: BLE001  the library raises bare Exception, OSError or ImportError
+        return f"pyadi-iio does not load ({error}); apt-get install -y libiio0, pip install 'pylibiio>=0.25,<1'"
+    return None
+
+
+def _no_pty() -> str | None:
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except (AttributeError, OSError) as error:
+        return f"no pseudo-terminal ({error})"
+    return None
+
+
+@cache
+def _missing(need: str) -> str | None:
+    """Why `need` cannot be had on this machine; None where it can."""
+    if need == "libiio":
+        return _no_libiio()
+    if need == "pty":
+        return _no_pty()
+    return None if shutil.which(need) else f"no program {need}; apt-get install -y libiio-utils"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs = [need for mark in item.iter_markers("wire") for need in (mark.args or ("libiio", "pty"))]
+    reasons = [reason for need in needs if (reason := _missing(need))]
+    if not reasons:
+        return
+    if os.environ.get("HIL_REQUIRE_WIRE") == "1":
+        pytest.fail(f"HIL_REQUIRE_WIRE=1, but {'; '.join(reasons)}", pytrace=False)
+    pytest.skip("; ".join(reasons))
