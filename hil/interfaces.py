@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -291,13 +291,16 @@ def no_progress(_stage: str, _done: int, _total: int) -> None:
     """For callers who do not watch."""
 
 
+_Closing = TypeVar("_Closing", bound="Closing")
+
+
 class Closing:
     """Mixin: `with thing:` closes it."""
 
     def close(self) -> None:
         raise TypeError(f"{type(self).__name__} has no close()")
 
-    def __enter__(self) -> Self:
+    def __enter__(self: _Closing) -> _Closing:  # not typing.Self: the tests' type checker refuses it here
         return self
 
     def __exit__(

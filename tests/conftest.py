@@ -11,11 +11,11 @@ import shutil
 import warnings
 from functools import cache
 
-import jaxtyping
-import pytest
-
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")  # read by numpy and torch, which nothing above has loaded yet
+    os.environ.setdefault(_variable, "1")  # read by numpy and torch when they load
+
+import jaxtyping  # noqa: E402  loads numpy
+import pytest  # noqa: E402
 
 jaxtyping.install_import_hook("hil", "beartype.beartype")
 
