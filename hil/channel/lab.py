@@ -1,8 +1,8 @@
 """`lab`: a furnished room with the surface on one wall, antennas a metre or a few away (image sources and clutter).
 
 Free space (Friis), one mirror image in each wall, floor and ceiling, and one bounce at each body of a random but fixed
-clutter; antennas are isotropic, elements receive over their own gain. Simplifications: walls reflect alike at every
-angle and polarisation, no second bounces, waves are plane over the surface.
+clutter; antennas are isotropic, wavefronts spherical. Simplifications: walls reflect alike at every angle and
+polarisation, there are no second bounces, an element's pattern is taken at the surface's centre.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Float
-from hil.channel.elements import element_amplitude
+from hil.channel.elements import aperture_amplitude
 from hil.channel.frame import delay_s, distance_m
 from hil.channel.paths import Paths, Scene
 from hil.errors import ConfigError
@@ -76,9 +76,9 @@ def lab_scene(
     def hop(antenna_m: Float[np.ndarray, "3"], visible: bool = True) -> Paths:
         ways = _bounces(options, bodies, strength, antenna_m, np.zeros(3))
         towards = ways.source_m / np.linalg.norm(ways.source_m, axis=-1, keepdims=True)
-        gain = friis * ways.amplitude * element_amplitude(towards[:, 2], element_gain_dbi)
+        gain = friis * ways.amplitude * aperture_amplitude(towards, element_gain_dbi)
         kept = (towards[:, 2] > 0) & (visible | (np.arange(len(gain)) > 0))
-        return Paths(gain[kept] + 0j, delay_s(ways.length_m[kept]), towards[kept])
+        return Paths(gain[kept] + 0j, delay_s(ways.length_m[kept]), towards[kept], ways.source_m[kept])
 
     past = _bounces(options, bodies, strength, transmitter_m, user_m)
     return Scene(

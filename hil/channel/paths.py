@@ -5,8 +5,10 @@ two paths of slightly different length interfere as they do in a room:
 
     h(f) = sum_p gain_p exp(-2j pi (carrier + f) delay_p)                           antenna to antenna
     v_n(f) = to_n(f) from_n(f),  a hop's field at element n being
-        sum_p gain_p exp(2j pi carrier / c <direction_p, position_n>) exp(-2j pi (carrier + f) delay_p)
+        sum_p gain_p steering_pn exp(-2j pi (carrier + f) delay_p)
 
+Steering is exp(2j pi carrier / c <direction_p, position_n>) for a plane wave; a wave from a source at distance r, and
+r_n from the element, has (r / r_n) exp(2j pi carrier / c (r - r_n)).
 This is the tapped model of the IEEE Signal Processing Cup 2021 (arXiv 2102.00742, section II), not yet sampled.
 Simplification: the surface is narrowband, its steering vectors are taken at the carrier (an aperture of 64 x 0.4
 wavelengths is 6 ns wide, 0.06 of a sample at 10 MHz).
@@ -30,11 +32,14 @@ class Paths:
     delay_s: from the antenna to the other antenna, or to the surface's centre.
     direction: unit vector at the surface towards the path, surface's frame (x right, y up, z out); zeros where the
         hop has no surface.
+    source_m: where each wave spreads from (an antenna, its mirror image, the last body that it bounced at), surface's
+        frame; None where all come from so far that they are plane.
     """
 
     gain: Complex[np.ndarray, "path"]
     delay_s: Float[np.ndarray, "path"]
     direction: Float[np.ndarray, "path 3"]
+    source_m: Float[np.ndarray, "path 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,13 @@ def hop_response(
 ) -> Complex[np.ndarray, "element f"]:
     """Response of one hop, from its antenna to each element.
 
-    A steering vector is an outer product over rows and columns; paths of one elevation share the rows' factor, so
-    they are summed over the columns alone.
+    A plane wave's steering vector is an outer product over rows and columns; waves of one elevation share the rows'
+    factor, so they are summed over the columns alone.
     """
     excitation = _excitation(paths, carrier_hz, frequency_hz)
     wavenumber = 2 * np.pi * carrier_hz / SPEED_OF_LIGHT_M_S
+    if paths.source_m is not None:
+        return np.asarray(_spherical(paths.source_m, geometry, wavenumber) @ excitation)
     position = geometry.positions_m()
     along_cols = np.exp(1j * wavenumber * np.outer(position[: geometry.cols, 0], paths.direction[:, 0]))
     sines, group = np.unique(paths.direction[:, 1], return_inverse=True)
@@ -86,6 +93,14 @@ def hop_response(
         member = group == index
         np.matmul(along_cols[:, member], excitation[member], out=by_group[index])
     return np.asarray(along_rows @ by_group.reshape(sines.size, -1)).reshape(geometry.num_elements, -1)
+
+
+def _spherical(
+    source_m: Float[np.ndarray, "path 3"], geometry: Geometry, wavenumber: float
+) -> Complex[np.ndarray, "element path"]:
+    centre = np.linalg.norm(source_m, axis=-1)
+    element = np.linalg.norm(geometry.positions_m()[:, None] - source_m, axis=-1)
+    return np.asarray(centre / element * np.exp(1j * wavenumber * (centre - element)))
 
 
 def taps(

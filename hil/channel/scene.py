@@ -1,22 +1,21 @@
 """From a testbed's file to explicit paths: which generator, in whose frame, with which options."""
 
-from dataclasses import fields
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from hil.channel.frame import to_surface_frame
 from hil.channel.lab import LabOptions, lab_scene
-from hil.channel.paper import PaperOptions, paper_scene
+from hil.channel.paper import RICH, PaperOptions, paper_scene
 from hil.channel.paths import Scene
+from hil.channel.sp_cup import sp_cup_scene
 from hil.config import SceneConfig, UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry
 
 Options = TypeVar("Options")
 Position = tuple[float, float, float]
-
-RICH = {"elevation_spread_deg": 5.0, "scatterer_height_m": 10.0}
 
 
 def build_scene(
@@ -38,21 +37,33 @@ def build_scene(
     transmitter, receiver = (
         to_surface_frame(np.array(place), np.array(surface_m), facing_deg) for place in (transmitter_m, user.position_m)
     )
-    common = (config.seed, carrier_hz, transmitter, receiver, user.line_of_sight, element_gain_dbi)
     match config.kind:
-        case "paper":
-            return paper_scene(_options(PaperOptions, config, {}), *common)
-        case "paper-rich":
-            return paper_scene(_options(PaperOptions, config, RICH), *common)
+        case "paper" | "paper-rich":
+            paper = _options(RICH if config.kind == "paper-rich" else PaperOptions(), config)
+            return paper_scene(
+                paper, config.seed, carrier_hz, transmitter, receiver, user.line_of_sight, element_gain_dbi
+            )
         case "lab":
-            return lab_scene(_options(LabOptions, config, {}), *common)
+            lab = _options(LabOptions(), config)
+            return lab_scene(lab, config.seed, carrier_hz, transmitter, receiver, user.line_of_sight, element_gain_dbi)
         case "sp-cup-2021":
-            raise NotImplementedError
+            _options(_NoOptions(), config)
+            return sp_cup_scene(
+                config.seed, carrier_hz, transmitter, receiver, user.name, user.line_of_sight, element_gain_dbi
+            )
 
 
-def _options(kind: type[Options], config: SceneConfig, defaults: dict[str, float]) -> Options:
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class _NoOptions:
+    pass
+
+
+def _options(default: Options, config: SceneConfig) -> Options:
+    known = list(asdict(default))  # type: ignore[call-overload]
     unknown = sorted(set(config.options) - set(known))
     if unknown:
-        raise ConfigError(f"scene `{config.kind}` has no option {', '.join(unknown)}; it has {', '.join(known)}")
-    return kind(**{**defaults, **config.options})
+        raise ConfigError(
+            f"simulation.scene.options: scene `{config.kind}` has no {', '.join(unknown)}; "
+            f"it has {', '.join(known) or 'no options'}"
+        )
+    return replace(default, **config.options)  # type: ignore[type-var]
