@@ -8,16 +8,22 @@ HIL_REQUIRE_WIRE=1 that is a failure, so that no machine that should run these t
 import importlib
 import os
 import shutil
+import sys
 import warnings
 from functools import cache
+from types import ModuleType
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # read by numpy and torch when they load
 
 import jaxtyping  # noqa: E402  loads numpy
 import pytest  # noqa: E402
+from beartype import BeartypeConf, beartype  # noqa: E402
 
-jaxtyping.install_import_hook("hil", "beartype.beartype")
+# The hook takes its type checker by name only; an int where a float is asked for is right, as for mypy.
+sys.modules["hil_tests"] = ModuleType("hil_tests")
+setattr(sys.modules["hil_tests"], "typechecked", beartype(conf=BeartypeConf(is_pep484_tower=True)))  # noqa: B010
+jaxtyping.install_import_hook("hil", "hil_tests.typechecked")
 
 
 def _no_libiio() -> str | None:
