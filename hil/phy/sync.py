@@ -40,6 +40,6 @@ def advance_between(
     advance(response, s) * exp(-1j phase) is then the closest to the reference.
     """
     correlation = correlate(responses, reference, fft_size)
-    shift = np.argmax(np.abs(correlation), axis=-1)
+    shift = np.asarray(np.argmax(np.abs(correlation), axis=-1))
     peak = np.take_along_axis(correlation, shift[..., None], axis=-1)[..., 0]
-    return shift, np.angle(peak)
+    return shift, np.asarray(np.angle(peak))

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from hil.config import OfdmConfig
+from hil.phy.ofdm import OfdmGrid, pilot_sequence
+
+PILOTS = ("constant", "zadoff_chu", "newman")
+
+
+def grid(pilot="zadoff_chu", *, num_subcarriers=500, fft_size=640, peak_dbfs=-1.0):
+    config = OfdmConfig(num_subcarriers=num_subcarriers, num_taps=20, bandwidth_hz=10e6, fft_size=fft_size, pilot=pilot)
+    return OfdmGrid.from_config(config, peak_dbfs)
+
+
+@pytest.mark.parametrize("pilot", PILOTS)
+def test_pilots_have_unit_modulus(pilot):
+    assert_allclose(np.abs(pilot_sequence(pilot, 499)), 1)
+
+
+@pytest.mark.parametrize("pilot", PILOTS)
+def test_the_frame_peaks_where_it_was_told(pilot):
+    frame = grid(pilot, peak_dbfs=-6.0).frame
+    peak = max(np.abs(frame.real).max(), np.abs(frame.imag).max())
+    assert_allclose(20 * np.log10(peak), -6.0, atol=1e-3)
+
+
+def test_a_peak_above_full_scale_is_refused():
+    with pytest.raises(ValueError, match="DAC"):
+        grid(peak_dbfs=0.1)
+
+
+def test_the_constant_pilot_has_27_db_of_crest_and_the_others_less_than_3():
+    assert_allclose(grid("constant").crest_factor_db, 10 * np.log10(499), atol=0.1)
+    assert grid("zadoff_chu").crest_factor_db < 3
+    assert grid("newman").crest_factor_db < 3
+
+
+def test_mean_power_is_the_pilots_power():
+    g = grid()
+    assert_allclose(10 ** (g.mean_power_dbfs / 10), g.used.sum() * g.amplitude**2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pilot", PILOTS)
+def test_a_wire_is_heard_as_the_pilots_amplitude(pilot):
+    g = grid(pilot)
+    response = g.demodulate(np.tile(g.frame, 3))
+    assert_allclose(response[:, g.used], g.amplitude, rtol=1e-4)
+    assert_allclose(response[:, ~g.used], 0)
+
+
+@pytest.mark.parametrize(("num_subcarriers", "fft_size"), [(500, 640), (64, 64), (63, 80)])
+def test_a_tone_in_the_channel_is_found_on_its_subcarrier(num_subcarriers, fft_size):
+    """The channel multiplies each sinusoid of the frame; written out in time, no FFT."""
+    g = grid(num_subcarriers=num_subcarriers, fft_size=fft_size)
+    rng = np.random.default_rng(1)
+    channel = rng.normal(size=num_subcarriers) + 1j * rng.normal(size=num_subcarriers)
+    time_s = np.arange(2 * fft_size) / g.sample_rate_hz
+    received = sum(
+        g.amplitude * channel[k] * g.pilot[k] * np.exp(2j * np.pi * g.frequencies_hz[k] * time_s)
+        for k in range(num_subcarriers)
+    )
+    assert_allclose(g.demodulate(received)[:, g.used] / g.amplitude, np.tile(channel[g.used], (2, 1)), atol=1e-9)
+
+
+def test_frequencies_are_monotonic_with_zero_at_the_unused_carrier():
+    g = grid()
+    assert np.all(np.diff(g.frequencies_hz) > 0)
+    assert g.frequencies_hz[~g.used] == 0
+    assert_allclose(np.diff(g.frequencies_hz), 20e3)
+
+
+def test_noise_shrinks_by_the_length_of_the_symbol():
+    g = grid()
+    rng = np.random.default_rng(2)
+    noise = (rng.normal(size=(2, 200 * 640)) * np.sqrt(0.5)).T @ np.array([1, 1j])
+    heard = g.demodulate(noise)[:, g.used]
+    assert_allclose(np.mean(np.abs(heard) ** 2), 1 / 640, rtol=0.03)
+
+
+@pytest.mark.parametrize("size", [0, 639, 641])
+def test_part_periods_are_refused(size):
+    with pytest.raises(ValueError, match="whole symbols"):
+        grid().demodulate(np.zeros(size, dtype=complex))
