@@ -20,6 +20,7 @@ Progress = Callable[[str, int, int], None]
 SweepMode = Literal["stepped", "pipelined", "codebook", "sequence", "burst", "triggered"]
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Time as the instruments live it: monotonic seconds. Simulated testbeds advance it themselves."""
 
@@ -30,6 +31,7 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
 class ByteLink(Protocol):
     """A byte stream to a board: a serial port, a TCP or UDP socket, or a simulated one. Knows no protocol."""
 
@@ -222,6 +224,7 @@ class Capture:
     overloaded: bool
 
 
+@runtime_checkable
 class Sdr(Protocol):
     """A software-defined radio with one transmitter and one receiver. Quiet unless `transmit` was called."""
 
