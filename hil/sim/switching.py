@@ -1,0 +1,65 @@
+"""The surface in time: which patterns a capture meets, and with what share while the elements settle."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+from hil.sim.timeline import Interval, Window
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Samples first..last (last excluded) during which the same patterns have a share in the reflection.
+
+    shares: (pattern as bytes, its complex share at each sample; 1.0 where it has settled).
+    """
+
+    first: int
+    last: int
+    shares: tuple[tuple[bytes, Complex[np.ndarray, "sample"] | float], ...]
+
+
+def remainder(progress: Float[np.ndarray, "sample"]) -> Complex[np.ndarray, "sample"]:
+    """What is left of the old reflection on the way to the new one; progress runs from 0 to 1 over the settle time.
+
+    It falls linearly while its phase rings three times, so in between the reflection is neither old nor new, and is
+    exact at the end. Passive: it stays within the circle over the straight way from 1 to 0, so +-1 never exceeds 1.
+    """
+    progress = np.clip(progress, 0.0, 1.0)
+    return np.asarray((1 - progress) * np.exp(0.5j * np.pi * progress * np.sin(6 * np.pi * progress)))
+
+
+def pieces(
+    history: Sequence[Interval[bytes]], settle_s: float, window: Window, first: int, last: int
+) -> Iterator[Piece]:
+    """Cut samples first..last where a pattern starts to change or has settled.
+
+    history: the patterns from `settle_s` before the window on; the first of them has settled when the window starts.
+    """
+    changes = [(window.index(from_s), window.index(from_s + settle_s)) for from_s, _, _ in history]
+    inner = {edge for change in changes for edge in change if first < edge < last}
+    edges = sorted({first, *inner, last})
+    for start, stop in pairwise(edges):
+        started = [
+            (pattern, from_s, settled <= start)
+            for (from_s, _, pattern), (begun, settled) in zip(history, changes, strict=True)
+            if begun <= start
+        ]
+        yield Piece(start, stop, tuple(_shares(started, settle_s, window.times_s(start, stop))))
+
+
+def _shares(
+    started: list[tuple[bytes, float, bool]], settle_s: float, time_s: Float[np.ndarray, "sample"]
+) -> Iterator[tuple[bytes, Complex[np.ndarray, "sample"] | float]]:
+    """From the newest pattern back to the last settled one: each takes its part of what the newer ones left."""
+    left: Complex[np.ndarray, sample] | float = 1.0
+    for pattern, from_s, settled in reversed(started):
+        if settled:
+            yield pattern, left
+            return
+        remaining = left * remainder((time_s - from_s) / settle_s)
+        yield pattern, left - remaining
+        left = remaining
