@@ -90,14 +90,15 @@ class Sounder:
 def clean_symbols(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> Bool[np.ndarray, "symbol"]:
     """Which symbols only noise keeps apart: those whose distance from the mean of the clean ones is the common one.
 
-    symbols: on the used subcarriers only. The threshold is the median distance plus `BURST_SIGMAS` of its spread.
+    symbols: on the used subcarriers only. The threshold is the lower quartile of the distances (bursts may hit
+    more than half of the symbols) plus `BURST_SIGMAS` of its spread.
     """
     clean = np.ones(len(symbols), dtype=bool)
-    for _ in range(len(symbols) // 2):
+    while clean.sum() > 2:
         residual = _energy(symbols - symbols[clean].mean(axis=0))
         spread = 1 + BURST_SIGMAS / np.sqrt(symbols.shape[1])
         worst = int(np.argmax(np.where(clean, residual, 0)))
-        if residual[worst] <= spread * np.median(residual[clean]):
+        if residual[worst] <= spread * np.sort(residual[clean])[clean.sum() // 4]:
             break
         clean[worst] = False
     return clean

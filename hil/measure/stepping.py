@@ -1,17 +1,15 @@
 """The loop that puts one pattern after another on the surface and sounds each."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
-from hil.interfaces import Surface, SweepMode
+from hil.interfaces import Progress, Surface, SweepMode
 from hil.measure.sounder import Sounder, Sounding
 from hil.measure.sweep import SweepPlan
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,13 @@ def sound_patterns(
     *,
     mode: SweepMode = "stepped",
     max_retakes: int = 5,
+    stage: str = "sounding",
     progress: Progress | None = None,
 ) -> SoundingBlock:
     """Put each pattern on the surface and sound it. The first is sent whole, so that no block depends on another.
 
     mode: `stepped`, or `pipelined`, where the next pattern's bytes travel while the radio captures.
-    progress: called with the number of soundings done.
+    progress: called with (`stage`, soundings done, patterns).
     Raises BoardReset where one pattern meets more than `max_retakes` restarts of the board, and whatever surface and
     sounder raise.
     """
@@ -93,7 +92,7 @@ def sound_patterns(
         soundings.append(sounding)
         voids.append(void)
         if progress is not None:
-            progress(index + 1)
+            progress(stage, index + 1, len(patterns))
     return SoundingBlock.gather(soundings, voids)
 
 
@@ -109,23 +108,29 @@ def run_sweep(
 ) -> Iterator[tuple[int, SoundingBlock]]:
     """The plan's blocks that are not `done`, each measured as it is asked for. Store one before asking for the next.
 
-    progress: called with the number of soundings of the plan up to here. Raises as `sound_patterns`.
+    progress: called with ("sweep", soundings done, soundings of the plan). Raises as `sound_patterns`.
     """
+
+    def on_the_whole(stage: str, count: int, _of_block: int) -> None:
+        if progress is not None:
+            progress(stage, which.start + count, plan.num_patterns)
+
     for index in range(plan.num_blocks):
-        if index in done:
-            continue
         which = plan.block(index)
-
-        def advanced(count: int, start: int = which.start) -> None:
-            if progress is not None:
-                progress(start + count)
-
-        yield (
-            index,
-            sound_patterns(
-                sounder, surface, plan.patterns(which), mode=mode, max_retakes=max_retakes, progress=advanced
-            ),
-        )
+        if index not in done:
+            patterns = plan.patterns(which)
+            yield (
+                index,
+                sound_patterns(
+                    sounder,
+                    surface,
+                    patterns,
+                    mode=mode,
+                    max_retakes=max_retakes,
+                    stage="sweep",
+                    progress=on_the_whole,
+                ),
+            )
 
 
 def _sound_through_resets(
