@@ -64,8 +64,9 @@ class TransmitGate:
             raise SafetyError(
                 f"transmission refused: EIRP {eirp_dbm:.2f} dBm exceeds {band.max_eirp_dbm:g} dBm "
                 f"({name}.max_eirp_dbm): full scale {self._power.tx_full_scale_dbm:g} dBm, "
-                f"frame {level_dbfs:.2f} dBFS, attenuation {settings.tx_attenuation_db:g} dB, chain {self._power.tx_chain_gain_db:+g} dB, "
-                f"antenna {self._power.tx_antenna_gain_dbi:+g} dBi; lower power.radiated_power_dbm"
+                f"frame {level_dbfs:.2f} dBFS, attenuation {settings.tx_attenuation_db:g} dB, "
+                f"chain {self._power.tx_chain_gain_db:+g} dB, antenna {self._power.tx_antenna_gain_dbi:+g} dBi; "
+                "lower power.radiated_power_dbm"
             )
         return Permit(low_hz, high_hz, eirp_dbm, self._check_time(0.0))
 
