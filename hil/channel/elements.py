@@ -58,8 +58,8 @@ class LumpedCircuit:
 class Coupling:
     """Mutual coupling: an element's capacitance becomes the mean over its neighbourhood, by weight 100^(-d / lambda).
 
-    Source: the Cup's generator. The weights of an element sum to one, at the edges too. They depend on the offset alone, so the mean is a 2-D
-    convolution; its kernel is cut where the weight falls below `cutoff`.
+    Source: the Cup's generator. The weights of an element sum to one, at the edges too. They depend on the offset
+    alone, so the mean is a 2-D convolution; its kernel is cut where the weight falls below `cutoff`.
     """
 
     geometry: Geometry
@@ -72,8 +72,8 @@ class Coupling:
 
     def matrix(self) -> Float[np.ndarray, "element element"]:
         """The same as a dense matrix, uncut: 134 MB for 64 x 64. For checks and for small surfaces."""
-        position = self.geometry.positions_m()[:, :2]
-        weight = self._weight(np.linalg.norm(position[:, None] - position[None], axis=-1))
+        x, y, _ = self.geometry.positions_m().T
+        weight = self._weight(np.hypot(np.subtract.outer(x, x), np.subtract.outer(y, y)))
         return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
     def _weight(self, distance_m: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:

@@ -12,17 +12,20 @@ from hil.units import SPEED_OF_LIGHT_M_S
 def to_surface_frame(
     position_m: Float[np.ndarray, "*batch 3"], surface_m: Float[np.ndarray, "3"], facing_deg: float
 ) -> Float[np.ndarray, "*batch 3"]:
-    """Positions of the station's frame (z up) as seen from a vertical surface whose normal has azimuth `facing_deg`."""
+    """Positions of the station's frame (z up) as seen from a vertical surface.
+
+    facing_deg: azimuth of the surface's normal, from the station's x axis to its y axis.
+    """
     angle = np.radians(facing_deg)
     right = (-np.sin(angle), np.cos(angle), 0.0)
     up = (0.0, 0.0, 1.0)
     out = (np.cos(angle), np.sin(angle), 0.0)
-    return np.asarray((np.asarray(position_m) - np.asarray(surface_m)) @ np.array([right, up, out]).T)
+    return np.asarray((position_m - surface_m) @ np.array([right, up, out]).T)
 
 
 def direction(
-    azimuth: Float[np.ndarray, "*batch"], elevation: Float[np.ndarray, "*batch"]
-) -> Float[np.ndarray, "*batch 3"]:
+    azimuth: Float[np.ndarray, "*#batch"], elevation: Float[np.ndarray, "*#batch"]
+) -> Float[np.ndarray, "... 3"]:
     """Unit vectors; azimuth in radians from the normal to the right, elevation in radians from the horizontal up."""
     azimuth, elevation = np.broadcast_arrays(azimuth, elevation)
     level = np.cos(elevation)
@@ -30,10 +33,12 @@ def direction(
 
 
 def distance_m(
-    here_m: Float[np.ndarray, "*batch 3"], there_m: Float[np.ndarray, "*batch 3"]
-) -> Float[np.ndarray, "*batch"]:
-    return np.asarray(np.linalg.norm(np.asarray(here_m) - np.asarray(there_m), axis=-1))
+    here_m: Float[np.ndarray, "*#batch 3"], there_m: Float[np.ndarray, "*#batch 3"]
+) -> Float[np.ndarray, "..."]:
+    """Distance between points, broadcast."""
+    return np.asarray(np.linalg.norm(here_m - there_m, axis=-1))
 
 
 def delay_s(length_m: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    return np.asarray(length_m) / SPEED_OF_LIGHT_M_S
+    """Time that light takes in air."""
+    return np.asarray(length_m / SPEED_OF_LIGHT_M_S)

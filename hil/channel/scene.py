@@ -35,7 +35,8 @@ def build_scene(
     Raises ConfigError for unknown options and for antennas where the scene cannot have them.
     """
     transmitter, receiver = (
-        to_surface_frame(np.array(place), np.array(surface_m), facing_deg) for place in (transmitter_m, user.position_m)
+        to_surface_frame(np.array(place, dtype=float), np.array(surface_m, dtype=float), facing_deg)
+        for place in (transmitter_m, user.position_m)
     )
     match config.kind:
         case "paper" | "paper-rich":
@@ -66,4 +67,7 @@ def _options(default: Options, config: SceneConfig) -> Options:
             f"simulation.scene.options: scene `{config.kind}` has no {', '.join(unknown)}; "
             f"it has {', '.join(known) or 'no options'}"
         )
+    negative = sorted(name for name, value in config.options.items() if value < 0)
+    if negative:
+        raise ConfigError(f"simulation.scene.options: {', '.join(negative)} must not be negative")
     return replace(default, **config.options)  # type: ignore[type-var]
