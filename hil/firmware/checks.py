@@ -49,11 +49,19 @@ def check_commands(profile: "FirmwareProfile") -> None:
         _check_fields(profile, "framing.header", profile.framing.header)
     if isinstance(profile.framing, Cobs):
         _check_fields(profile, "framing.nack", profile.framing.nack)
-    _check_fields(profile, "boot.frame", profile.boot.frame)
+    _check_boot(profile)
     for line in profile.boot.banner:
         _check_fields(profile, "boot.banner", line)
     for name, command in profile.commands.items():
         _check_command(profile, name, command)
+
+
+def _check_boot(profile: "FirmwareProfile") -> None:
+    if profile.boot.banner and not isinstance(profile.framing, AsciiLine):
+        raise ValueError("boot.banner: only with framing ascii_line")
+    if profile.boot.opcode is not None and not isinstance(profile.framing, Cobs):
+        raise ValueError("boot.opcode: only with framing cobs")
+    _check_fields(profile, "boot.frame", profile.boot.frame)
 
 
 def _check_command(profile: "FirmwareProfile", name: str, command: CommandConfig) -> None:
@@ -94,7 +102,7 @@ def _length(profile: "FirmwareProfile", part: bytes | str) -> int | None:
     return profile.all_fields[part].num_bytes(profile.pattern_bytes)
 
 
-def _template_bytes(profile: "FirmwareProfile", template: str | None) -> int | None:
+def template_bytes(profile: "FirmwareProfile", template: str | None) -> int | None:
     """Length of what a template makes; None where it varies."""
     lengths = [_length(profile, part) for part in template_parts(template or "")]
     known = [length for length in lengths if length is not None]
@@ -102,14 +110,14 @@ def _template_bytes(profile: "FirmwareProfile", template: str | None) -> int | N
 
 
 def _check_size(profile: "FirmwareProfile", where: str, command: CommandConfig) -> None:
-    framing, size = profile.framing, _template_bytes(profile, command.send)
+    framing, size = profile.framing, template_bytes(profile, command.send)
     if isinstance(framing, RawFixed) and size != framing.length:
         raise ValueError(f"{where}.send: makes {size} bytes, framing.length is {framing.length}")
     if isinstance(framing, LengthPrefixed) and size is not None and size % framing.unit_bytes:
         raise ValueError(f"{where}.send: {size} bytes are no multiple of framing.unit_bytes {framing.unit_bytes}")
     if isinstance(framing, RawFixed | LengthPrefixed):
         for key, reply in (("reply", command.reply), ("error", command.error)):
-            if reply is not None and _template_bytes(profile, reply) != framing.reply_bytes:
+            if reply is not None and template_bytes(profile, reply) != framing.reply_bytes:
                 raise ValueError(f"{where}.{key}: must be {framing.reply_bytes} bytes, as framing.reply_bytes says")
     if isinstance(framing, AsciiLine):
         _check_line(profile, where, command, framing)
@@ -129,14 +137,14 @@ def _check_line(profile: "FirmwareProfile", where: str, command: CommandConfig, 
 
 def frame_bytes(profile: "FirmwareProfile", command: CommandConfig) -> int | None:
     """Longest frame of a command on the wire; None where its length varies."""
-    size = _template_bytes(profile, command.send)
+    size = template_bytes(profile, command.send)
     if size is None:
         return None
     framing = profile.framing
     if isinstance(framing, AsciiLine):
         return size + len(framing.terminator)
     if isinstance(framing, LengthPrefixed):
-        return size + (_template_bytes(profile, framing.header) or 0)
+        return size + (template_bytes(profile, framing.header) or 0)
     if isinstance(framing, Cobs):
         raw = 1 + (1 if framing.sequence == "u8" else 2) + size + 2
         return raw + -(-raw // 254) + 1

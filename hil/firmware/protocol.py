@@ -178,7 +178,8 @@ class FieldConfig(Section):
     width: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         None, description="characters of digits, decimal, text; where left out they run to the next literal"
     )
-    names: dict[str, int] = Field({}, description="names of values; for a status `ok` is the good one")
+    names: dict[str, int] = Field({}, description="names of values; of the field `status`, `ok` is the good one")
+    retry: tuple[str, ...] = Field((), description="of the field `status`: names after which sending again may help")
 
     @property
     def is_number(self) -> bool:
