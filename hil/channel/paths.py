@@ -110,6 +110,7 @@ def taps(
 
     Sinc pulses at rate B: a path of delay tau adds gain exp(-2j pi carrier tau) sinc(l + B (first_s - tau)) to tap l.
     `first_s` is when the receiver takes its first sample; the arrival of the first direct path where None.
+    What is kept of the response on subcarrier k of K is sum_l tap_l exp(-2j pi (k - K // 2) l / K).
     A tap is the response's integral over the band, taken by Gauss-Legendre quadrature with enough nodes for rounding
     error alone to be left.
     """

@@ -31,6 +31,7 @@ def build_scene(
 ) -> Scene:
     """All paths of one user in one environment; a pure function of its arguments, positions in the station's frame.
 
+    geometry: the paths meet the surface's centre, whatever its size: no scene of these reads it.
     element_gain_dbi: of one element, broadside, counted once in each hop.
     Raises ConfigError for unknown options and for antennas where the scene cannot have them.
     """

@@ -17,8 +17,8 @@ WAVELENGTH_M = 299_792_458.0 / CARRIER_HZ
 CUP = (0.5e-12, 0.37e-12)
 
 
-def surface(rows: int, cols: int, pitch: float = 0.4) -> Geometry:
-    return Geometry(rows, cols, pitch * WAVELENGTH_M, pitch * WAVELENGTH_M)
+def surface(rows: int, cols: int, pitch_x: float = 0.4, pitch_y: float = 0.4) -> Geometry:
+    return Geometry(rows, cols, pitch_x * WAVELENGTH_M, pitch_y * WAVELENGTH_M)
 
 
 def slow_reflection(capacitance_f: float, frequency_hz: float) -> complex:
@@ -55,9 +55,14 @@ def test_an_element_without_resistance_loses_nothing():
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=st.integers(1, 24), cols=st.integers(1, 24), pitch=st.floats(0.1, 1.0), seed=st.integers(0, 2**20))
+@given(
+    rows=st.integers(1, 24),
+    cols=st.integers(1, 24),
+    pitch=st.tuples(*[st.floats(0.1, 1.0)] * 2),
+    seed=st.integers(0, 2**20),
+)
 def test_the_convolution_is_the_dense_matrix(rows, cols, pitch, seed):
-    coupling = Coupling(surface(rows, cols, pitch), CARRIER_HZ)
+    coupling = Coupling(surface(rows, cols, *pitch), CARRIER_HZ)
     value = np.random.default_rng(seed).uniform(size=(2, rows * cols))
     assert np.allclose(coupling.blur(value), value @ coupling.matrix().T, rtol=1e-9)
 

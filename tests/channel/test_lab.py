@@ -73,6 +73,20 @@ def test_a_mirror_lengthens_the_way_as_its_image_says():
     assert scene.direct.gain[nearest] == pytest.approx(-0.5 * WAVELENGTH_M / (4 * math.pi * length))
 
 
+def test_a_body_scatters_by_the_radar_equation():
+    """From two places of the receiver: both know the body's place by the hop to the surface, and share its strength."""
+    strength = []
+    for receiver in (RECEIVER_M, (3.0, 0.4, 1.0)):
+        scene = lab(receiver_m=receiver, wall_reflection=0.0, num_bodies=1.0)
+        right, up, front = scene.from_surface.source_m[-1]
+        body = (front, right, 1.2 + up)
+        there, back = math.dist(TRANSMITTER_M, body), math.dist(body, receiver)
+        assert scene.direct.delay_s[-1] == pytest.approx((there + back) / LIGHT_M_S)
+        strength.append(scene.direct.gain[-1] * 4 * math.pi / WAVELENGTH_M * there * back)
+    assert strength[0] == pytest.approx(strength[1])
+    assert 0 < strength[0].real <= math.sqrt(0.3 / (4 * math.pi))
+
+
 def test_nothing_is_louder_than_the_straight_way_allows():
     scene = lab(num_bodies=0.0)
     assert np.all(scene.direct.delay_s >= scene.direct.delay_s[0])

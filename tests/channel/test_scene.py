@@ -158,6 +158,12 @@ def test_scatterers_of_the_paper_stay_where_they_are():
     assert np.array_equal(here.from_surface.direction[1:], there.from_surface.direction[1:])
 
 
+@pytest.mark.parametrize("kind", ["paper", "paper-rich"])
+def test_scatterers_of_the_paper_keep_their_shares_of_the_power_wherever_the_user_is(kind):
+    near, far = (np.abs(scene(kind, user).from_surface.gain[1:]) for user in (user_at(11, -2), user_at(20, 6)))
+    assert np.allclose(near / near[0], far / far[0], rtol=1e-12)
+
+
 def test_the_papers_users_stand_where_its_section_v_puts_them():
     users = paper_users(3)
     place = np.array([user.position_m for user in users])
