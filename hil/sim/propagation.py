@@ -61,10 +61,8 @@ class Propagation:
 
     @property
     def delay_window_s(self) -> tuple[float, float]:
-        """First and last arrival over the surface; both zero where no path leads over it."""
-        hops = [self.scene.to_surface.delay_s, self.scene.from_surface.delay_s]
-        if not all(hop.size for hop in hops):
-            return 0.0, 0.0
+        """First and last arrival over the surface."""
+        hops = (self.scene.to_surface.delay_s, self.scene.from_surface.delay_s)
         return float(sum(hop.min() for hop in hops)), float(sum(hop.max() for hop in hops))
 
     @property
@@ -85,7 +83,7 @@ class Band:
         rf_hz = centre_hz + width_hz / 2 * self.nodes
         cascade = propagation.cascade(rf_hz) / self.bulk_delay(rf_hz)
         self._cascade = np.concatenate([cascade.real, cascade.imag], axis=-1).astype(np.float32)
-        self.whole_surface: Complex[np.ndarray, node] = cascade.sum(axis=0)
+        self.whole_surface = np.asarray(cascade.sum(axis=0))
         self.sums: Callable[[bytes], Float[np.ndarray, "part node"]] = lru_cache(maxsize=256)(self._sums)
 
     def bulk_delay(self, rf_hz: Float[np.ndarray, "f"]) -> Complex[np.ndarray, "f"]:

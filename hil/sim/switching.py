@@ -7,19 +7,22 @@ from itertools import pairwise
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.sim.timeline import Interval, Window
+from hil.sim.timeline import Window
+
+Share = Complex[np.ndarray, "sample"] | float
+"""Of one pattern in the reflection, at each sample or at all of them."""
 
 
 @dataclass(frozen=True)
 class Piece:
     """Samples first..last (last excluded) during which the same patterns have a share in the reflection.
 
-    shares: (pattern as bytes, its complex share at each sample; 1.0 where it has settled).
+    shares: (pattern as bytes, its share).
     """
 
     first: int
     last: int
-    shares: tuple[tuple[bytes, Complex[np.ndarray, "sample"] | float], ...]
+    shares: tuple[tuple[bytes, Share], ...]
 
 
 def remainder(progress: Float[np.ndarray, "sample"]) -> Complex[np.ndarray, "sample"]:
@@ -33,7 +36,7 @@ def remainder(progress: Float[np.ndarray, "sample"]) -> Complex[np.ndarray, "sam
 
 
 def pieces(
-    history: Sequence[Interval[bytes]], settle_s: float, window: Window, first: int, last: int
+    history: Sequence[tuple[float, float, bytes]], settle_s: float, window: Window, first: int, last: int
 ) -> Iterator[Piece]:
     """Cut samples first..last where a pattern starts to change or has settled.
 
@@ -53,9 +56,9 @@ def pieces(
 
 def _shares(
     started: list[tuple[bytes, float, bool]], settle_s: float, time_s: Float[np.ndarray, "sample"]
-) -> Iterator[tuple[bytes, Complex[np.ndarray, "sample"] | float]]:
+) -> Iterator[tuple[bytes, Share]]:
     """From the newest pattern back to the last settled one: each takes its part of what the newer ones left."""
-    left: Complex[np.ndarray, sample] | float = 1.0
+    left: Share = 1.0
     for pattern, from_s, settled in reversed(started):
         if settled:
             yield pattern, left

@@ -3,21 +3,13 @@
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from hil.arrays import Float
 
 T = TypeVar("T")
-
-
-class Interval(NamedTuple, Generic[T]):
-    """A value with the time during which it holds, `from_s` included, `until_s` not."""
-
-    from_s: float
-    until_s: float
-    value: T
 
 
 class Timeline(Generic[T]):
@@ -42,12 +34,12 @@ class Timeline(Generic[T]):
         """The value that holds at `time_s`."""
         return self._values[self._index(time_s)]
 
-    def during(self, first_s: float = -math.inf, last_s: float = math.inf) -> list[Interval[T]]:
-        """The values that hold at some time in [first_s, last_s), in order of time."""
+    def during(self, first_s: float = -math.inf, last_s: float = math.inf) -> list[tuple[float, float, T]]:
+        """(from_s, until_s, value) of all that holds at some time in [first_s, last_s), in order of time."""
         first = self._index(first_s)
         last = max(bisect_left(self._times_s, last_s), first + 1)
         edges_s = [*self._times_s[first : last + 1], math.inf]
-        return [Interval(edges_s[i], edges_s[i + 1], self._values[first + i]) for i in range(last - first)]
+        return [(edges_s[i], edges_s[i + 1], self._values[first + i]) for i in range(last - first)]
 
     def _index(self, time_s: float) -> int:
         return max(bisect_right(self._times_s, time_s) - 1, 0)
@@ -71,6 +63,10 @@ class Window:
 
     def times_s(self, first: int, last: int) -> Float[np.ndarray, "sample"]:
         return self.start_s + np.arange(first, last) / self.sample_rate_hz
+
+    def meets(self, from_s: float, until_s: float) -> bool:
+        """Whether [from_s, until_s) has a part in it."""
+        return from_s < self.end_s and until_s > self.start_s
 
     def index(self, time_s: float) -> int:
         """The first sample at or after `time_s` (a thousandth of a sample is rounding), within 0..num_samples."""

@@ -11,7 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hil.arrays import Complex, Float
+from hil.arrays import Complex, Float, Int
+from hil.sim.timeline import Window
 
 PULSE_TAIL = 64  # samples for which a fractional delay's sinc is followed, before and after a burst
 CHUNK = 256  # samples that share a table of phases
@@ -44,7 +45,7 @@ class Lines:
 
 def offsets_hz(places: Places, sample_rate_hz: float) -> Float[np.ndarray, "line"]:
     if isinstance(places, int):
-        return np.fft.fftfreq(places, 1 / sample_rate_hz)
+        return np.asarray(np.fft.fftfreq(places) * sample_rate_hz)
     return np.array(places, dtype=float)
 
 
@@ -81,42 +82,43 @@ class Transmission:
         if any(abs(offset_hz) > limit_hz for offset_hz, _ in self.tones):
             raise ValueError(f"a tone lies beyond +-{limit_hz:g} Hz, the band of {self.sample_rate_hz:g} samples/s")
 
-    def emissions(self, from_s: float, until_s: float, memory_s: float) -> Iterator[Emission]:
-        """What is heard where this is on the air from `from_s` until `until_s` over a channel of that memory."""
+    def emissions(self, from_s: float, until_s: float, window: Window, memory_s: float) -> Iterator[Emission]:
+        """What a receiver hears of it, on the air from `from_s` until `until_s`, over a channel of that memory."""
         from_s = max(from_s, self.start_s)
-        for lines in self._steady:
-            yield Emission(lines, self.lo_hz, from_s, until_s)
-        if self.frame.size and not self.cyclic:
-            yield from self._burst(from_s, until_s, math.ceil(memory_s * self.sample_rate_hz) + PULSE_TAIL)
+        if window.meets(from_s, until_s):
+            yield from (Emission(lines, self.lo_hz, from_s, until_s) for lines in self._steady)
+        if not self.cyclic:
+            yield from self._burst(from_s, until_s, window, math.ceil(memory_s * self.sample_rate_hz) + PULSE_TAIL)
 
     @cached_property
     def _steady(self) -> tuple[Lines, ...]:
         """The cyclic frame together with the tones on its grid, then the other tones."""
         size = self.frame.size if self.cyclic else 0
         spectrum = np.fft.fft(self.frame, norm="forward") if size else np.empty(0, dtype=complex)
-        off_grid = []
+        elsewhere = []
         for offset_hz, amplitude in self.tones:
             line = offset_hz * size / self.sample_rate_hz
             if size and abs(line - round(line)) < 1e-9:
                 spectrum[round(line) % size] += amplitude
             else:
-                off_grid.append((offset_hz, amplitude))
-        sets: list[tuple[Places, Complex[np.ndarray, line]]] = [(size, spectrum)] if size else []
-        if off_grid:
-            sets.append((tuple(offset for offset, _ in off_grid), np.array([tone for _, tone in off_grid])))
-        return tuple(Lines(places, amplitude, self.sample_rate_hz, self.start_s) for places, amplitude in sets)
+                elsewhere.append((offset_hz, amplitude))
+        frame = [self._lines(size, spectrum)] if size else []
+        tones = [self._lines((offset_hz,), np.array([amplitude], dtype=complex)) for offset_hz, amplitude in elsewhere]
+        return (*frame, *tones)
 
-    def _burst(self, from_s: float, until_s: float, silence: int) -> Iterator[Emission]:
+    def _lines(self, places: Places, amplitude: Complex[np.ndarray, "line"]) -> Lines:
+        return Lines(places, amplitude, self.sample_rate_hz, self.start_s)
+
+    def _burst(self, from_s: float, until_s: float, window: Window, silence: int) -> Iterator[Emission]:
         """The samples that are sent between the two times, with silence before and after them."""
         rate_hz = self.sample_rate_hz
         first, last = (self._samples_before(time_s) for time_s in (from_s, until_s))
-        if first == last:
-            return
-        padding = np.zeros(silence, dtype=self.frame.dtype)
-        padded = np.concatenate([padding, self.frame[first:last], padding])
         origin_s = self.start_s + (first - silence) / rate_hz
-        lines = Lines(padded.size, np.fft.fft(padded, norm="forward"), rate_hz, origin_s)
-        yield Emission(lines, self.lo_hz, origin_s, origin_s + padded.size / rate_hz)
+        end_s = self.start_s + (last + silence) / rate_hz
+        if first < last and window.meets(origin_s, end_s):
+            padded = np.pad(self.frame[first:last], silence)
+            lines = Lines(padded.size, np.fft.fft(padded, norm="forward"), rate_hz, origin_s)
+            yield Emission(lines, self.lo_hz, origin_s, end_s)
 
     def _samples_before(self, time_s: float) -> int:
         place = (time_s - self.start_s) * self.sample_rate_hz - 1e-3
@@ -144,5 +146,5 @@ def synthesize(
     return samples.reshape(-1)[:num_samples]
 
 
-def _turns(index: Float[np.ndarray, "sample"], cycles: Float[np.ndarray, "line"]) -> Complex[np.ndarray, "sample line"]:
+def _turns(index: Int[np.ndarray, "sample"], cycles: Float[np.ndarray, "line"]) -> Complex[np.ndarray, "sample line"]:
     return np.exp(2j * np.pi * np.outer(index, cycles))

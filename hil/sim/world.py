@@ -94,11 +94,10 @@ class World:
         Raises ValueError for a wrong number of elements or a state that the surface does not have.
         """
         num_elements, num_states = self._propagation.geometry.num_elements, self._propagation.states.num_states
-        states = np.asarray(states)
-        if states.shape != (num_elements,) or states.min() < 0 or states.max() >= num_states:
-            raise ValueError(f"a pattern is {num_elements} states below {num_states}, got {states!r}")
+        if states.dtype != np.uint8 or states.shape != (num_elements,) or states.max() >= num_states:
+            raise ValueError(f"a pattern is {num_elements} states below {num_states} as uint8, got {states!r}")
         with self._lock:
-            self._surface.put(time_s, states.astype(np.uint8).tobytes())
+            self._surface.put(time_s, states.tobytes())
 
     def pattern_at(self, time_s: float) -> Pattern:
         """The pattern that the elements were last told to show, settled or not."""
@@ -136,13 +135,9 @@ class World:
 
     def _heard(self, window: Window) -> Iterator[Emission]:
         """All that arrives during the window within the receiver's band."""
-        memory_s = self._propagation.last_arrival_s
         for from_s, until_s, sent in self._air.during():
-            if sent is None or abs(sent.lo_hz - window.lo_hz) >= (sent.sample_rate_hz + window.sample_rate_hz) / 2:
-                continue
-            for emission in sent.emissions(from_s, until_s, memory_s):
-                if emission.from_s < window.end_s and emission.until_s > window.start_s:
-                    yield emission
+            if sent and abs(sent.lo_hz - window.lo_hz) < (sent.sample_rate_hz + window.sample_rate_hz) / 2:
+                yield from sent.emissions(from_s, until_s, window, self._propagation.last_arrival_s)
 
     def _signal(self, emission: Emission, piece: Piece, window: Window) -> Complex[np.ndarray, "sample"]:
         """At the receiver's connector, without noise."""
@@ -152,7 +147,7 @@ class World:
         in_band = np.abs(lines.offset_hz + shift_hz) <= window.sample_rate_hz / 2
         turned = self._gain * np.exp(2j * np.pi * math.fmod(shift_hz * start_s, 1.0))
         amplitude = (turned * in_band * lines.at(start_s)).astype(np.complex64)
-        signal: Complex[np.ndarray, sample] = np.zeros(piece.last - piece.first, dtype=np.complex64)
+        signal = np.zeros(piece.last - piece.first, dtype=np.complex64)
         for pattern, share in piece.shares:
             signal += share * _samples(lines, amplitude * channel.response(pattern), shift_hz, signal.size, window)
         return signal
@@ -173,7 +168,7 @@ def _samples(
         return synthesize(lines.offset_hz + shift_hz, amplitude, num_samples, rate_hz)
     samples = synthesize_period(amplitude, num_samples)
     if shift_hz:
-        samples = samples * synthesize(np.array([shift_hz]), np.ones(1), num_samples, rate_hz)
+        samples = samples * synthesize(np.array([shift_hz]), np.ones(1, dtype=complex), num_samples, rate_hz)
     return samples
 
 
