@@ -1,0 +1,77 @@
+"""The receive DMA's blocks: queued to be filled one after the other, whether or not anybody reads them.
+
+A block that waits to be read keeps what the world was like when it was filled. That is why, after a pause or a change
+of settings, the first reads are old: as many as blocks were already filled. When no block waits to be filled, samples
+are lost in silence.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Int
+
+Take = Callable[[int, int], Int[np.ndarray, "sample 2"]]
+"""Samples by the index of the first on the receiver's sample clock and their number."""
+
+
+@dataclass
+class _Block:
+    codes: Int[np.ndarray, "sample 2"]
+    filled: int = 0
+
+    @property
+    def missing(self) -> int:
+        return len(self.codes) - self.filled
+
+
+class BlockQueue:
+    """`count` blocks of `num_samples`, all queued from sample `first` on; full ones stand before those to be filled."""
+
+    def __init__(self, count: int, num_samples: int, take: Take, first: int) -> None:
+        self._take = take
+        self._queue = deque(_Block(np.empty((num_samples, 2), np.int16)) for _ in range(count))
+        self._in_hand: _Block | None = None
+        self._next = first
+        self.lost_samples = False
+
+    @property
+    def starved(self) -> bool:
+        """Whether no block waits to be filled."""
+        return all(block.missing == 0 for block in self._queue)
+
+    @property
+    def due(self) -> int:
+        """Index before which all samples must be taken until the oldest block is full."""
+        return self._next + self._queue[0].missing
+
+    def advance(self, index: int) -> None:
+        """Take all samples before `index` with the settings of now."""
+        for block in self._queue:
+            count = min(block.missing, index - self._next)
+            if count > 0:
+                block.codes[block.filled : block.filled + count] = self._take(self._next, count)
+                block.filled += count
+                self._next += count
+
+    def requeue(self, first: int) -> None:
+        """Give back the block that was last read; where the DMA stood still it starts again at sample `first`."""
+        if self._in_hand is None:
+            return
+        if self.starved and first > self._next:
+            self._next = first
+            self.lost_samples = True
+        self._in_hand.filled = 0
+        self._queue.append(self._in_hand)
+        self._in_hand = None
+
+    def dequeue(self) -> Int[np.ndarray, "sample 2"]:
+        """The oldest block, which must be full; it stays the reader's until `requeue`."""
+        self._in_hand = self._queue.popleft()
+        return self._in_hand.codes
+
+    def restart(self, first: int) -> None:
+        """The sample clock has changed: the next sample has this index."""
+        self._next = first

@@ -1,0 +1,125 @@
+"""The receive path: from the RX connector of the world through the chip to 12-bit words.
+
+Simplifications: the AGC looks at the mean power of what was last taken; with quadrature tracking off the image is
+constant, with DC tracking off the offset is ten times as large.
+"""
+
+import cmath
+import math
+
+import numpy as np
+
+from hil.arrays import Complex, Int
+from hil.config import PowerConfig, SimulationConfig
+from hil.sim.kernel_blocks import BlockQueue
+from hil.sim.noise import random_at
+from hil.sim.pluto_chip import Chip
+from hil.sim.pluto_tx import DAC_DROPPED_BITS, Transmitter
+from hil.sim.sample_clock import SampleClock
+from hil.sim.world import World
+from hil.units import amplitude_from_db, power_db
+
+ADC_SCALE = 1 << 11
+START_JITTER_S = 100e-6  # spread of the time between queueing a block and its first sample
+AGC_TARGET_DBFS = -12.0
+IMAGE_DBC = -35.0
+UNTRACKED_DC_DB = 20.0
+RSSI_SAMPLES = 1024
+RSSI_STEP_DB = 0.25
+
+
+class Receiver:
+    """What the ADC makes of what arrives, and the queues that take it."""
+
+    def __init__(
+        self, chip: Chip, transmitter: Transmitter, world: World, power: PowerConfig, simulation: SimulationConfig
+    ) -> None:
+        self.chip, self.decimation, self.muted = chip, 1, False
+        self._transmitter, self._world, self._seed = transmitter, world, simulation.seed
+        self._full_scale_dbm, self._dc_dbfs = power.rx_full_scale_dbm, simulation.rx_dc_offset_dbfs
+        self._queues: list[BlockQueue] = []
+
+    @property
+    def clock(self) -> SampleClock:
+        return SampleClock(self.chip.rate_hz / self.decimation, self.chip.epoch_s)
+
+    # ------------------------------------------------------------------------------------------------------ queues
+
+    def start_queue(self, count: int, num_samples: int) -> BlockQueue:
+        queue = BlockQueue(count, num_samples, self.take, self.first_index())
+        self._queues.append(queue)
+        return queue
+
+    def stop_queue(self, queue: BlockQueue) -> None:
+        self._queues.remove(queue)
+
+    def first_index(self) -> int:
+        """The sample with which a DMA starts that is told to now: nobody outside knows which (libiio#1216)."""
+        now_s = self._world.clock.now_s()
+        jitter_s = START_JITTER_S * random_at(self._seed, "DMA start", now_s).random()
+        return self.clock.index(now_s + jitter_s)
+
+    def advance(self) -> None:
+        """Take all samples up to now with the settings that hold: to be called before any of them changes."""
+        index = self.clock.index(self._world.clock.now_s())
+        for queue in self._queues:
+            queue.advance(index)
+
+    def restart(self) -> None:
+        """The sample clock has changed."""
+        index = self.clock.index(self._world.clock.now_s())
+        for queue in self._queues:
+            queue.restart(index)
+
+    @property
+    def lost_samples(self) -> bool:
+        return any(queue.lost_samples for queue in self._queues)
+
+    def forget_lost_samples(self) -> None:
+        for queue in self._queues:
+            queue.lost_samples = False
+
+    # ----------------------------------------------------------------------------------------------------- samples
+
+    def take(self, index: int, num_samples: int) -> Int[np.ndarray, "sample 2"]:
+        """int16[sample, 2], I and Q, from -2048 to 2047."""
+        start_s = self.clock.time_s(index)
+        if self.chip.loopback:
+            return self._transmitter.codes(start_s, num_samples, self.clock.rate_hz) >> DAC_DROPPED_BITS
+        if self.muted or not self.chip.receiving:
+            return np.zeros((num_samples, 2), dtype=np.int16)
+        samples = self._baseband(self._arriving(start_s, num_samples))
+        words = np.rint(samples.view(samples.real.dtype) * ADC_SCALE).clip(-ADC_SCALE, ADC_SCALE - 1)
+        return np.asarray(words.astype(np.int16).reshape(-1, 2))
+
+    def _arriving(self, start_s: float, num_samples: int) -> Complex[np.ndarray, "sample"]:
+        rate_hz, lo_hz = self.clock.rate_hz, self.chip.rx.frequency_hz
+        return self._world.receive(start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=lo_hz)
+
+    def _baseband(self, arriving: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "sample"]:
+        """Gain, phase and imperfections; the ADC's full scale = 1."""
+        chip = self.chip
+        if chip.gain_mode == "fast_attack":
+            self._control_gain(arriving)
+        gain = amplitude_from_db(chip.rx_gain_db - self._full_scale_dbm) * chip.fir_gains[0]
+        samples = arriving * cmath.rect(gain, -chip.rx_phase_rad)
+        if chip.gain_mode in ("slow_attack", "hybrid"):
+            self._control_gain(arriving)
+        if not chip.quadrature_tracking:
+            samples += chip.offset("RX image", IMAGE_DBC, chip.rx.locked_s) * samples.conj()
+        untracked_db = 0.0 if all(chip.dc_tracking.values()) else UNTRACKED_DC_DB
+        samples += chip.offset("RX DC", self._dc_dbfs + untracked_db, chip.rx.locked_s)
+        return samples
+
+    def _control_gain(self, arriving: Complex[np.ndarray, "sample"]) -> None:
+        """What the AGC would choose for this; slow modes use it from the next samples on."""
+        level_dbm = float(power_db(np.mean(np.abs(arriving) ** 2)))
+        _, low, high = self.chip.rx_gain_range_db
+        wanted_db = AGC_TARGET_DBFS + self._full_scale_dbm - level_dbm
+        self.chip.rx_gain_db = math.floor(min(max(wanted_db, low), high))
+
+    def rssi_db(self) -> float:
+        """What the chip's meter shows, in steps of 0.25: dB below 1 mW at the connector, over the last 1024 samples."""
+        start_s = self._world.clock.now_s() - RSSI_SAMPLES / self.clock.rate_hz
+        level_dbm = float(power_db(np.mean(np.abs(self._arriving(start_s, RSSI_SAMPLES)) ** 2)))
+        return max(0.0, round(-level_dbm / RSSI_STEP_DB) * RSSI_STEP_DB)
