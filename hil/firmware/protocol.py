@@ -113,6 +113,7 @@ class AsciiLine(Section):
 
     kind: Literal["ascii_line"]
     terminator: Annotated[Bytes, Field(min_length=1)] = Field(description="ends a command, exactly")
+    cancel: Bytes = Field("", description="bytes that make the board forget a line without acting on it")
     reply_terminator: Annotated[Bytes, Field(min_length=1)] = Field(description="ends a reply")
     max_line_bytes: Size = Field(description="longest command that the board can hold, terminator included")
     max_reply_bytes: Size = Field(4096, description="a longer reply is an error")
@@ -271,6 +272,7 @@ class CommandConfig(Section):
     reply: Template | None = Field(None, description="the answer where all is well; left out where none comes")
     error: Template | None = Field(None, description="the answer where the board refuses")
     timeout_s: Timeout = Field(0.25, description="from the last byte sent to the whole reply")
+    repeatable: bool = Field(True, description="doing it twice is as doing it once, so that silence may be answered so")
 
 
 # --------------------------------------------------------------------------------------------------------------- boot

@@ -1,0 +1,356 @@
+"""A surface behind its control board: what the commands mean. Implements `interfaces.Surface` for any profile."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from hil.arrays import Pattern, Patterns
+from hil.drivers.dialogue import Dialogue
+from hil.errors import BoardRejected, BoardReset, LinkError, NotConnected, ReadbackMismatch
+from hil.firmware.profile import FirmwareProfile
+from hil.firmware.wire import Value, Values, Wire
+from hil.interfaces import ByteLink, Clock, Closing, Geometry, StateSet, SurfaceTiming, SweepMode
+
+__all__ = ["SequenceSource", "SurfaceBoard"]
+
+T = TypeVar("T")
+SequenceSource = Literal["software", "timer", "trigger"]
+PROBES = ("info", "get_serial", "ping")
+MAX_READBACKS = 3
+
+
+class SurfaceBoard(Closing):
+    """One board on one link. Does nothing before `open`.
+
+    latency_s: longest time from the end of a reply on the wire until the host has it; 1 ms for an FTDI adapter set so.
+    verify_readback: compare a read-back after each change of the surface and in `check`. A software copy proves that
+    the command arrived, not that the hardware follows; `profile.capabilities.readback` says which of them it is.
+    Without it a read-back is still taken after trouble on a link whose replies carry no sequence number.
+    """
+
+    def __init__(
+        self,
+        link: ByteLink,
+        profile: FirmwareProfile,
+        clock: Clock,
+        *,
+        latency_s: float = 1e-3,
+        verify_readback: bool = False,
+    ) -> None:
+        self.profile = profile
+        self.verify_readback = verify_readback
+        self._clock = clock
+        self._link = link
+        self._latency_s = latency_s
+        self._wire = Wire(profile)
+        self._dialogue = Dialogue(link, self._wire, clock, latency_s=latency_s)
+        self._geometry, self._states = profile.surface_geometry(), profile.state_set()
+        self._identity = f"{profile.id} on {link.name}, not opened"
+        self._shown: Pattern | None = None
+        self._staged: Pattern | None = None
+        self._codebook: Patterns | None = None
+        self._codebook_on_board = False
+
+    # ---------------------------------------------------------------------------------------------------- who and what
+
+    @property
+    def identity(self) -> str:
+        """Profile, what the board says of itself, and where it is."""
+        return self._identity
+
+    @property
+    def geometry(self) -> Geometry:
+        return self._geometry
+
+    @property
+    def states(self) -> StateSet:
+        return self._states
+
+    @property
+    def modes(self) -> Sequence[SweepMode]:
+        return self.profile.modes
+
+    @property
+    def timing(self) -> SurfaceTiming:
+        """Timing of the pipelined mode where the board can do it, else of the stepped one."""
+        return self.timing_of("pipelined" if "pipelined" in self.modes else "stepped")
+
+    def timing_of(self, mode: SweepMode) -> SurfaceTiming:
+        """Timing of one pattern in a sweep mode, of link time what the longest frame takes."""
+        last = "set_pattern" if self.profile.capabilities.slots == 0 or mode == "stepped" else "select_slot"
+        frame, overlap = self._wire.frame_bytes(last), 0
+        if mode == "pipelined" and last == "select_slot":
+            overlap = self._wire.frame_bytes("load_slot")
+            frame += overlap
+        elif mode == "pipelined":
+            overlap = frame - self._wire.held_back
+        return self.profile.surface_timing(
+            frame_bytes=frame,
+            overlap_bytes=overlap,
+            reply_bytes=self._wire.reply_bytes(last),
+            latency_s=self._latency_s,
+        )
+
+    # -------------------------------------------------------------------------------------------------- open and close
+
+    def open(self) -> None:
+        """Connect, wait for a board that is starting, ask who it is. The surface is left as it is.
+
+        Raises NotConnected with the fix where nothing, or another board, answers.
+        """
+        try:
+            self._dialogue.open()
+            answer = self._probe()
+        except (LinkError, BoardRejected, BoardReset) as error:
+            self._dialogue.close()
+            raise NotConnected(
+                f"board {self._link.name}: does not answer as {self.profile.title} ({error}); "
+                "check its supply, the cable, and surface.profile and surface.port of the testbed"
+            ) from error
+        self._check_size(answer)
+        told = ", ".join(f"{name} {str(value).strip()}" for name, value in answer.items() if name != "status")
+        self._identity = f"{self.profile.id} ({told or 'says nothing of itself'}) on {self._link.name}"
+
+    def close(self) -> None:
+        self._dialogue.close()
+
+    def reset(self) -> None:
+        """Restart the board by command; the next command waits for it. Its pattern and stored patterns are gone."""
+        self._forget()
+        self._dialogue.restart()
+
+    def _probe(self) -> Values:
+        """What the board says of itself. One that is still starting is waited for, as long as that may take."""
+        name = next((name for name in PROBES if name in self.profile.commands), None)
+        if name is None:
+            return {}
+        with suppress(LinkError, BoardReset):
+            return self._dialogue.request(name)
+        self._dialogue.wait_until_ready(self.profile.boot.max_s)
+        return self._dialogue.request(name)
+
+    def _check_size(self, answer: Values) -> None:
+        layout = self.profile.geometry
+        told = {name: answer[name] for name in ("rows", "cols") if name in answer}
+        if any(value != getattr(layout, name) for name, value in told.items()):
+            self._dialogue.close()
+            raise NotConnected(
+                f"board {self._link.name}: says {told}, profile {self.profile.id} has {layout.rows} x {layout.cols}; "
+                "mend surface.profile of the testbed"
+            )
+
+    # ------------------------------------------------------------------------------------------------------- patterns
+
+    def apply(self, pattern: Pattern) -> None:
+        """Put a pattern on the surface; return when it has settled.
+
+        Raises LinkTimeout, FramingError, BoardRejected, BoardReset, ReadbackMismatch, ValueError.
+        """
+        self._staged = None
+        self._show(pattern, lambda: self._set(pattern))
+
+    def stage(self, pattern: Pattern) -> None:
+        """Send ahead what does not change the surface yet: a line but for its end, or a spare slot's content.
+
+        Boards that can do neither get the whole pattern at `commit`.
+        """
+        self._wire.coder.check(pattern)
+        self._staged = None
+        if self.profile.capabilities.slots:
+            self._forget_spare_slot()
+            self._guarded(lambda: self._dialogue.send_ahead("load_slot", 0, slot=self._spare_slot, pattern=pattern))
+        elif self._wire.held_back:
+            self._guarded(lambda: self._dialogue.send_ahead("set_pattern", self._wire.held_back, pattern=pattern))
+        self._staged = pattern.copy()
+
+    def commit(self) -> None:
+        """Make the staged pattern the one on the surface; return when it has settled. Raises as `apply`."""
+        pattern, self._staged = self._staged, None
+        if pattern is None:
+            raise ValueError("commit: no pattern is staged (a restart or another command took it back)")
+        self._show(pattern, lambda: self._finish(pattern))
+
+    def read_pattern(self) -> Pattern | None:
+        """The pattern that the board says it holds; None where it cannot say. A staged pattern is taken back."""
+        if self.profile.capabilities.readback == "none":
+            return None
+        self._staged = None
+        held = self._request("get_pattern")["pattern"]
+        assert isinstance(held, np.ndarray)
+        return held
+
+    def check(self) -> None:
+        """Raise BoardReset if the board restarted since the last command; call it when a measurement is taken.
+
+        Looks at bytes already received; with `verify_readback`, and unless a pattern is staged, asks the board too.
+        """
+        self._guarded(self._dialogue.check)
+        if self.verify_readback and self._staged is None and self._shown is not None and not self._holds(self._shown):
+            raise ReadbackMismatch(self._mismatch())
+
+    def _set(self, pattern: Pattern) -> None:
+        self._request("set_pattern", pattern=pattern)
+
+    def _finish(self, pattern: Pattern) -> None:
+        if not self._dialogue.is_ahead:
+            self._set(pattern)
+            return
+        self._guarded(self._dialogue.finish)
+        if self.profile.capabilities.slots:
+            self._request("select_slot", slot=self._spare_slot)
+
+    def _show(self, pattern: Pattern, send: Callable[[], None]) -> None:
+        """Send, compare where that is asked for or needed, settle."""
+        self._wire.coder.check(pattern)
+        self._shown = None
+        send()
+        for _ in range(MAX_READBACKS):
+            changed_s = self._dialogue.sent_s
+            if not (self.verify_readback or self._dialogue.in_doubt) or self._holds(pattern):
+                break
+            self._set(pattern)
+        else:
+            raise ReadbackMismatch(self._mismatch())
+        self._settle(changed_s)
+        self._shown = pattern.copy()
+
+    def _holds(self, pattern: Pattern) -> bool:
+        held = self.read_pattern()
+        same = held is None or np.array_equal(held, pattern)
+        if same and held is not None:
+            self._dialogue.in_doubt = False
+        return same
+
+    def _mismatch(self) -> str:
+        return (
+            f"{self.profile.id} on {self._link.name}: holds another pattern than the one sent, {MAX_READBACKS} times; "
+            "check the link, and that no other program talks to the board"
+        )
+
+    def _settle(self, changed_s: float) -> None:
+        """Wait until the reflection is the new one; an answer that comes before the update proves nothing yet."""
+        timing = self.profile.timing
+        wait_s = timing.settle_s.value + (0.0 if timing.ack == "after_update" else timing.update_s.value)
+        self._clock.sleep(changed_s + wait_s - self._clock.now_s())
+
+    # -------------------------------------------------------------------------------------------------------- codebook
+
+    def load_codebook(self, patterns: Patterns) -> None:
+        """Store patterns in slots 0, 1, ...; skipped where the board already holds them, verified by CRC-32.
+
+        Raises ValueError where they do not fit, ReadbackMismatch where the CRC differs afterwards, and as `apply`.
+        """
+        slots = self.profile.capabilities.slots
+        if not 0 < len(patterns) <= slots:
+            raise ValueError(f"{self.profile.id} stores up to {slots} patterns, not {len(patterns)}")
+        self._staged = None
+        self._codebook, self._codebook_on_board = patterns.copy(), False
+        self._ensure_codebook()
+
+    def select(self, index: int) -> None:
+        """Show a stored pattern; return when it has settled. After a restart the codebook is stored again first."""
+        if self._codebook is None or not 0 <= index < len(self._codebook):
+            raise ValueError(f"select {index}: {0 if self._codebook is None else len(self._codebook)} patterns stored")
+        pattern = self._codebook[index]
+        self._staged = None
+        self._ensure_codebook()
+        self._show(pattern, lambda: self._select(index))
+
+    def _select(self, index: int) -> None:
+        try:
+            self._request("select_slot", slot=index)
+        except BoardRejected:
+            self._codebook_on_board = False
+            raise
+
+    def _ensure_codebook(self) -> None:
+        if self._codebook is None or self._codebook_on_board:
+            return
+        packed = b"".join(self._wire.coder.encode(pattern) for pattern in self._codebook)
+        expected = zlib.crc32(packed)
+        if self._codebook_crc(len(self._codebook)) != expected:
+            loads = (("load_slot", {"slot": slot, "pattern": each}) for slot, each in enumerate(self._codebook))
+            self._guarded(lambda: self._dialogue.stream(loads))
+            if self._codebook_crc(len(self._codebook)) not in (expected, None):
+                raise ReadbackMismatch(
+                    f"{self.profile.id} on {self._link.name}: stored patterns have another CRC-32 than those sent"
+                )
+        self._codebook_on_board = True
+
+    def _codebook_crc(self, count: int) -> int | None:
+        """CRC-32 (zlib) over the encoded patterns in the first slots; None where the board cannot say."""
+        if "verify_slots" not in self.profile.commands:
+            return None
+        try:
+            return int(self._request("verify_slots", first=0, count=count)["crc32"])
+        except BoardRejected:  # slots that hold nothing
+            return None
+
+    @property
+    def _spare_slot(self) -> int:
+        return self.profile.capabilities.slots - 1
+
+    def _forget_spare_slot(self) -> None:
+        if self._codebook is not None and len(self._codebook) > self._spare_slot:
+            self._codebook_on_board = False
+
+    # ------------------------------------------------------------------------------------------------------- sequences
+
+    def arm_sequence(self, first: int, count: int, dwell_s: float, source: SequenceSource) -> None:
+        """Step through stored patterns on the board: by `step`, by its timer at once, or by the trigger input."""
+        self._ensure_codebook()
+        self._arm("arm_sequence", first, count, dwell_s, source)
+
+    def arm_hadamard(
+        self, first: int, count: int, dwell_s: float, source: SequenceSource, *, complement: bool, mask: Pattern
+    ) -> None:
+        """Step through rows of a Hadamard matrix that the board makes itself; nothing is uploaded.
+
+        Bit j (place on the wire) of row i = parity(i AND j) XOR mask[j]; complement: each row, then its complement.
+        """
+        self._arm("arm_hadamard", first, count, dwell_s, source, complement=int(complement), column_mask=mask)
+
+    def step(self) -> None:
+        """Next pattern of a sequence armed for software; return when it has settled. Never sent twice."""
+        self._request("step")
+        self._settle(self._dialogue.sent_s)
+
+    def sequence_status(self) -> Values:
+        """Where a sequence is: `index`, `applied`, `overruns`."""
+        return self._request("status")
+
+    def play(self, patterns: Patterns, *, loop: bool = False) -> None:
+        """Hand over a batch that the board plays at its own pace, once or until the next command."""
+        if len(patterns) > self.profile.capabilities.batch:
+            raise ValueError(f"{self.profile.id} plays up to {self.profile.capabilities.batch} patterns at once")
+        self._shown = None
+        self._request("play_loop" if loop else "play_once", patterns=patterns)
+
+    def _arm(self, name: str, first: int, count: int, dwell_s: float, source: SequenceSource, **more: Value) -> None:
+        limits = self.profile.capabilities.sequence
+        if limits is None or name not in self.profile.commands:
+            raise ValueError(f"{self.profile.id} has no {name}")
+        if source not in limits.sources or dwell_s < limits.min_dwell_s * (1 - 1e-9):
+            raise ValueError(f"{name}: sources {limits.sources}, dwell at least {limits.min_dwell_s:g} s")
+        self._shown = self._staged = None
+        self._request(name, first=first, count=count, dwell_us=round(dwell_s * 1e6), source=source, **more)
+
+    # ----------------------------------------------------------------------------------------------------------- guard
+
+    def _request(self, name: str, **values: Value) -> Values:
+        return self._guarded(lambda: self._dialogue.request(name, **values))
+
+    def _guarded(self, talk: Callable[[], T]) -> T:
+        """A restart takes with it all that the board held."""
+        try:
+            return talk()
+        except BoardReset:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        self._shown = self._staged = None
+        self._codebook_on_board = False

@@ -1,0 +1,384 @@
+"""Requests and replies: sequence numbers, windows, retries, resynchronisation, restarts. Every wait is bounded.
+
+The only place that retries. Silence of a board is never taken for a refusal: it is resynchronised and asked again.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
+from hil.errors import BoardRejected, BoardReset, FramingError, InstrumentError, LinkError, LinkTimeout, NotConnected
+from hil.firmware.framing import shown
+from hil.firmware.protocol import AsciiLine, SerialConfig
+from hil.firmware.wire import Reply, Value, Values, Wire
+from hil.interfaces import ByteLink, Clock
+
+__all__ = ["Dialogue", "Request"]
+
+MAX_TRIES = 3
+CHUNK_BYTES = 4096
+MAX_DISCARDED_BYTES = 65536  # a board that says more than this while nobody asked babbles
+HEARD_BYTES = 256  # of what came back, kept for messages
+
+Request = tuple[str, Values]
+"""A command and its fields."""
+
+
+@dataclass
+class _Pending:
+    """A command under way."""
+
+    index: int
+    name: str
+    frame: bytes
+    deadline_s: float = 0.0
+    tries: int = 0
+
+
+class Dialogue:
+    """Talks to one board.
+
+    latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
+    in_doubt: a reply may have been taken for another's (only where replies carry no sequence number); stays until the
+    caller has compared a read-back and clears it.
+    """
+
+    def __init__(self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float) -> None:
+        self._link = link
+        self._wire = wire
+        self._profile = wire.profile
+        self._clock = clock
+        self._latency_s = latency_s
+        self._receiver = wire.receiver()
+        self._inbox: deque[bytes] = deque()
+        self._heard = b""
+        self._sequence = 0
+        self._ahead: _Pending | None = None
+        self._booting = False
+        self._in_step = True  # the last command ended as it should
+        self._line_free_s = 0.0
+        self.in_doubt = False
+
+    # -------------------------------------------------------------------------------------------------- open and close
+
+    def open(self) -> None:
+        """Open the link; wait for a board that restarts on opening, drain greetings, start at a command's start.
+
+        Raises NotConnected, LinkError.
+        """
+        self._connect()
+        self._flush()
+        with suppress(BoardReset):  # a board that starts as it is opened is none that restarted
+            self._look_for_reset()
+        self._inbox.clear()
+
+    def close(self) -> None:
+        """Leave no half-sent command behind; never fails."""
+        with suppress(InstrumentError):
+            self._abandon_ahead()
+        self._link.close()
+
+    def wait_until_ready(self, limit_s: float) -> bool:
+        """Listen until a starting board says that it is ready. False where `limit_s` passed without that."""
+        deadline_s = self._clock.now_s() + limit_s
+        while not self._is_ready_in_inbox():
+            self._inbox.clear()
+            data = self._link.read(CHUNK_BYTES, max(deadline_s - self._clock.now_s(), 0.0))
+            if not data:
+                return False
+            self._feed_anything(data)
+        self._inbox.clear()
+        return True
+
+    def restart(self) -> None:
+        """Reset the board by command; the next command waits until it is ready again."""
+        self.request("reset")
+        self._booting = True
+
+    # ---------------------------------------------------------------------------------------------------------- talk
+
+    def request(self, name: str, **values: Value) -> Values:
+        """Send one command and return the fields of its reply. Raises as `stream`."""
+        return self.stream([(name, values)])[0]
+
+    def stream(self, requests: Iterable[Request]) -> list[Values]:
+        """Send commands, as many outstanding as the board takes; return the fields of their replies, in order.
+
+        Raises LinkTimeout, FramingError or LinkError after three tries of one command (same bytes, same sequence
+        number), BoardRejected where the board says no, BoardReset where it restarted: all of it is void then.
+        """
+        self._prepare()
+        waiting = enumerate(requests)
+        window: dict[int, _Pending] = {}
+        answers: dict[int, Values] = {}
+        while True:
+            for index, (name, values) in islice(waiting, self._profile.capabilities.max_outstanding - len(window)):
+                key, pending = self._new(index, name, values)
+                self._send_or_try_again(pending, pending.frame)
+                if self._profile.commands[name].reply is None:
+                    answers[index] = {}
+                else:
+                    window[key] = pending
+            if not window:
+                self._in_step = True
+                return [answers[index] for index in sorted(answers)]
+            self._advance(window, answers)
+
+    def send_ahead(self, name: str, hold_back: int, **values: Value) -> None:
+        """Send a command but for its last bytes; `finish` sends those and waits for the reply.
+
+        Where the link fails nothing is ahead afterwards: the whole command is for later. Raises BoardReset.
+        """
+        self._prepare()
+        key, pending = self._new(0, name, values)
+        cut = len(pending.frame) - hold_back
+        with suppress(LinkError):
+            self._send(pending, pending.frame[:cut])
+            self._ahead, self._ahead_key, self._held = pending, key, pending.frame[cut:]
+
+    @property
+    def is_ahead(self) -> bool:
+        """A command was sent ahead and not finished yet."""
+        return self._ahead is not None
+
+    def finish(self) -> Values:
+        """Complete the command that was sent ahead. Raises as `stream`."""
+        pending, self._ahead = self._ahead, None
+        assert pending is not None, "nothing was sent ahead"
+        if self._held:
+            self._discard_stale()
+            self._send_or_try_again(pending, self._held)
+        answers: dict[int, Values] = {}
+        window = {self._ahead_key: pending}
+        while window:
+            self._advance(window, answers)
+        self._in_step = True
+        return answers[0]
+
+    def check(self) -> None:
+        """Look at what has already come in, without waiting. Raises BoardReset where the board restarted."""
+        self._drain(0.0)
+        self._look_for_reset()
+        if self._ahead is None and self._inbox:
+            self._doubt()
+            self._inbox.clear()
+
+    @property
+    def sent_s(self) -> float:
+        """When the last byte sent has left, as far as the baud rate tells."""
+        return max(self._line_free_s, self._clock.now_s())
+
+    # ---------------------------------------------------------------------------------------------------- one command
+
+    def _prepare(self) -> None:
+        """Before a command: a booting board is waited for, what was left half done is undone, stale replies go."""
+        if self._booting:
+            self._await_boot()
+        if self._ahead is not None:
+            self._abandon_ahead()
+        elif not self._in_step:
+            self._resync(None)
+        self._discard_stale()
+        self._in_step = False
+        self._heard = b""
+
+    def _discard_stale(self) -> None:
+        """What came unasked goes, and a link that broke meanwhile is opened again. Raises BoardReset."""
+        try:
+            self.check()
+        except LinkError as error:
+            self._resync(error)
+
+    def _new(self, index: int, name: str, values: Values) -> tuple[int, _Pending]:
+        if self._wire.num_sequences:
+            self._sequence = self._sequence % (self._wire.num_sequences - 1) + 1  # 0 is for who knows no number
+        return self._sequence, _Pending(index, name, self._wire.encode(name, self._sequence, **values))
+
+    def _send_or_try_again(self, pending: _Pending, data: bytes) -> None:
+        try:
+            self._send(pending, data)
+        except LinkError as error:
+            self._try_again([pending], error)
+
+    def _send(self, pending: _Pending, data: bytes) -> None:
+        self._write(data)
+        pending.deadline_s = self.sent_s + self._profile.commands[pending.name].timeout_s + self._latency_s
+
+    def _write(self, data: bytes) -> None:
+        self._link.write(data)
+        start_s = max(self._clock.now_s(), self._line_free_s)
+        self._line_free_s = start_s + len(data) * self._profile.seconds_per_byte
+
+    def _advance(self, window: dict[int, _Pending], answers: dict[int, Values]) -> None:
+        """Wait for one reply, or for the next deadline, and act on it."""
+        deadline_s = min(pending.deadline_s for pending in window.values())
+        try:
+            reply = self._receive({key: pending.name for key, pending in window.items()}, deadline_s)
+        except LinkError as error:
+            self._try_again(list(window.values()), error)
+            return
+        if reply is None or reply.key is None:
+            self._try_again([pending for pending in window.values() if pending.deadline_s <= deadline_s], None)
+        elif reply.kind == "answer":
+            answers[window.pop(reply.key).index] = reply.values
+        elif reply.again:
+            self._try_again([window[reply.key]], self._rejected(window[reply.key], reply))
+        else:
+            raise self._rejected(window[reply.key], reply)
+
+    def _receive(self, expected: Mapping[int, str], deadline_s: float) -> Reply | None:
+        """The next reply to one of these commands; None at the deadline. Raises BoardReset, LinkError."""
+        late = False
+        while True:
+            while self._inbox:
+                reply = self._wire.read(self._inbox.popleft(), expected)
+                if reply.kind == "boot":
+                    raise self._restarted(reply.raw)
+                if reply.kind != "stray":
+                    return reply
+                self._doubt()
+            left_s = deadline_s - self._clock.now_s()
+            data = b"" if late else self._link.read(CHUNK_BYTES, max(left_s, 0.0))
+            if not data:
+                return None
+            late = left_s <= 0  # what came before the deadline may be read after it, once
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._heard = (self._heard + data)[-HEARD_BYTES:]
+        self._inbox.extend(self._receiver.feed(data))
+
+    # --------------------------------------------------------------------------------------------- when all is not well
+
+    def _try_again(self, overdue: list[_Pending], cause: InstrumentError | None) -> None:
+        """Resynchronise and send the same bytes again, three tries in all."""
+        self._doubt()
+        for pending in overdue:
+            pending.tries += 1
+            once = not self._profile.commands[pending.name].repeatable and not isinstance(cause, BoardRejected)
+            if pending.tries >= MAX_TRIES or once:
+                raise self._failure(pending, cause)
+        try:
+            self._resync(cause)
+            for pending in overdue:
+                self._send(pending, pending.frame)
+        except (LinkError, NotConnected) as error:
+            self._try_again(overdue, error)
+
+    def _failure(self, pending: _Pending, cause: InstrumentError | None) -> InstrumentError:
+        if isinstance(cause, BoardRejected):
+            return cause
+        kind = LinkTimeout if cause is None else type(cause)
+        why = f"; {cause}" if cause else ""
+        return kind(
+            f"{self._profile.id} on {self._link.name}: {pending.name} failed {pending.tries} times: "
+            f"sent {shown(pending.frame)}, came back {shown(self._heard)}{why}; check power, cable and baud rate"
+        )
+
+    def _rejected(self, pending: _Pending, reply: Reply) -> BoardRejected:
+        reason = reply.values.get("status", shown(reply.raw))
+        return BoardRejected(
+            f"{self._profile.id} on {self._link.name}: refused {pending.name}: {reason}; sent {shown(pending.frame)}"
+        )
+
+    def _resync(self, cause: InstrumentError | None) -> None:
+        """Bring both ends back to a command's start, over a new connection where the old one is gone."""
+        if self._profile.framing.resync.reopen or type(cause) in (LinkError, NotConnected):
+            self._connect()
+        self._receiver.clear()
+        self._flush()
+        self._look_for_reset()
+        if not self._wire.num_sequences:
+            self._inbox.clear()
+
+    def _flush(self) -> None:
+        """Send what flushes a half-received command, and listen until all is quiet."""
+        resync = self._profile.framing.resync
+        if resync.send:
+            self._write(resync.send.encode("latin-1"))
+        self._drain(self.sent_s - self._clock.now_s() + resync.quiet_s + self._latency_s)
+
+    def _drain(self, duration_s: float) -> None:
+        """Take in what comes for this long. Raises FramingError where the board does not stop talking."""
+        deadline_s = self._clock.now_s() + duration_s
+        taken = 0
+        while data := self._link.read(CHUNK_BYTES, max(deadline_s - self._clock.now_s(), 0.0)):
+            taken += len(data)
+            if taken > MAX_DISCARDED_BYTES:
+                self._receiver.clear()
+                raise FramingError(f"{self._link.name}: {taken} bytes that nobody asked for: {shown(data)}")
+            self._feed_anything(data)
+
+    def _feed_anything(self, data: bytes) -> None:
+        try:
+            self._feed(data)
+        except FramingError:
+            self._doubt()
+
+    def _abandon_ahead(self) -> None:
+        """Take back a command that was sent ahead; where the line ends decide, without ending the line."""
+        if self._ahead is None:
+            return
+        self._ahead = None
+        if isinstance(self._profile.framing, AsciiLine) and self._held:
+            self._write(self._profile.framing.cancel.encode("latin-1"))
+        self._resync(None)
+
+    def _doubt(self) -> None:
+        self.in_doubt = self.in_doubt or not self._wire.num_sequences
+
+    # ----------------------------------------------------------------------------------------------------------- boot
+
+    def _connect(self) -> None:
+        """Open the link again and bring the board to where it listens."""
+        self._link.open()
+        self._receiver.clear()
+        self._inbox.clear()
+        self._line_free_s = self._clock.now_s()
+        link, boot = self._profile.link, self._profile.boot
+        if isinstance(link, SerialConfig) and link.resets_on_open:
+            self._await_boot()
+        self._take_greeting(len(boot.greeting))
+
+    def _take_greeting(self, num_bytes: int) -> None:
+        """Bytes that a server sends unasked; a server that sends none serves somebody else."""
+        deadline_s = self._clock.now_s() + self._profile.commands["set_pattern"].timeout_s
+        while num_bytes > 0:
+            data = self._link.read(num_bytes, max(deadline_s - self._clock.now_s(), 0.0))
+            if not data:
+                raise LinkTimeout(f"{self._link.name}: no greeting; does another program talk to the board?")
+            num_bytes -= len(data)
+
+    def _look_for_reset(self) -> None:
+        """Raise BoardReset where a restart shows in the inbox that was not told yet."""
+        if self._booting:
+            self._booting = not self._is_ready_in_inbox()
+            self._inbox.clear()
+        for raw in self._inbox:
+            if self._wire.read(raw, {}).kind == "boot":
+                raise self._restarted(raw)
+
+    def _restarted(self, raw: bytes) -> BoardReset:
+        """The board restarted: told once, then waited for before the next command."""
+        self._ahead = None
+        self._booting = not (self._wire.is_ready(raw) or self._is_ready_in_inbox())
+        self._inbox.clear()
+        return BoardReset(
+            f"{self._profile.id} on {self._link.name}: restarted ({shown(raw)}); its pattern is gone "
+            f"({self._profile.boot.pattern}), the measurement in flight is void; check its supply"
+        )
+
+    def _await_boot(self) -> None:
+        """Wait for the ready mark; where it was lost, or there is none, the typical time twice, or once."""
+        boot = self._profile.boot
+        self._booting = False
+        if boot.ready is None and boot.opcode is None:
+            self._clock.sleep(boot.typical_s)
+        elif not self.wait_until_ready(2 * boot.typical_s):
+            self._resync(None)
+        self._inbox.clear()
+
+    def _is_ready_in_inbox(self) -> bool:
+        return any(self._wire.is_ready(raw) for raw in self._inbox)

@@ -1,0 +1,49 @@
+"""One controller to an instrument: a lock between the programs of this computer, which knows its owner."""
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hil.errors import NotConnected
+from hil.interfaces import Closing
+
+__all__ = ["InstrumentLock"]
+
+
+class InstrumentLock(Closing):
+    """Held from `acquire` until `close`, or until the program ends, however it does.
+
+    what: `radio`, `board`. name: what identifies the instrument, a device, a URI or a serial number.
+    """
+
+    def __init__(self, what: str, name: str, folder: Path | None = None) -> None:
+        stem = (folder or Path(tempfile.gettempdir())) / f"hil-{what}-{re.sub('[^A-Za-z0-9._-]', '_', name)}"
+        self._who = f"{what} {name}"
+        self._lock = FileLock(f"{stem}.lock", mode=0o666)
+        self._owner = Path(f"{stem}.owner")
+
+    def acquire(self) -> None:
+        """Take it at once or raise NotConnected, naming the owner."""
+        try:
+            self._lock.acquire(timeout=0)
+            self._owner.write_text(f"process {os.getpid()} ({' '.join(sys.argv)[:200]})")
+        except Timeout:
+            raise NotConnected(f"{self._who}: in use by {self._owner_text()}; end that program first") from None
+        except OSError as error:
+            self._lock.release()
+            raise NotConnected(f"{self._who}: cannot lock {self._lock.lock_file}: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._lock.is_locked:
+            self._owner.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _owner_text(self) -> str:
+        try:
+            return self._owner.read_text()
+        except OSError:
+            return "another program"
