@@ -1,0 +1,200 @@
+"""From phases to the states that a board has: quantisation under a global rotation, then flips of single elements.
+
+Every state set is handled by what it is, complex reflections of any amplitude. With the smallest circle around them,
+centre c and radius r, the surface is a phase-controlled one: c joins the direct channel, r scales the cascade. What
+that relaxed problem's optimum asks for, u = conj(cascade) dR/dh*, chooses each element's state: the one of largest
+Re(conj(u) state).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Int, UInt8
+from hil.optimize.objective import Problem, power
+
+ROTATIONS = 32  # global phases tried; the direct channel makes all of them differ
+SCREENED = 64  # single changes of best predicted gain that are evaluated exactly
+MAX_ROUNDS = 200
+
+
+def enclosing_circle(states: Complex[np.ndarray, "state"]) -> tuple[complex, float]:
+    """Centre and radius of the smallest circle around the states."""
+    pairs = [((a + b) / 2, abs(a - b) / 2) for i, a in enumerate(states) for b in states[:i]]
+    triples = [
+        _circumcircle(a, b, c) for i, a in enumerate(states) for j, b in enumerate(states[:i]) for c in states[:j]
+    ]
+    spread = float(np.abs(states - states.mean()).max())
+    enclosing = [
+        (centre, radius)
+        for centre, radius in pairs + triples
+        if np.abs(states - centre).max() <= radius + 1e-12 * spread
+    ]
+    centre, radius = min(enclosing, key=lambda circle: circle[1])
+    return complex(centre), float(max(radius, np.abs(states - centre).max()))
+
+
+def _circumcircle(a: complex, b: complex, c: complex) -> tuple[complex, float]:
+    """Circle through three points; of infinite radius where they lie on a line."""
+    b, c = b - a, c - a
+    cross = 2 * (b.real * c.imag - b.imag * c.real)
+    if abs(cross) < 1e-12 * (abs(b) * abs(c) + 1e-300):
+        return 0j, np.inf
+    centre = 1j * (b * abs(c) ** 2 - c * abs(b) ** 2) / cross
+    return a + centre, abs(centre)
+
+
+def collinear(states: Complex[np.ndarray, "state"]) -> bool:
+    """All states lie on one line: the reflection is a real number, but for a shift and a turn."""
+    along = states - states[0]
+    along = along * np.exp(-1j * np.angle(along[-1]))
+    return bool(np.abs(along.imag).max() <= 1e-9 * np.abs(along).max())
+
+
+def relaxed(problem: Problem) -> Problem:
+    """The phase-controlled surface that can do all that the states can, and more."""
+    if problem.states is None:
+        return problem
+    centre, radius = enclosing_circle(problem.states)
+    return replace(
+        problem,
+        direct=problem.direct + centre * problem.cascade.sum(axis=-2),
+        cascade=radius * problem.cascade,
+        states=None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StateSearch:
+    """The rate of one user as a function of its pattern.
+
+    direct: complex[tap]; cascade: complex[element, tap]; basis: complex[subcarrier, tap]; states: complex[state];
+    snr_scale is folded into direct and cascade.
+    """
+
+    direct: Complex[np.ndarray, "tap"]
+    cascade: Complex[np.ndarray, "element tap"]
+    basis: Complex[np.ndarray, "subcarrier tap"]
+    states: Complex[np.ndarray, "state"]
+    mbps_per_nat: float
+
+    @classmethod
+    def of_user(cls, problem: Problem, user: int) -> "StateSearch":
+        """One user of a problem with states and one batch axis."""
+        assert problem.states is not None
+        amplitude = np.sqrt(problem.snr_scale)
+        return cls(
+            amplitude * problem.direct[user],
+            np.ascontiguousarray(amplitude * problem.cascade[user]),
+            problem.basis,
+            problem.states,
+            problem.mbps_per_nat,
+        )
+
+    def taps(self, patterns: UInt8[np.ndarray, "element start"]) -> Complex[np.ndarray, "tap start"]:
+        """Channel taps of patterns; one real product for each state but the first."""
+        planes = self.cascade.view(np.float64)
+        taps = np.repeat((self.direct + self.states[0] * self.cascade.sum(axis=0))[:, None], patterns.shape[-1], axis=1)
+        for state in range(1, len(self.states)):
+            chosen = planes.T @ (patterns == state).astype(np.float64)
+            taps += (self.states[state] - self.states[0]) * (chosen[0::2] + 1j * chosen[1::2])
+        return taps
+
+    def rate(self, taps: Complex[np.ndarray, "tap start"]) -> Float[np.ndarray, "start"]:
+        return np.asarray(self.mbps_per_nat * np.log1p(power(self.basis @ taps)).sum(axis=0))
+
+    def rate_of(self, pattern: UInt8[np.ndarray, "element"]) -> float:
+        return float(self.rate(self.taps(pattern[:, None]))[0])
+
+    def asked(self, taps: Complex[np.ndarray, "tap"]) -> Complex[np.ndarray, "element"]:
+        """conj(cascade) dR/dh* at a channel: the reflection that each element should have, to first order."""
+        response = self.basis @ taps
+        gradient = self.basis.conj().T @ (response / (1 + power(response)))
+        return np.asarray(self.mbps_per_nat * (self.cascade @ gradient.conj()).conj())
+
+    def nearest(self, asked: Complex[np.ndarray, "*start"]) -> UInt8[np.ndarray, "*start"]:
+        """State of largest Re(conj(asked) state) for each element."""
+        if len(self.states) == 2:
+            return np.asarray((asked.conj() * (self.states[1] - self.states[0])).real > 0, dtype=np.uint8)
+        return np.asarray(np.argmax((asked.conj()[..., None] * self.states).real, axis=-1), dtype=np.uint8)
+
+    def quantise(self, asked: Complex[np.ndarray, "element"]) -> tuple[UInt8[np.ndarray, "element"], float]:
+        """Best pattern, and its rate, over global rotations of what the elements are asked for."""
+        turns = np.exp(2j * np.pi * np.arange(ROTATIONS) / ROTATIONS)
+        patterns = self.nearest(asked[:, None] * turns)
+        rates = self.rate(self.taps(patterns))
+        best = int(np.argmax(rates))
+        return patterns[:, best], float(rates[best])
+
+    def settle(self, pattern: UInt8[np.ndarray, "element"], rate: float) -> tuple[UInt8[np.ndarray, "element"], float]:
+        """Quantise what the present pattern asks for, as long as that helps."""
+        for _ in range(MAX_ROUNDS):
+            trial, trial_rate = self.quantise(self.asked(self.taps(pattern[:, None])[:, 0]))
+            if trial_rate <= rate:
+                break
+            pattern, rate = trial, trial_rate
+        return pattern, rate
+
+    def changes(
+        self, taps: Complex[np.ndarray, "tap"], pattern: UInt8[np.ndarray, "element"]
+    ) -> tuple[Int[np.ndarray, "change"], Int[np.ndarray, "change"]]:
+        """(element, new state) of the single changes of best predicted gain, best first.
+
+        Gain to second order: with d = E v the change of the response r, w = 1 / (1 + |r|^2),
+        sum_k w 2 Re(conj(r) d) + w^2 |d|^2 - w^2 Re(conj(r)^2 d^2).
+        """
+        response = self.basis @ taps
+        weight = 1 / (1 + power(response))
+        gradient = self.basis.conj().T @ (weight * response)
+        spread = (self.basis.conj().T * weight**2) @ self.basis
+        twist = (self.basis.T * (weight * response.conj()) ** 2) @ self.basis
+        first = 2 * (self.cascade @ gradient.conj())
+        second = ((self.cascade.conj() @ spread) * self.cascade).sum(axis=-1).real
+        turned = ((self.cascade @ twist) * self.cascade).sum(axis=-1)
+        step = self.states - self.states[pattern][:, None]
+        gain = (step * first[:, None]).real + power(step) * second[:, None] - (step**2 * turned[:, None]).real
+        gain[np.arange(len(pattern)), pattern] = -np.inf
+        order = np.argsort(-gain, axis=None)[:SCREENED]
+        element, state = np.unravel_index(order, gain.shape)
+        return np.asarray(element), np.asarray(state)
+
+    def flip(self, pattern: UInt8[np.ndarray, "element"], rate: float) -> tuple[UInt8[np.ndarray, "element"], float]:
+        """Change elements, several at once while that pays, at last one at a time, until no screened change helps."""
+        pattern = pattern.copy()
+        for _ in range(MAX_ROUNDS):
+            taps = self.taps(pattern[:, None])[:, 0]
+            element, state = self.changes(taps, pattern)
+            _, first = np.unique(element, return_index=True)
+            first.sort()
+            element, state = element[first], state[first]
+            step = (self.states[state] - self.states[pattern[element]]) * self.cascade[element].T
+            together, alone = taps[:, None] + np.cumsum(step, axis=1), taps[:, None] + step
+            rates = self.rate(np.concatenate([together, alone], axis=1))
+            best = int(np.argmax(rates))
+            if rates[best] <= rate * (1 + 1e-13):
+                break
+            chosen = slice(0, best + 1) if best < len(element) else slice(best - len(element), best - len(element) + 1)
+            pattern[element[chosen]] = state[chosen]
+            rate = float(rates[best])
+        return pattern, self.rate_of(pattern)
+
+
+def discretise(
+    problem: Problem, reflection: Complex[np.ndarray, "batch element start"], flipped: int = 2
+) -> tuple[UInt8[np.ndarray, "batch element"], Float[np.ndarray, "batch"]]:
+    """Best pattern, and its rate in Mbit/s, on the way from relaxed configurations of each user.
+
+    Every candidate is quantised under rotations and settled; the best `flipped` of them are improved by flips.
+    """
+    results = [
+        _discretise_user(StateSearch.of_user(problem, user), found, flipped) for user, found in enumerate(reflection)
+    ]
+    return np.stack([pattern for pattern, _ in results]), np.array([rate for _, rate in results])
+
+
+def _discretise_user(
+    search: StateSearch, candidates: Complex[np.ndarray, "element start"], flipped: int
+) -> tuple[UInt8[np.ndarray, "element"], float]:
+    settled = [search.settle(*search.quantise(candidate)) for candidate in candidates.T]
+    settled.sort(key=lambda result: -result[1])
+    return max((search.flip(*result) for result in settled[:flipped]), key=lambda result: result[1])

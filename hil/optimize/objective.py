@@ -1,0 +1,216 @@
+"""What is maximised: the rate of an OFDM link over a surface, seen through its few taps.
+
+The rate depends on the N reflection coefficients only through the T taps h = direct + cascade^T reflection, and at a
+maximum reflection_n = phase(sum_t code_t conj(cascade_nt)) with code = dR/dh*. So a *code* of T complex numbers stands
+for a whole configuration: `Objective.align`. Everything here runs on numpy and on torch arrays alike.
+
+Axes inside the optimizers: `batch` users, `start` alternatives for each user, kept last so that a product with all
+starts is one matrix product.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float
+from hil.phy.metrics import rate_mbps
+from hil.phy.taps import delay_response
+
+TINY = 1e-30  # keeps the phase of an element without any channel finite
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A channel, possibly of several users at once, and what the surface can do.
+
+    direct, cascade, basis: h[k] = sum_t basis[k, t] (direct[t] + sum_n reflection[n] cascade[n, t]), amplitudes.
+    basis: any matrix; `dft_basis` where "tap" is a sample of delay, a basis of fractional delays for measured channels.
+    snr_scale: P / (B N0). num_taps: M of the paper's eq. 4 (cyclic prefix). bandwidth_hz: B.
+    rows, cols: shape of the surface; element = row * cols + col.
+    states: reflection of each state of an element; None where any phase of unit modulus can be set.
+
+    Raises ValueError where shapes contradict each other or a number is not finite.
+    """
+
+    direct: Complex[np.ndarray, "*batch tap"]
+    cascade: Complex[np.ndarray, "*batch element tap"]
+    basis: Complex[np.ndarray, "subcarrier tap"]
+    snr_scale: float
+    num_taps: int
+    bandwidth_hz: float
+    rows: int
+    cols: int
+    states: Complex[np.ndarray, "state"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.direct.shape != self.cascade.shape[:-2] + self.cascade.shape[-1:]:
+            raise ValueError(f"direct {self.direct.shape} does not go with cascade {self.cascade.shape}")
+        if self.basis.shape[-1] != self.cascade.shape[-1]:
+            raise ValueError(f"basis has {self.basis.shape[-1]} columns, cascade {self.cascade.shape[-1]} taps")
+        if self.rows * self.cols != self.num_elements:
+            raise ValueError(f"{self.rows} x {self.cols} elements, but cascade holds {self.num_elements}")
+        if self.states is not None and len(self.states) < 2:
+            raise ValueError("a surface needs at least two states")
+        if not all(np.isfinite(part).all() for part in (self.direct, self.cascade, self.basis, self.snr_scale)):
+            raise ValueError("the channel holds numbers that are not finite")
+
+    @property
+    def num_elements(self) -> int:
+        return int(self.cascade.shape[-2])
+
+    @property
+    def num_subcarriers(self) -> int:
+        return int(self.basis.shape[0])
+
+    @property
+    def mbps_per_nat(self) -> float:
+        """B / (K + M - 1) / ln 2, in Mbit/s: rate_mbps = mbps_per_nat * sum_k ln(1 + SNR_k)."""
+        return float(self.bandwidth_hz / (self.num_subcarriers + self.num_taps - 1) / np.log(2) / 1e6)
+
+    def response(self, reflection: Complex[np.ndarray, "*batch element"]) -> Complex[np.ndarray, "*batch subcarrier"]:
+        """Channel on each subcarrier (paper, eq. 3)."""
+        taps = self.direct + np.einsum("...nt,...n->...t", self.cascade, reflection)
+        return np.asarray(taps @ self.basis.T)
+
+    def rate_mbps(self, reflection: Complex[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch"]:
+        """Rate in Mbit/s (paper, eq. 4), by direct evaluation in double precision."""
+        return rate_mbps(
+            self.response(reflection),
+            snr_scale=self.snr_scale,
+            num_taps=self.num_taps,
+            bandwidth_hz=self.bandwidth_hz,
+        )
+
+    def with_leading_axis(self) -> "Problem":
+        """The same problem as a batch: all leading axes made one."""
+        return replace(
+            self,
+            direct=self.direct.reshape(-1, self.direct.shape[-1]),
+            cascade=self.cascade.reshape(-1, *self.cascade.shape[-2:]),
+        )
+
+
+def dft_basis(num_subcarriers: int, num_taps: int) -> Complex[np.ndarray, "subcarrier tap"]:
+    """Basis of a channel given by its taps at whole samples of delay."""
+    return delay_response(num_subcarriers, np.arange(num_taps, dtype=float))
+
+
+def power(values: Any) -> Any:
+    """|values|^2, without the square root that abs() takes."""
+    return values.real**2 + values.imag**2
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A `Problem` made ready for iteration: snr_scale folded in, a batch axis, axes in the order of the products.
+
+    direct: complex[batch, tap, 1]; cascade: complex[batch, element, tap]; basis: complex[subcarrier, tap].
+    xp: numpy or torch, whichever the arrays belong to.
+    """
+
+    direct: Any
+    cascade: Any
+    basis: Any
+    mbps_per_nat: float
+    num_taps: int
+    rows: int
+    cols: int
+    xp: Any = np
+
+    @classmethod
+    def of(cls, problem: Problem, dtype: type[np.complexfloating] = np.complex128) -> "Objective":
+        """Objective of any phases of unit modulus, whatever states the problem has."""
+        problem = problem.with_leading_axis()
+        amplitude = np.sqrt(problem.snr_scale)
+        return cls(
+            direct=(amplitude * problem.direct[..., None]).astype(dtype),
+            cascade=np.ascontiguousarray(amplitude * problem.cascade, dtype=dtype),
+            basis=problem.basis.astype(dtype),
+            mbps_per_nat=problem.mbps_per_nat,
+            num_taps=problem.num_taps,
+            rows=problem.rows,
+            cols=problem.cols,
+        )
+
+    @property
+    def num_users(self) -> int:
+        return int(self.cascade.shape[0])
+
+    @property
+    def num_elements(self) -> int:
+        return int(self.cascade.shape[1])
+
+    @property
+    def code_size(self) -> int:
+        """T: complex numbers that stand for one configuration."""
+        return int(self.cascade.shape[2])
+
+    def on(self, device: str) -> "Objective":
+        """The same objective as torch tensors, in single precision where it was double."""
+        import torch
+
+        def tensor(array: Any) -> Any:
+            return torch.as_tensor(array, dtype=torch.complex64, device=device)
+
+        return replace(
+            self,
+            direct=tensor(self.direct),
+            cascade=tensor(self.cascade),
+            basis=tensor(self.basis),
+            xp=torch,
+        )
+
+    def array(self, values: Float[np.ndarray, "*axes"]) -> Any:
+        """Real numbers in the library, the precision and on the device of this objective."""
+        if self.xp is np:
+            return values.astype(self.basis.real.dtype)
+        return self.xp.as_tensor(values, dtype=self.basis.real.dtype, device=self.basis.device)
+
+    def users(self, chosen: Bool[np.ndarray, "batch"]) -> "Objective":
+        """The same objective for some of the users."""
+        return replace(self, direct=self.direct[chosen], cascade=self.cascade[chosen])
+
+    def taps(self, reflection: Any) -> Any:
+        """complex[batch, tap, start] of reflection[batch, element, start]."""
+        return self.direct + self.cascade.swapaxes(-1, -2) @ reflection
+
+    def rate(self, taps: Any) -> Any:
+        """Mbit/s[batch, start] of taps[batch, tap, start]."""
+        return self.mbps_per_nat * self.xp.log1p(power(self.basis @ taps)).sum(-2)
+
+    def rate_and_gradient(self, taps: Any) -> tuple[Any, Any]:
+        """Mbit/s[batch, start] and dR/dh*[batch, tap, start]: R(h + dh) = R + 2 Re(gradient^H dh)."""
+        response = self.basis @ taps
+        snr = power(response)
+        rate = self.mbps_per_nat * self.xp.log1p(snr).sum(-2)
+        gradient = self.basis.conj().swapaxes(-1, -2) @ (response / (1 + snr))
+        return rate, self.mbps_per_nat * gradient
+
+    def drive(self, code: Any) -> tuple[Any, Any]:
+        """Reflection[batch, element, start] = u / |u| that aligns all elements with a code[batch, tap, start], and |u|.
+
+        |u_n|, u = conj(cascade) code, is what element n is worth: an error e of its phase costs about |u_n| e^2.
+        """
+        drive = (self.cascade @ code.conj()).conj()
+        modulus = (power(drive) + TINY) ** 0.5
+        return drive / modulus, modulus
+
+    def align(self, code: Any) -> Any:
+        return self.drive(code)[0]
+
+    def code_gradient(self, code: Any) -> tuple[Any, Any, Any]:
+        """Rate[batch, start], taps and dR/dcode* [batch, tap, start] of the configuration aligned with a code.
+
+        With theta = u / |u| and p = conj(cascade) dR/dh*: dR/du* = j theta Im(conj(theta) p) / |u|.
+        """
+        reflection, modulus = self.drive(code)
+        taps = self.taps(reflection)
+        rate, outer = self.rate_and_gradient(taps)
+        slope = ((self.cascade @ outer.conj()) * reflection).imag / modulus
+        return rate, taps, self.cascade.swapaxes(-1, -2) @ (reflection * slope) * -1j
+
+
+def unit(code: Any) -> Any:
+    """Codes[batch, tap, start] of unit norm: only their direction matters."""
+    return code / (power(code).sum(-2)[..., None, :] + TINY) ** 0.5

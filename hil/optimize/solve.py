@@ -1,0 +1,271 @@
+"""One door to all optimizers: a problem and the name of an algorithm in, a certified solution out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Complex, Float, UInt8
+from hil.errors import ConfigError
+from hil.optimize.baselines import AllZero, BestPilot, RandomPhases, hadamard_patterns, random_patterns, zero_patterns
+from hil.optimize.bound import certified_bound
+from hil.optimize.discrete import discretise, relaxed
+from hil.optimize.iterate import Candidates, Solver, iterate
+from hil.optimize.neural import PRACTICAL, PRINTED, PaperPrior, Reading
+from hil.optimize.objective import Objective, Problem
+from hil.optimize.prior import TapCodePrior
+from hil.optimize.stm import StrongestTap
+from hil.optimize.tap_space import TapPool, TapSearch
+
+KEPT = 8  # candidates of a stage that go to the next, and to the states of the board
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller may choose. epochs: None for what the algorithm needs. device: cpu, cuda, or auto."""
+
+    starts: int = 8
+    epochs: int | None = None
+    polish: bool = True
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Solvers run one after the other, each from what the one before found; its result is reported under its name."""
+
+    name: str
+    solvers: tuple[Solver[Any], ...]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """stages: of phases; each result is brought to the states of the board where it has some.
+
+    patterns: for algorithms that choose states without looking at phases, used instead where there are states.
+    """
+
+    stages: Callable[[Options], tuple[Stage, ...]]
+    patterns: Callable[[Problem, np.random.Generator], UInt8[np.ndarray, "batch element"]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What an optimizer found, and how much better anything could be.
+
+    pattern: state indices; None where any phase can be set. reflection: complex, of the states where there are some.
+    rate_mbps: by the channel that the optimizer was given, in double precision. bound_mbps: no configuration does
+    better on that channel; NaN where no bound was asked for.
+    stages: rate after each stage alone, quantised where there are states; `winner` is the best of them.
+    relaxed: rate after each stage before quantisation. seconds: time of each stage, quantisation and bound.
+    history: best rate after each step, before quantisation: [step, *batch].
+    """
+
+    pattern: UInt8[np.ndarray, "*batch element"] | None
+    reflection: Complex[np.ndarray, "*batch element"]
+    rate_mbps: Float[np.ndarray, "*batch"]
+    bound_mbps: Float[np.ndarray, "*batch"]
+    history: Float[np.ndarray, "step *batch"]
+    stages: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
+    relaxed: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def certified_fraction(self) -> Float[np.ndarray, "*batch"]:
+        """rate / bound: at least this share of the best that the surface could do on this channel."""
+        return np.asarray(self.rate_mbps / self.bound_mbps)
+
+    @property
+    def winner(self) -> str:
+        """The stage of the highest mean rate; the earlier one where two are equal."""
+        return max(self.stages, key=lambda name: float(np.mean(self.stages[name])))
+
+    @property
+    def status(self) -> str:
+        """One line of advice."""
+        if np.isnan(self.bound_mbps).any():
+            return "no bound was computed"
+        worst = float(np.min(self.certified_fraction))
+        if worst > 0.9999:
+            return "optimal: no other configuration gains 0.01 % on this channel"
+        if worst > 0.97:
+            return f"within {100 * (1 - worst):.2g} % of a bound that nothing can pass; more effort will hardly pay"
+        return f"at least {100 * worst:.1f} % of the best possible; more starts or another algorithm may gain the rest"
+
+
+def solve(
+    problem: Problem,
+    algorithm: str = "neural-prior",
+    *,
+    starts: int = 8,
+    epochs: int | None = None,
+    polish: bool = True,
+    seed: int = 0,
+    device: str = "cpu",
+    warm: Complex[np.ndarray, "*batch element"] | None = None,
+    certify: bool = True,
+) -> Solution:
+    """Choose a configuration for every user of a problem.
+
+    algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train networks. polish: refine a network's
+    result in tap space. warm: configuration to begin with beside the algorithm's own starts.
+    certify: compute the upper bound. Same seed, same solution.
+
+    Raises ConfigError for an unknown algorithm or a device that is not there.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ConfigError(f"algorithm: there is no {algorithm!r}, allowed: {', '.join(ALGORITHMS)}")
+    chosen = ALGORITHMS[algorithm]
+    options = Options(starts, epochs, polish, seed, _device(device))
+    run = _Run(problem.with_leading_axis(), np.random.default_rng(seed))
+    if problem.states is not None and chosen.patterns is not None:
+        run.take_patterns(algorithm, chosen.patterns)
+    else:
+        run.optimise(chosen.stages(options), warm)
+    return run.solution(problem, certify, seed)
+
+
+def evaluate(problem: Problem, pattern: UInt8[np.ndarray, "*batch element"], *, certify: bool = False) -> Solution:
+    """A pattern chosen elsewhere, by measurement for instance, as a `Solution`. Raises ValueError without states."""
+    if problem.states is None:
+        raise ValueError("a pattern means nothing where the problem has no states")
+    run = _Run(problem.with_leading_axis(), np.random.default_rng(0))
+    run.take_patterns("given", lambda flat, _: pattern.reshape(-1, flat.num_elements))
+    return run.solution(problem, certify, 0)
+
+
+def _device(name: str) -> str:
+    if name == "cpu":
+        return name
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigError("device: no CUDA device is visible to torch, allowed: cpu, auto")
+    return "cuda" if available else "cpu"
+
+
+class _Run:
+    """The solution in the making: what each stage found, the best of it, and the time it took."""
+
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+        self.problem = problem
+        self.rng = rng
+        self.stages: dict[str, np.ndarray] = {}
+        self.relaxed: dict[str, np.ndarray] = {}
+        self.seconds: dict[str, float] = {}
+        self.history: list[np.ndarray] = []
+        self.rate = np.full(len(problem.direct), -np.inf)
+        self.reflection = np.zeros(problem.cascade.shape[:2], dtype=complex)
+        self.pattern = np.zeros(problem.cascade.shape[:2], dtype=np.uint8)
+
+    def optimise(self, stages: tuple[Stage, ...], warm: np.ndarray | None) -> None:
+        objective = Objective.of(relaxed(self.problem))
+        found = None if warm is None else _given(objective, warm)
+        for stage in stages:
+            began = time.perf_counter()
+            for solver in stage.solvers:
+                placed = objective if solver.device is None else objective.on(solver.device)
+                found, history = iterate(solver, placed, found, self.rng)
+                self.history += [_host(rate) for rate in history]
+            assert found is not None
+            found = found.best(KEPT)
+            self.seconds[stage.name] = time.perf_counter() - began
+            self.take(stage.name, found)
+
+    def take(self, name: str, found: Candidates) -> None:
+        """Score a stage in double precision, on the states where there are some; keep it where it is best."""
+        best = found.reflection[..., 0].astype(complex)
+        best = best / np.abs(best)
+        self.relaxed[name] = relaxed(self.problem).rate_mbps(best)
+        if self.problem.states is None:
+            self.keep(name, best, self.relaxed[name])
+            return
+        began = time.perf_counter()
+        pattern, rate = discretise(self.problem, found.reflection)
+        self.seconds["states"] = self.seconds.get("states", 0.0) + time.perf_counter() - began
+        self.keep(name, self.problem.states[pattern], rate, pattern)
+
+    def take_patterns(self, name: str, choose: Callable[[Problem, np.random.Generator], np.ndarray]) -> None:
+        began = time.perf_counter()
+        pattern = choose(self.problem, self.rng)
+        assert self.problem.states is not None
+        reflection = self.problem.states[pattern]
+        self.seconds[name] = time.perf_counter() - began
+        self.keep(name, reflection, self.problem.rate_mbps(reflection), pattern)
+
+    def keep(self, name: str, reflection: np.ndarray, rate: np.ndarray, pattern: np.ndarray | None = None) -> None:
+        self.stages[name] = rate
+        better = rate > self.rate
+        self.rate = np.where(better, rate, self.rate)
+        self.reflection = np.where(better[:, None], reflection, self.reflection)
+        if pattern is not None:
+            self.pattern = np.where(better[:, None], pattern, self.pattern).astype(np.uint8)
+
+    def solution(self, problem: Problem, certify: bool, seed: int) -> Solution:
+        """Back to the caller's axes."""
+        batch = problem.direct.shape[:-1]
+        bound = np.full(len(self.rate), np.nan)
+        if certify:
+            began = time.perf_counter()
+            bound = certified_bound(self.problem, self.reflection, seed=seed)
+            self.seconds["bound"] = time.perf_counter() - began
+        history = np.array(self.history or [self.rate])
+        return Solution(
+            pattern=None if problem.states is None else self.pattern.reshape(*batch, -1),
+            reflection=self.reflection.reshape(*batch, -1),
+            rate_mbps=self.rate.reshape(batch),
+            bound_mbps=bound.reshape(batch),
+            history=np.maximum.accumulate(history, axis=0).reshape(-1, *batch),
+            stages={name: rate.reshape(batch) for name, rate in self.stages.items()},
+            relaxed={name: rate.reshape(batch) for name, rate in self.relaxed.items()},
+            seconds=self.seconds,
+        )
+
+
+def _given(objective: Objective, reflection: np.ndarray) -> Candidates:
+    points = reflection.reshape(objective.num_users, objective.num_elements, 1).astype(objective.basis.dtype)
+    return Candidates(points, objective.rate(objective.taps(points)))
+
+
+def _host(rate: object) -> np.ndarray:
+    return np.asarray(rate.cpu() if hasattr(rate, "cpu") else rate, dtype=float)
+
+
+TAP_SEARCH = (TapPool(), TapSearch())
+
+
+def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
+    return lambda options: (Stage("search", (solver,)),)
+
+
+def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
+    network = PaperPrior(options.starts, options.epochs or 300, reading, options.device)
+    polish = Stage("polish", (TapSearch(),))
+    return (Stage("network", (network,)), polish)[: 1 + options.polish]
+
+
+def _tap_prior(options: Options) -> tuple[Stage, ...]:
+    network = TapCodePrior(options.starts, options.epochs or 30)
+    if options.device != "cpu":
+        network = replace(network, device=options.device)
+    polish = Stage("polish", (TapSearch(),))
+    return (Stage("network", (network,)), polish)[: 1 + options.polish]
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "all-zero": Algorithm(_single(AllZero()), zero_patterns),
+    "random": Algorithm(_single(RandomPhases()), random_patterns),
+    "best-pilot": Algorithm(_single(BestPilot()), hadamard_patterns),
+    "stm-strongest": Algorithm(_single(StrongestTap(by_rate=False))),
+    "stm": Algorithm(_single(StrongestTap())),
+    "tap-space": Algorithm(lambda options: (Stage("search", TAP_SEARCH),)),
+    "neural-prior-paper": Algorithm(_paper_prior),
+    "neural-prior-printed": Algorithm(partial(_paper_prior, reading=PRINTED)),
+    "neural-prior": Algorithm(_tap_prior),
+}
+"""Every algorithm by the name that configurations and commands use."""

@@ -1,0 +1,103 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hil.optimize.discrete import StateSearch, collinear, discretise, enclosing_circle, relaxed
+
+complex_numbers = st.builds(complex, st.floats(-3, 3), st.floats(-3, 3))
+
+
+@given(st.lists(complex_numbers, min_size=2, max_size=8, unique=True))
+def test_the_circle_encloses_all_states_and_no_smaller_one_does(states):
+    states = np.array(states)
+    centre, radius = enclosing_circle(states)
+    assert np.abs(states - centre).max() <= radius * (1 + 1e-9)
+    for shift in 1e-3 * radius * np.exp(1j * np.arange(8)):
+        assert np.abs(states - centre - shift).max() >= radius * (1 - 1e-6)
+
+
+def test_states_on_a_line_are_recognised():
+    assert collinear(np.array([1 + 0j, -1]))
+    assert collinear(1j + np.array([0.1, 0.7, -0.4]) * np.exp(0.3j))
+    assert not collinear(np.array([1, 1j, -1]))
+
+
+@pytest.mark.parametrize("states", [[0.9, 0.5 * np.exp(2.9j)], [1, 0.3 + 0.4j, -0.8]])
+def test_the_relaxed_surface_can_do_what_the_states_can(make_problem, states):
+    problem = make_problem(users=2, states=states)
+    centre, radius = enclosing_circle(problem.states)
+    pattern = np.random.default_rng(0).integers(len(states), size=(2, 16))
+    reflection = problem.states[pattern]
+    assert np.allclose(relaxed(problem).rate_mbps((reflection - centre) / radius), problem.rate_mbps(reflection))
+
+
+@pytest.mark.parametrize("states", [[1, -1], [0.9, 0.5 * np.exp(2.9j)], [1, 1j, -1, -0.7j]])
+def test_patterns_are_rated_as_their_reflections_are(make_problem, states):
+    problem = make_problem(users=2, states=states, seed=3)
+    patterns = np.random.default_rng(0).integers(len(states), size=(16, 5)).astype(np.uint8)
+    for user in range(2):
+        search = StateSearch.of_user(problem, user)
+        for start in range(5):
+            rate = problem.rate_mbps(np.stack([problem.states[patterns[:, start]]] * 2))[user]
+            assert search.rate(search.taps(patterns))[start] == pytest.approx(rate)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    states=st.sampled_from([[1, -1], [0.9, 0.5 * np.exp(2.9j)], [1, 1j, -1, -0.7j]]),
+    snr_db=st.floats(-20, 40),
+)
+def test_flips_and_settling_never_lower_the_rate(make_problem, seed, states, snr_db):
+    problem = make_problem(users=1, states=states, seed=seed, snr_db=snr_db)
+    search = StateSearch.of_user(problem, 0)
+    pattern = np.random.default_rng(seed).integers(len(states), size=16).astype(np.uint8)
+    before = search.rate_of(pattern)
+    settled, between = search.settle(pattern, before)
+    flipped, after = search.flip(settled, between)
+    assert before <= between == pytest.approx(search.rate_of(settled))
+    assert between <= after * (1 + 1e-12)
+    assert after == pytest.approx(search.rate_of(flipped))
+
+
+def test_after_flips_no_single_change_helps(make_problem):
+    for seed in range(5):
+        problem = make_problem(users=1, states=[1, 1j, -1], seed=seed)
+        search = StateSearch.of_user(problem, 0)
+        pattern, rate = search.flip(*search.quantise(np.ones(16, dtype=complex)))
+        for element, state in itertools.product(range(16), range(3)):
+            other = pattern.copy()
+            other[element] = state
+            assert search.rate_of(other) <= rate * (1 + 1e-12)
+
+
+def test_flips_are_predicted_to_second_order(make_problem):
+    problem = make_problem(16, 16, users=1, states=[1, -1])
+    search = StateSearch.of_user(problem, 0)
+    pattern = np.zeros(256, dtype=np.uint8)
+    taps = search.taps(pattern[:, None])[:, 0]
+    element, state = search.changes(taps, pattern)
+    trials = np.repeat(pattern[:, None], len(element), axis=1)
+    trials[element, np.arange(len(element))] = state
+    gains = search.rate(search.taps(trials)) - search.rate_of(pattern)
+    everyone = np.repeat(pattern[:, None], 256, axis=1) ^ np.eye(256, dtype=np.uint8)
+    best = (search.rate(search.taps(everyone)) - search.rate_of(pattern)).max()
+    assert gains[0] == pytest.approx(best, rel=0.05)
+    assert gains[0] > gains[-1]
+
+
+def test_small_1_bit_surfaces_are_solved_to_the_optimum(make_problem):
+    hits = 0
+    for seed in range(10):
+        problem = make_problem(3, 3, users=1, states=[1, -1], seed=seed)
+        rates = [
+            problem.rate_mbps(np.array([signs], dtype=complex))[0] for signs in itertools.product([1, -1], repeat=9)
+        ]
+        starts = np.exp(1j * np.random.default_rng(seed).uniform(0, 6, (1, 9, 8)))
+        _, found = discretise(problem, starts)
+        assert found[0] <= max(rates) * (1 + 1e-12)
+        hits += found[0] > 0.9999 * max(rates)
+    assert hits >= 8
