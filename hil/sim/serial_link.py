@@ -34,6 +34,11 @@ class UsbAdapter:
         self._data += data
         self._arrivals_s += [first_s + number * byte_s for number in range(len(data))]
 
+    def clear(self) -> None:
+        """Lose all that waits."""
+        self._data.clear()
+        self._arrivals_s.clear()
+
     @property
     def next_delivery_s(self) -> float:
         """When the host gets something next; infinity where nothing waits."""
@@ -75,7 +80,7 @@ class BoardLine:
     ) -> None:
         self.board = board
         self.faults = faults or Faults()
-        self.hung_up = False
+        self._leaving = False
         self._clock = clock
         self._byte_s = 10 / baud
         self._adapter = UsbAdapter(latency_s, event_char)
@@ -93,6 +98,11 @@ class BoardLine:
         """The host opens its port."""
         self.suffer(lambda board, time_s: board.open_port(time_s))
 
+    @property
+    def hung_up(self) -> bool:
+        """The board closed the connection, and all that it sent before has reached the host."""
+        return self._leaving and self._adapter.next_delivery_s == math.inf
+
     def send(self, data: bytes) -> None:
         """Put bytes into the host's transmitter; they travel one after the other."""
         self._clock.schedule(self._clock.now_s(), partial(self._send, data))
@@ -104,9 +114,10 @@ class BoardLine:
         return taken
 
     def discard(self) -> None:
-        """Forget the bytes that have reached the host and the end of a connection, as closing a port does."""
+        """Forget the bytes on their way to the host and the end of a connection, as closing a port does."""
         self._received.clear()
-        self.hung_up = False
+        self._adapter.clear()
+        self._leaving = False
 
     def suffer(self, mishap: Mishap) -> None:
         """Let something happen to the board, in its turn."""
@@ -166,7 +177,7 @@ class BoardLine:
 
     def _answer(self, ready_s: float, data: bytes) -> None:
         if data == HANG_UP:
-            self.hung_up = True
+            self._leaving = True
         for delay_s, piece in self.faults.to_host(data, ready_s) if data else ():
             self._carry(ready_s + delay_s, piece)
 
@@ -201,7 +212,7 @@ class SimulatedLink(Closing):
     """The host's port, in process: a ByteLink whose board lives on the same clock.
 
     `write` takes no time: the operating system buffers. `read` lets time pass until bytes are there or the deadline is.
-    Opening it opens the board's port (an Arduino restarts, a server greets).
+    Opening it opens the board's port: an Arduino restarts, a server greets.
     """
 
     def __init__(
@@ -218,8 +229,7 @@ class SimulatedLink(Closing):
         self._line = BoardLine(board, clock, baud=baud, latency_s=latency_s, event_char=event_char, faults=faults)
         self._clock = clock
         self._name = name
-        self._open = True
-        self._line.open()
+        self._open = False
 
     @property
     def name(self) -> str:
@@ -237,6 +247,7 @@ class SimulatedLink(Closing):
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         """Raises LinkError where the link is closed or the board has hung up and all that it sent was read."""
+        self._check(True)
         deadline_s = self._clock.now_s() + timeout_s
         while True:
             data = self._line.take(max_bytes)
@@ -245,8 +256,8 @@ class SimulatedLink(Closing):
             self._check(not self._line.hung_up)
             self._clock.step(deadline_s)
 
-    def reopen(self) -> None:
-        """Close and open: what was received is lost."""
+    def open(self) -> None:
+        """Open, or close and open again: what was received and not read is lost."""
         self._line.discard()
         self._open = True
         self._line.open()

@@ -31,6 +31,7 @@ class Bench:
         self.shown = []
         self.board = build_board(load_profile("opensource-ris-16x16"), self)
         self.link = SimulatedLink(self.board, self.clock, 115200)
+        self.link.open()
 
     def set_pattern(self, states, time_s):
         self.shown.append((time_s, states))

@@ -42,6 +42,7 @@ class Bench:
         for name, value in options.items():
             setattr(self.board, name, value)
         self.link = SimulatedLink(self.board, self.clock, 3e6)
+        self.link.open()
 
     def set_pattern(self, states, time_s):
         self.shown.append((time_s, states))

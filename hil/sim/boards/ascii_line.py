@@ -22,12 +22,15 @@ class AsciiLineBoard(ProfiledBoard):
         self._end = profile.framing.terminator.encode("latin-1")
         self.frame_end = self._end[-1:]
         self._reply_end = profile.framing.reply_terminator.encode("latin-1")
+        self._cancel = profile.framing.cancel.encode("latin-1")
         self._line = bytearray()
         self._busy = False
 
     def _hear(self, data: bytes, first_s: float, byte_s: float) -> None:
         for number, byte in enumerate(data):
             self._line.append(byte)
+            if self._cancel and self._line.endswith(self._cancel):
+                self._line.clear()
             if self._line.endswith(self._end):
                 self.run_until(first_s + number * byte_s)
                 line, self._line = bytes(self._line), bytearray()
