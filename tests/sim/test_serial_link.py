@@ -74,7 +74,7 @@ def test_each_byte_arrives_ten_bit_times_after_the_one_before():
 
 
 def test_the_board_has_seen_what_arrived_before_anything_else_happens_to_it():
-    clock, board, link = make_link()
+    clock, _, link = make_link()
     link.write(b"abcdefgh\n")
     seen = []
     clock.schedule(3.5 * BYTE_S, lambda: link.line.suffer(lambda board, time_s: seen.append(len(board.heard))))
