@@ -1,15 +1,14 @@
 """The loop that puts one pattern after another on the surface and sounds each."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
-from hil.interfaces import Progress, Surface, SweepMode
+from hil.interfaces import Surface, SweepMode
 from hil.measure.sounder import Sounder, Sounding
-from hil.measure.sweep import SweepPlan
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,17 @@ class SoundingBlock:
             sum(block.resets for block in blocks),
         )
 
+    def __getitem__(self, which: slice) -> "SoundingBlock":
+        """Some of the soundings; `resets` are not told apart by sounding and go with them all."""
+        return SoundingBlock(
+            self.response[which],
+            self.noise_var[which],
+            self.time_s[which],
+            self.retakes[which],
+            self.overloaded[which],
+            self.resets,
+        )
+
     def records(self) -> np.ndarray:
         """One structured record a pattern, for `.npy`: fields response, noise_var, time_s, retakes, overloaded."""
         num_patterns, num_subcarriers = self.response.shape
@@ -73,13 +83,12 @@ def sound_patterns(
     *,
     mode: SweepMode = "stepped",
     max_retakes: int = 5,
-    stage: str = "sounding",
-    progress: Progress | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Put each pattern on the surface and sound it. The first is sent whole, so that no block depends on another.
 
     mode: `stepped`, or `pipelined`, where the next pattern's bytes travel while the radio captures.
-    progress: called with (`stage`, soundings done, patterns).
+    progress: called with the number of soundings done.
     Raises BoardReset where one pattern meets more than `max_retakes` restarts of the board, and whatever surface and
     sounder raise.
     """
@@ -92,45 +101,8 @@ def sound_patterns(
         soundings.append(sounding)
         voids.append(void)
         if progress is not None:
-            progress(stage, index + 1, len(patterns))
+            progress(index + 1)
     return SoundingBlock.gather(soundings, voids)
-
-
-def run_sweep(
-    sounder: Sounder,
-    surface: Surface,
-    plan: SweepPlan,
-    *,
-    mode: SweepMode = "stepped",
-    max_retakes: int = 5,
-    done: Collection[int] = (),
-    progress: Progress | None = None,
-) -> Iterator[tuple[int, SoundingBlock]]:
-    """The plan's blocks that are not `done`, each measured as it is asked for. Store one before asking for the next.
-
-    progress: called with ("sweep", soundings done, soundings of the plan). Raises as `sound_patterns`.
-    """
-
-    def on_the_whole(stage: str, count: int, _of_block: int) -> None:
-        if progress is not None:
-            progress(stage, which.start + count, plan.num_patterns)
-
-    for index in range(plan.num_blocks):
-        which = plan.block(index)
-        if index not in done:
-            patterns = plan.patterns(which)
-            yield (
-                index,
-                sound_patterns(
-                    sounder,
-                    surface,
-                    patterns,
-                    mode=mode,
-                    max_retakes=max_retakes,
-                    stage="sweep",
-                    progress=on_the_whole,
-                ),
-            )
 
 
 def _sound_through_resets(

@@ -36,8 +36,8 @@ def pilot_sequence(name: PilotName, length: int) -> Complex[np.ndarray, "subcarr
 class OfdmGrid:
     """Subcarriers in monotonic order, DC at index num_subcarriers // 2, and the frame that sounds them.
 
-    frame[t] = amplitude * sum_k pilot[k] exp(2j pi (k - K//2) t / L): one period as the DAC gets it, 1.0 = full scale.
-    amplitude: of each pilot at the DAC; the frame's peak of |re| and |im| stands at the stated level below full scale.
+    frame[t] = amplitude * sum_k pilot[k] exp(2j pi (k - K//2) t / L): one period, its peak of |re| and |im| (a DAC's
+    limit) normalised to 1. amplitude: of each pilot in it.
     used: subcarriers that carry a pilot; the others are zero in every response.
     """
 
@@ -50,11 +50,11 @@ class OfdmGrid:
     amplitude: float
 
     @classmethod
-    def from_config(cls, config: OfdmConfig, peak_dbfs: float) -> "OfdmGrid":
-        """The grid of a testbed; its frame peaks at `peak_dbfs` (`RadioConfig.frame_peak_dbfs`)."""
+    def from_config(cls, config: OfdmConfig) -> "OfdmGrid":
+        """The grid of a testbed: all subcarriers but DC."""
         used = np.ones(config.num_subcarriers, dtype=bool)
         used[config.num_subcarriers // 2] = not config.skip_dc
-        return cls.build(config.num_subcarriers, config.fft_size, config.bandwidth_hz, used, config.pilot, peak_dbfs)
+        return cls.build(config.num_subcarriers, config.fft_size, config.bandwidth_hz, used, config.pilot)
 
     @classmethod
     def build(
@@ -64,25 +64,17 @@ class OfdmGrid:
         bandwidth_hz: float,
         used: Bool[np.ndarray, "subcarrier"],
         pilot_name: PilotName,
-        peak_dbfs: float,
     ) -> "OfdmGrid":
-        """A grid with any set of used subcarriers (guards, DC).
-
-        Raises ValueError where the subcarriers do not fit in the symbol, or the peak not in the DAC.
-        """
+        """A grid with any set of used subcarriers (guards, DC). Raises ValueError where they do not fit."""
         if fft_size < num_subcarriers:
             raise ValueError(f"{num_subcarriers} subcarriers do not fit in {fft_size} samples")
-        if peak_dbfs > 0:
-            raise ValueError(f"a peak of {peak_dbfs:g} dBFS does not fit in the DAC")
         pilot = np.zeros(num_subcarriers, dtype=complex)
         pilot[used] = pilot_sequence(pilot_name, int(used.sum()))
         bins = np.zeros(fft_size, dtype=complex)
         bins[_bins(num_subcarriers, fft_size)] = pilot
         waveform = np.fft.ifft(bins) * fft_size
         peak = float(np.maximum(np.abs(waveform.real), np.abs(waveform.imag)).max())
-        amplitude = amplitude_from_db(peak_dbfs) / peak
-        frame = (amplitude * waveform).astype(np.complex64)
-        return cls(num_subcarriers, fft_size, bandwidth_hz, used, pilot, frame, amplitude)
+        return cls(num_subcarriers, fft_size, bandwidth_hz, used, pilot, waveform / peak, 1 / peak)
 
     @property
     def frequencies_hz(self) -> Float[np.ndarray, "subcarrier"]:
@@ -108,8 +100,14 @@ class OfdmGrid:
 
     @property
     def mean_power_dbfs(self) -> float:
-        """Mean power of the frame, relative to a full-scale sine."""
+        """Mean power of the frame at peak 1, relative to a full-scale sine."""
         return float(10 * np.log10(np.mean(np.abs(self.frame) ** 2)))
+
+    def transmit_frame(self, peak_dbfs: float) -> Complex[np.ndarray, "sample"]:
+        """The frame with its peak at `peak_dbfs` of the DAC's full scale, complex64. Raises ValueError above 0 dBFS."""
+        if peak_dbfs > 0:
+            raise ValueError(f"a peak of {peak_dbfs:g} dBFS does not fit in the DAC")
+        return (self.frame * amplitude_from_db(peak_dbfs)).astype(np.complex64)
 
     def demodulate(self, samples: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "symbol subcarrier"]:
         """Amplitude received on each subcarrier, ADC full scale = 1, over its unit pilot; zero where unused.

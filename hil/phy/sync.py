@@ -9,19 +9,21 @@ from hil.arrays import Complex, Float, Int
 
 
 def advance(
-    responses: Complex[np.ndarray, "*batch subcarrier"], samples: Float[np.ndarray, "*batch"], fft_size: int
-) -> Complex[np.ndarray, "*batch subcarrier"]:
-    """Responses as a capture would show them that starts `samples` later (delays shrink by as much)."""
+    responses: Complex[np.ndarray, "*#batch subcarrier"],
+    samples: Float[np.ndarray, "*#batch"] | Int[np.ndarray, "*#batch"],
+    fft_size: int,
+) -> Complex[np.ndarray, "... subcarrier"]:
+    """Responses as a capture would show them that starts `samples` later (delays shrink by as much); broadcasts."""
     k = np.arange(responses.shape[-1]) - responses.shape[-1] // 2
     ramp = np.exp(2j * np.pi / fft_size * np.asarray(samples)[..., None] * k)
     return np.asarray(responses * ramp.astype(responses.dtype))
 
 
 def correlate(
-    responses: Complex[np.ndarray, "*batch subcarrier"],
-    reference: Complex[np.ndarray, "*batch subcarrier"],
+    responses: Complex[np.ndarray, "*#batch subcarrier"],
+    reference: Complex[np.ndarray, "*#batch subcarrier"],
     fft_size: int,
-) -> Complex[np.ndarray, "*batch shift"]:
+) -> Complex[np.ndarray, "... shift"]:
     """Inner product <reference, advance(response, s)> for each shift s = 0..fft_size-1, by one FFT."""
     num_subcarriers = responses.shape[-1]
     product = reference.conj() * responses
@@ -31,10 +33,10 @@ def correlate(
 
 
 def advance_between(
-    responses: Complex[np.ndarray, "*batch subcarrier"],
-    reference: Complex[np.ndarray, "*batch subcarrier"],
+    responses: Complex[np.ndarray, "*#batch subcarrier"],
+    reference: Complex[np.ndarray, "*#batch subcarrier"],
     fft_size: int,
-) -> tuple[Int[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
+) -> tuple[Int[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """The advance of each response that fits the reference best at any common phase, and that phase in radians.
 
     advance(response, s) * exp(-1j phase) is then the closest to the reference.

@@ -92,13 +92,12 @@ class DelayBasis:
         return np.asarray(taps @ self.basis.T.astype(taps.dtype))
 
 
-def delay_profile(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Float[np.ndarray, "delay"]:
-    """Mean power over circular delay, on `size` points of one symbol (K points: taps of 1/B)."""
+def delay_profile(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Float[np.ndarray, "*batch delay"]:
+    """Power over circular delay on `size` points of one symbol (K points: taps of 1/B); white noise adds K times its variance."""
     num_subcarriers = responses.shape[-1]
     bins = np.zeros((*responses.shape[:-1], size), dtype=responses.dtype)
     bins[..., (np.arange(num_subcarriers) - num_subcarriers // 2) % size] = responses
-    power = np.abs(np.fft.ifft(bins, axis=-1)) ** 2
-    return np.asarray(power.reshape(-1, size).mean(axis=0), dtype=float)
+    return np.asarray(np.abs(np.fft.ifft(bins, axis=-1, norm="forward")) ** 2)
 
 
 def place_window(profile: Float[np.ndarray, "delay"], length: int) -> int:

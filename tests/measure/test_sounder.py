@@ -8,7 +8,7 @@ from hil.measure.sounder import Sounder, clean_symbols
 from hil.phy.ofdm import OfdmGrid
 
 K, L, REPETITIONS = 64, 80, 16
-GRID = OfdmGrid.build(K, L, 1e6, np.arange(K) != K // 2, "zadoff_chu", -1.0)
+GRID = OfdmGrid.build(K, L, 1e6, np.arange(K) != K // 2, "zadoff_chu")
 
 
 class Air:

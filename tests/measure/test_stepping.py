@@ -4,16 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from hil.config import SweepConfig
 from hil.errors import BoardReset, Overload
 from hil.interfaces import Capture, Geometry, StateSet, SurfaceTiming
 from hil.measure.sounder import Sounder
-from hil.measure.stepping import SoundingBlock, run_sweep, sound_patterns
-from hil.measure.sweep import SweepPlan
+from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.phy.ofdm import OfdmGrid
 
 N = 16
-GRID = OfdmGrid.build(8, 8, 1e6, np.arange(8) != 4, "newman", -1.0)
+GRID = OfdmGrid.build(8, 8, 1e6, np.arange(8) != 4, "newman")
 LOST = np.full(N, 9, dtype=np.uint8)
 
 
@@ -150,26 +148,31 @@ def test_other_errors_pass_through():
         sound_patterns(Sounder(Mirror(board, range(99)), GRID, 2), board, patterns())
 
 
-def test_blocks_depend_on_nothing_before_them():
-    """What lets a resumed run equal an uninterrupted one: each block begins by sending its first pattern whole."""
-    plan = SweepPlan.from_config(SweepConfig(block=8), N)
+def test_a_block_depends_on_nothing_before_it():
+    """What lets a resumed run equal an uninterrupted one: the first pattern is sent whole, nothing is sent ahead."""
     board = Board()
-    blocks = dict(run_sweep(Sounder(Mirror(board), GRID, 2), board, plan, mode="pipelined"))
-    assert sorted(blocks) == [0, 1, 2, 3]
-    assert board.log[::31] == ["apply"] * 4  # 8 x (commit, stage, capture, check), the last without stage
-    whole = SoundingBlock.join([blocks[i] for i in range(4)])
-    assert_array_equal(seen(whole), plan.patterns())
-
-    resumed = Board()
-    rest = dict(run_sweep(Sounder(Mirror(resumed), GRID, 2), resumed, plan, mode="pipelined", done=[0, 2]))
-    assert sorted(rest) == [1, 3]
-    assert_array_equal(rest[3].response, blocks[3].response)
+    sounder = Sounder(Mirror(board), GRID, 2)
+    sound_patterns(sounder, board, patterns(3), mode="pipelined")
+    block = sound_patterns(sounder, board, patterns(4), mode="pipelined")
+    assert board.log[11] == "apply"
+    assert board.log.count("stage") == 2 + 3
+    assert_array_equal(seen(block), patterns(4))
 
 
-def test_progress_counts_the_soundings_of_the_plan():
-    plan, board, calls = SweepPlan.from_config(SweepConfig(block=12), N), Board(), []
-    list(run_sweep(Sounder(Mirror(board), GRID, 2), board, plan, done=[0], progress=lambda *call: calls.append(call)))
-    assert calls == [("sweep", count, 32) for count in range(13, 33)]
+def test_progress_counts_the_soundings():
+    board, calls = Board(resets=[1, 5]), []
+    sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(3), progress=calls.append)
+    assert calls == [1, 2, 3]
+
+
+def test_blocks_join_and_part():
+    board = Board(resets=[4])
+    sounder = Sounder(Mirror(board), GRID, 2)
+    blocks = [sound_patterns(sounder, board, patterns(count)) for count in (3, 4)]
+    whole = SoundingBlock.join(blocks)
+    assert_array_equal(seen(whole), np.concatenate([patterns(3), patterns(4)]))
+    assert whole.resets == 1
+    assert_array_equal(whole[3:].time_s, blocks[1].time_s)
 
 
 def test_a_block_survives_its_records(tmp_path):

@@ -8,9 +8,9 @@ from hil.phy.ofdm import OfdmGrid, pilot_sequence
 PILOTS = ("constant", "zadoff_chu", "newman")
 
 
-def grid(pilot="zadoff_chu", *, num_subcarriers=500, fft_size=640, peak_dbfs=-1.0):
+def grid(pilot="zadoff_chu", *, num_subcarriers=500, fft_size=640):
     config = OfdmConfig(num_subcarriers=num_subcarriers, num_taps=20, bandwidth_hz=10e6, fft_size=fft_size, pilot=pilot)
-    return OfdmGrid.from_config(config, peak_dbfs)
+    return OfdmGrid.from_config(config)
 
 
 @pytest.mark.parametrize("pilot", PILOTS)
@@ -19,15 +19,16 @@ def test_pilots_have_unit_modulus(pilot):
 
 
 @pytest.mark.parametrize("pilot", PILOTS)
-def test_the_frame_peaks_where_it_was_told(pilot):
-    frame = grid(pilot, peak_dbfs=-6.0).frame
+@pytest.mark.parametrize("peak_dbfs", [0.0, -6.0])
+def test_the_frame_peaks_where_it_is_told(pilot, peak_dbfs):
+    frame = grid(pilot).transmit_frame(peak_dbfs)
     peak = max(np.abs(frame.real).max(), np.abs(frame.imag).max())
-    assert_allclose(20 * np.log10(peak), -6.0, atol=1e-3)
+    assert_allclose(20 * np.log10(peak), peak_dbfs, atol=1e-3)
 
 
 def test_a_peak_above_full_scale_is_refused():
     with pytest.raises(ValueError, match="DAC"):
-        grid(peak_dbfs=0.1)
+        grid().transmit_frame(0.1)
 
 
 def test_the_constant_pilot_has_27_db_of_crest_and_the_others_less_than_3():

@@ -8,7 +8,7 @@ from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance, advance_between, correlate
 
 USED = np.arange(48) != 24
-GRID = OfdmGrid.build(48, 60, 1e6, USED, "zadoff_chu", 0.0)
+GRID = OfdmGrid.build(48, 60, 1e6, USED, "zadoff_chu")
 
 
 def response(seed=0):
@@ -26,9 +26,9 @@ def test_a_capture_that_starts_late_is_the_advanced_response(start):
 
 def test_advances_add_up_and_come_back():
     h = response()
-    there = advance(advance(h, np.array(7.0), 60), np.array(5.5), 60)
+    there = advance(advance(h, np.asarray(7.0), 60), np.array(5.5), 60)
     assert_allclose(advance(there, np.array(-12.5), 60), h, atol=1e-12)
-    assert_allclose(advance(h, np.array(60.0), 60), h, atol=1e-12)
+    assert_allclose(advance(h, np.asarray(60.0), 60), h, atol=1e-12)
 
 
 def test_each_of_a_batch_has_its_own_advance():
@@ -39,7 +39,7 @@ def test_each_of_a_batch_has_its_own_advance():
 
 def test_correlation_is_the_inner_product_at_each_shift():
     h, reference = response(1), response(2)
-    direct = [np.vdot(reference, advance(h, np.array(float(s)), 60)) for s in range(60)]
+    direct = [np.vdot(reference, advance(h, np.asarray(float(s)), 60)) for s in range(60)]
     assert_allclose(correlate(h, reference, 60), direct, atol=1e-10)
 
 
