@@ -121,6 +121,27 @@ def test_on_the_wall_clock_all_that_was_due_has_run_when_advance_returns(wall):
         assert seen[-1] == round_
 
 
+def test_on_the_wall_clock_advance_waits_for_a_callback_that_is_still_running(wall):
+    running, release, advanced = threading.Event(), threading.Event(), threading.Event()
+
+    def slow():
+        running.set()
+        release.wait(10.0)
+
+    def advance():
+        wall.advance_to(wall.now_s())
+        advanced.set()
+
+    wall.schedule(0.0, slow)
+    assert running.wait(5.0)
+    thread = threading.Thread(target=advance)
+    thread.start()
+    assert not advanced.wait(0.1)
+    release.set()
+    thread.join(5.0)
+    assert advanced.is_set()
+
+
 def test_on_the_wall_clock_a_callback_cannot_wait(wall):
     caught, done = [], threading.Event()
 

@@ -89,6 +89,17 @@ def test_a_frame_that_repeats_is_the_sum_of_its_tones(make_world):
     assert relative_error(repeated[80:], repeated[:-80]) < 1e-5
 
 
+def test_a_carrier_beside_the_frame_adds_to_it(make_world):
+    world = make_world()
+    alone = frame(random_spectrum(80), start_s=2.5e-7)
+    carriers = ((0.0, 0.3 * STRONG), (RATE_HZ / 80 * 7, 1j * STRONG), (0.1234e6, STRONG))
+    received = []
+    for sent in (alone, replace(alone, frame=SILENT, tones=carriers), replace(alone, tones=carriers)):
+        world.radiate(sent, 0.0)
+        received.append(listen(world))
+    assert relative_error(received[0] + received[1], received[2]) < 1e-5
+
+
 def test_friis_gives_the_received_power_of_a_single_path(make_world, one_path):
     distance_m, tx_chain_db, antenna_dbi, rx_chain_db = 37.0, 12.0, 5.0, -4.0
     loss = SPEED_OF_LIGHT_M_S / CARRIER_HZ / (4 * np.pi * distance_m)
@@ -173,6 +184,16 @@ def test_a_pattern_that_changes_during_a_capture_changes_later_samples_only(make
     assert abs(seen - after)[350:450].mean() > 0.2 * typical
 
 
+def test_a_capture_that_begins_before_the_surface_has_settled_sees_it_settle(make_world):
+    world = make_world(settle_s=20e-6)
+    world.radiate(frame(random_spectrum(80)), 0.0)
+    world.set_pattern(np.ones(12, dtype=np.uint8), 1.0e-3 - 10e-6)
+    earlier, early, settled = listen(world, 0.97e-3, 1100), listen(world), listen(world, 2.0e-3)
+    assert relative_error(early, earlier[300:]) < 1e-6
+    assert (abs(early - settled)[:98] > 1e-3 * abs(settled).mean()).all()
+    assert relative_error(early[100:], settled[100:]) < 1e-6
+
+
 def test_thermal_noise_is_k_t_b_f_at_the_antenna(make_world):
     noise_figure_db, chain_db, num_samples = 8.0, 13.0, 100_000
     world = make_world(power={"noise_figure_db": noise_figure_db, "rx_chain_gain_db": chain_db})
@@ -226,12 +247,19 @@ def test_a_burst_that_is_cut_off_leaves_what_was_sent_until_then(make_world, one
 
 @pytest.mark.parametrize("shift_hz", [0.0, 1.5e6, -2.0e6])
 def test_another_lo_at_the_receiver_shifts_the_spectrum(make_world, one_path, shift_hz):
-    world = make_world(one_path(1.0, 0.0))
-    world.radiate(tones((0.4e6, 1.0)), 0.0)
-    expected = np.exp(2j * np.pi * ((0.4e6 + shift_hz) * times_s()))
-    assert relative_error(listen(world, lo_hz=CARRIER_HZ - shift_hz), expected) < 1e-4
-    world.radiate(frame(np.eye(100)[4] * 10, start_s=0.0), 0.0)  # the same tone, as a frame
-    assert relative_error(listen(world, lo_hz=CARRIER_HZ - shift_hz), expected) < 1e-4
+    world, start_s = make_world(one_path(1.0, 0.0)), 1.23456e-3
+    expected = np.exp(2j * np.pi * (0.4e6 + shift_hz) * times_s(start_s))
+    for same_tone in (tones((0.4e6, 1.0)), frame(np.eye(100)[4] * 10)):
+        world.radiate(same_tone, 0.0)
+        assert relative_error(listen(world, start_s, lo_hz=CARRIER_HZ - shift_hz), expected) < 1e-4
+
+
+def test_a_path_turns_the_phase_by_its_delay_at_the_radio_frequency(make_world, one_path):
+    delay_s, lo_hz = 1.2e-6, CARRIER_HZ + 33.3e6
+    world = make_world(one_path(1.0, delay_s))
+    world.radiate(tones((1e6, 1.0), lo_hz=lo_hz), 0.0)
+    expected = np.exp(2j * np.pi * (1e6 * times_s() - (lo_hz + 1e6) * delay_s))
+    assert relative_error(listen(world, lo_hz=lo_hz), expected) < 1e-4
 
 
 def test_what_lies_outside_the_receivers_band_is_not_heard_and_never_folds_in(make_world, one_path):
