@@ -34,6 +34,11 @@ def integer(read: Callable[[], float], write: Callable[[int], None] | None = Non
     return Attribute(lambda: f"{read():.0f}", write and (lambda text: write(parse_integer(text))))
 
 
+def truncated(read: Callable[[], float], write: Callable[[int], None]) -> Attribute:
+    """An integer that may be written with a fraction, which is dropped."""
+    return Attribute(lambda: f"{read():.0f}", lambda text: write(int(parse_decimal(text))))
+
+
 def decimal(read: Callable[[], float], write: Callable[[float], None] | None = None, unit: str = "") -> Attribute:
     """Six places; unit: with its space, ` dB`."""
     return Attribute(lambda: f"{read():.6f}{unit}", write and (lambda text: write(parse_decimal(text))))

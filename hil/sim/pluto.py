@@ -40,8 +40,9 @@ class SimulatedPluto:
         self._buffers: list[Buffer] = []
 
     def describe(self) -> Context:
-        """Devices, channels and attributes; the same for as long as the radio has power."""
-        return self._context
+        """Devices, channels and attributes; the same for as long as the radio has power. Raises OSError EPIPE."""
+        with self._radio.using():
+            return self._context
 
     def read_attr(
         self,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from hil.sim.attribute_text import choice, constant, decimal, flag, integer, parse_integer, span
+from hil.sim.attribute_text import choice, constant, decimal, flag, integer, parse_integer, span, truncated
 from hil.sim.iio_context import Attribute, Attributes, Channel, Context, Device, ScanElement
 from hil.sim.noise import random_at
 from hil.sim.pluto_chip import (
@@ -114,7 +114,7 @@ def _transmit_path(radio: Radio) -> Attributes:
 def _path_rate(radio: Radio) -> Attributes:
     chip = radio.chip
     return {
-        "sampling_frequency": integer(lambda: chip.rate_hz, chip.set_rate),
+        "sampling_frequency": truncated(lambda: chip.rate_hz, chip.set_rate),
         "sampling_frequency_available": Attribute(lambda: span(chip.lowest_rate_hz, 1, MAX_RATE_HZ)),
         "filter_fir_en": flag(lambda: chip.fir_enabled, chip.enable_fir),
     }
@@ -186,7 +186,7 @@ def _core_rate(radio: Radio, factor: Callable[[], int], set_factor: Callable[[in
             set_factor(wanted)
 
     return {
-        "sampling_frequency": integer(lambda: chip.rate_hz // factor(), write),
+        "sampling_frequency": truncated(lambda: chip.rate_hz // factor(), write),
         "sampling_frequency_available": Attribute(lambda: f"{chip.rate_hz} {chip.rate_hz // FPGA_FACTOR} "),
     }
 
@@ -202,11 +202,11 @@ def _tone(radio: Radio, generator: Generator) -> Attributes:
     return {
         "raw": flag(lambda: dds.raw, partial(synced, dds.switch)),
         "scale": decimal(lambda: generator.scale, partial(synced, generator.set_scale)),
-        "frequency": integer(
+        "frequency": truncated(
             lambda: generator.readback_hz(chip.rate_hz),
             lambda value: synced(generator.set_frequency, value, chip.rate_hz),
         ),
-        "phase": integer(lambda: generator.phase_mdeg, partial(synced, generator.set_phase)),
+        "phase": truncated(lambda: generator.phase_mdeg, partial(synced, generator.set_phase)),
         "sampling_frequency": integer(lambda: chip.rate_hz),
     }
 

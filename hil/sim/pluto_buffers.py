@@ -34,6 +34,10 @@ class Buffer(Protocol):
         """Queue one block; returns the number of bytes taken."""
         ...
 
+    def require_writable(self) -> None:
+        """Raise OSError where `write` would be refused whatever the data: ENOSYS for an input, EBUSY, EBADF."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -70,8 +74,12 @@ class _OpenBuffer:
     def read(self, num_bytes: int, timeout_s: float = math.inf) -> bytes:
         raise io_error(errno.ENOSYS, f"{self.device} is no input")
 
-    def write(self, data: bytes, timeout_s: float = math.inf) -> int:
+    def require_writable(self) -> None:
         raise io_error(errno.ENOSYS, f"{self.device} is no output")
+
+    def write(self, data: bytes, timeout_s: float = math.inf) -> int:
+        self.require_writable()
+        return 0
 
     def close(self) -> None:
         """Safe to call at any time, any number of times."""
@@ -153,7 +161,6 @@ class TransmitBuffer(_OpenBuffer):
         return len(data)
 
     def require_writable(self) -> None:
-        """Raise OSError EBUSY where a cyclic block is already being sent."""
         self._require_open()
         if self._sending_for_ever:
             raise io_error(errno.EBUSY, "a cyclic buffer takes one block; close it first")
