@@ -17,7 +17,7 @@ import numpy as np
 
 from hil.arrays import Complex, Float, Pattern
 from hil.channel import Scene, build_scene
-from hil.config import TestbedConfig, UserConfig
+from hil.config import SceneConfig, TestbedConfig, UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import EventClock, VirtualClock
@@ -55,22 +55,12 @@ class World:
         """
         if testbed.simulation is None:
             raise ConfigError(f"{testbed.name}: simulation: needed for a simulated world")
-        simulation, power = testbed.simulation, testbed.power
-        scene = scene or build_scene(
-            simulation.scene,
-            carrier_hz=testbed.radio.lo_hz,
-            geometry=geometry,
-            transmitter_m=testbed.transmitter_m,
-            surface_m=testbed.surface.position_m,
-            facing_deg=testbed.surface.facing_deg,
-            user=user or testbed.users[0],
-            element_gain_dbi=testbed.surface.element_gain_dbi,
-        )
+        simulation, power, ofdm = testbed.simulation, testbed.power, testbed.ofdm
         self.clock: EventClock = clock or VirtualClock()
         self.settle_s = settle_s
         self.seed = simulation.seed
         self._propagation = Propagation(
-            scene,
+            scene or _scene(testbed, simulation.scene, geometry, user or testbed.users[0]),
             geometry,
             states,
             antenna_gain_dbi=power.tx_antenna_gain_dbi,
@@ -84,7 +74,6 @@ class World:
         self._lock = threading.RLock()
         self._band = lru_cache(maxsize=4)(self._make_band)
         self._channel = lru_cache(maxsize=8)(self._make_channel)
-        ofdm = testbed.ofdm
         self.truth = WorldTruth(self._propagation, testbed.radio.lo_hz, ofdm.num_subcarriers, ofdm.bandwidth_hz)
 
     def set_pattern(self, states: Pattern, time_s: float) -> None:
@@ -157,6 +146,19 @@ class World:
 
     def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> LineChannel:
         return LineChannel(self._band(lo_hz, sample_rate_hz), lo_hz + offsets_hz(places, sample_rate_hz))
+
+
+def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig) -> Scene:
+    return build_scene(
+        scene,
+        carrier_hz=testbed.radio.lo_hz,
+        geometry=geometry,
+        transmitter_m=testbed.transmitter_m,
+        surface_m=testbed.surface.position_m,
+        facing_deg=testbed.surface.facing_deg,
+        user=user,
+        element_gain_dbi=testbed.surface.element_gain_dbi,
+    )
 
 
 def _samples(
