@@ -90,6 +90,8 @@ def _write(field: FieldConfig, value: float | str) -> bytes:
     if field.type in _NUMBERS:
         return struct.pack(_NUMBERS[field.type], value)
     text = f"{value:0{field.width or 1}d}" if field.type == "digits" else str(value)
+    if field.type == "digits" and not text.isdecimal():
+        raise ValueError("only numbers that are not negative")
     if field.width is not None and len(text) != field.width:
         raise ValueError(f"{field.width} characters are needed")
     return text.encode("latin-1")

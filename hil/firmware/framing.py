@@ -1,8 +1,9 @@
 """Frames: bytes around a command so that a board finds its ends, and whole replies out of a stream. Pure."""
 
 import binascii
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cobs import cobs
 
@@ -24,19 +25,21 @@ def shown(data: bytes) -> str:
     return f"{data[:60]!r}{more}"
 
 
-class Receiver(Protocol):
-    """Collects bytes into whole replies. Holds a bounded number of bytes, whatever comes."""
+class Receiver(ABC):
+    """Collects bytes into whole replies. Holds a bounded number of bytes, whatever comes.
 
-    damaged: int
-    """Frames that were dropped because they were damaged."""
+    damaged: frames that were dropped because they were damaged.
+    """
 
+    damaged = 0
+
+    @abstractmethod
     def feed(self, data: bytes) -> list[bytes]:
         """Replies completed by these bytes, without their framing. Raises FramingError where no end comes."""
-        ...
 
+    @abstractmethod
     def clear(self) -> None:
         """Forget a half-received reply."""
-        ...
 
 
 class CobsFrame(NamedTuple):
@@ -56,14 +59,13 @@ def make_receiver(framing: FramingConfig) -> Receiver:
     return _FixedReceiver(framing.reply_bytes)
 
 
-class _DelimitedReceiver:
+class _DelimitedReceiver(Receiver):
     """Replies that end with a terminator."""
 
     def __init__(self, terminator: bytes, max_bytes: int) -> None:
         self._terminator = terminator
         self._max_bytes = max_bytes
         self._buffer = b""
-        self.damaged = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         *replies, self._buffer = (self._buffer + data).split(self._terminator)
@@ -98,13 +100,12 @@ class _CobsReceiver(_DelimitedReceiver):
         return raw[:-2] if whole else None
 
 
-class _FixedReceiver:
+class _FixedReceiver(Receiver):
     """Replies of one length."""
 
     def __init__(self, reply_bytes: int) -> None:
         self._reply_bytes = reply_bytes
         self._buffer: deque[int] = deque()
-        self.damaged = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         self._buffer.extend(data)

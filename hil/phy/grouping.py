@@ -16,7 +16,7 @@ def block_groups(geometry: Geometry, rows: int, cols: int) -> Int[np.ndarray, "e
     if rows < 1 or cols < 1:
         raise ValueError(f"a block has at least one row and one column, got {rows} x {cols}")
     row, col = np.divmod(np.arange(geometry.num_elements), geometry.cols)
-    return row // rows * -(-geometry.cols // cols) + col // cols
+    return np.asarray(row // rows * -(-geometry.cols // cols) + col // cols)
 
 
 def column_groups(geometry: Geometry) -> Int[np.ndarray, "element"]:
