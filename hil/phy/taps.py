@@ -93,7 +93,7 @@ class DelayBasis:
 
 
 def delay_profile(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Float[np.ndarray, "*batch delay"]:
-    """Power over circular delay on `size` points of one symbol (K points: taps of 1/B); white noise adds K times its variance."""
+    """Power over circular delay on `size` points of one symbol (K points: taps of 1/B). White noise adds K v."""
     num_subcarriers = responses.shape[-1]
     bins = np.zeros((*responses.shape[:-1], size), dtype=responses.dtype)
     bins[..., (np.arange(num_subcarriers) - num_subcarriers // 2) % size] = responses

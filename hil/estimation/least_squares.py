@@ -1,0 +1,204 @@
+"""The cascaded channel by least squares: the Hadamard transform of the aligned soundings, in tap coordinates.
+
+Patterns are +1 / -1; with states of any reflection Gamma = a + b s, the part a belongs to the direct channel and b to
+the cascade, and nothing changes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float, Patterns
+from hil.errors import MeasurementError
+from hil.measure.sweep import SweepPlan
+from hil.phy.hadamard import transform
+from hil.units import power_db
+
+MAX_LOST = 0.1  # share of soundings that may be missing before an estimate is worth nothing
+
+
+@dataclass(frozen=True)
+class CascadedEstimate:
+    """h[k] = sum_t basis[k, t] (direct[t] + sum_n reflection[n] cascade[n, t]), amplitudes at the ADC.
+
+    basis: orthonormal, so that errors of coordinates are errors of responses.
+    direct_var, cascade_var: error variance of each coordinate.
+    states: reflection of each state, in units in which the sweep's patterns are +1 and -1.
+    condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
+    lost: soundings left out, because their offset could not be resolved.
+    """
+
+    direct: Complex[np.ndarray, "tap"]
+    cascade: Complex[np.ndarray, "element tap"]
+    basis: Complex[np.ndarray, "subcarrier tap"]
+    direct_var: Float[np.ndarray, "tap"]
+    cascade_var: Float[np.ndarray, "element tap"]
+    states: Complex[np.ndarray, "state"] = field(default_factory=lambda: np.array([1.0 + 0j, -1.0]))
+    condition: float = 1.0
+    lost: int = 0
+
+    def predict(
+        self, reflection: Complex[np.ndarray, "*batch element"] | Float[np.ndarray, "*batch element"]
+    ) -> Complex[np.ndarray, "*batch subcarrier"]:
+        """Response to expect for a reflection in units of the sweep's +1 and -1."""
+        taps = self.direct + reflection.astype(self.cascade.dtype) @ self.cascade
+        return np.asarray(taps @ self.basis.T)
+
+    def predict_patterns(self, patterns: Patterns) -> Complex[np.ndarray, "pattern subcarrier"]:
+        """Responses to expect for patterns of state indices."""
+        return self.predict(self.states[patterns])
+
+    @property
+    def nmse_db(self) -> float:
+        """Error of the cascade that its variance foresees, relative to its energy without the error's."""
+        error = float(self.cascade_var.sum())
+        return _ratio_db(error, float(np.sum(np.abs(self.cascade) ** 2)) - error)
+
+    @property
+    def direct_to_surface_db(self) -> float:
+        """Power of the direct channel over that of the surface's part at random patterns."""
+        surface = float(np.sum(np.abs(self.cascade) ** 2) - self.cascade_var.sum())
+        return _ratio_db(float(np.sum(np.abs(self.direct) ** 2)), surface)
+
+    def summary(self) -> dict[str, Any]:
+        """Its figures as plain values."""
+        return {
+            "num_taps": int(self.direct.size),
+            "foreseen_nmse_db": self.nmse_db,
+            "direct_to_surface_db": self.direct_to_surface_db,
+            "condition": self.condition if np.isfinite(self.condition) else None,
+            "lost_soundings": self.lost,
+        }
+
+
+def least_squares(
+    plan: SweepPlan,
+    taps: Complex[np.ndarray, "pattern tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    *,
+    basis: Complex[np.ndarray, "subcarrier tap"],
+    cols: int,
+    lost: Bool[np.ndarray, "pattern"] | None = None,
+) -> CascadedEstimate:
+    """The channel from the aligned soundings of a plan.
+
+    taps: coordinates of each sounding. tap_var: noise variance of each coordinate of one sounding.
+    cols: elements in a row of the surface; used by the scheme `hadamard` alone.
+    lost: soundings to leave out; a complement stands in, or else the mean of all patterns.
+    Raises MeasurementError where more than a tenth are lost.
+    """
+    lost = np.zeros(plan.num_patterns, dtype=bool) if lost is None else lost
+    if lost.mean() > MAX_LOST:
+        raise MeasurementError(
+            f"{int(lost.sum())} of {lost.size} soundings cannot be aligned with the others; raise ofdm.repetitions or "
+            "the transmit power, or look for motion and interference"
+        )
+    plus, minus = (_by_row(plan, _without_lost(plan, taps, lost), sign) for sign in (1, -1))
+    match plan.scheme:
+        case "pairs":
+            found = _from_pairs(plan, plus, minus, tap_var)
+        case "hadamard_plus_one" if plan.order == plan.num_elements:
+            found = _from_one_more(plan, plus, minus, tap_var)
+        case _ if plan.order > plan.num_elements:
+            found = _from_rows(plan, plus, tap_var)
+        case _:
+            found = _from_shape(plan, plus, tap_var, cols)
+    direct, cascade, direct_var, cascade_var, condition = found
+    return CascadedEstimate(direct, cascade, basis, direct_var, cascade_var, condition=condition, lost=int(lost.sum()))
+
+
+_Found = tuple[
+    Complex[np.ndarray, "tap"],
+    Complex[np.ndarray, "element tap"],
+    Float[np.ndarray, "tap"],
+    Float[np.ndarray, "element tap"],
+    float,
+]
+
+
+def _without_lost(
+    plan: SweepPlan, taps: Complex[np.ndarray, "pattern tap"], lost: Bool[np.ndarray, "pattern"]
+) -> Complex[np.ndarray, "pattern tap"]:
+    """Lost soundings replaced by what the others tell: twice the mean minus the complement, or the mean."""
+    if not lost.any():
+        return taps
+    paired = (plan.partner >= 0) & ~lost[plan.partner]
+    balanced = paired & ~lost if (paired & ~lost).any() else ~lost
+    mean = taps[balanced].mean(axis=0)
+    told = np.where(paired[:, None], 2 * mean - taps[plan.partner], mean)
+    return np.where(lost[:, None], told, taps)
+
+
+def _by_row(plan: SweepPlan, taps: Complex[np.ndarray, "pattern tap"], sign: int) -> Complex[np.ndarray, "row tap"]:
+    """Soundings of one sign in the order of the Hadamard rows; zero where a row was not sent."""
+    values = np.zeros((plan.order, taps.shape[1]), dtype=taps.dtype)
+    values[plan.row[plan.sign == sign]] = taps[plan.sign == sign]
+    return values
+
+
+def _from_pairs(
+    plan: SweepPlan,
+    plus: Complex[np.ndarray, "row tap"],
+    minus: Complex[np.ndarray, "row tap"],
+    tap_var: Float[np.ndarray, "tap"],
+) -> _Found:
+    """Half-differences hold the surface alone, half-sums the direct channel alone."""
+    cascade = _cascade(plan, transform((plus - minus) / 2))
+    variance = tap_var / (2 * plan.order)
+    return ((plus + minus) / 2).mean(axis=0), cascade, variance, _alike(plan, variance), 1.0
+
+
+def _from_rows(plan: SweepPlan, plus: Complex[np.ndarray, "row tap"], tap_var: Float[np.ndarray, "tap"]) -> _Found:
+    """The constant column belongs to the direct channel alone."""
+    columns = transform(plus)
+    variance = tap_var / plan.order
+    return columns[0] / plan.order, _cascade(plan, columns), variance, _alike(plan, variance), 1.0
+
+
+def _from_one_more(
+    plan: SweepPlan,
+    plus: Complex[np.ndarray, "row tap"],
+    minus: Complex[np.ndarray, "row tap"],
+    tap_var: Float[np.ndarray, "tap"],
+) -> _Found:
+    """The rows give all but element 1, and its sum with the direct channel; one complement gives the difference."""
+    cascade = _cascade(plan, transform(plus))
+    row = int(plan.row[plan.sign < 0][0])
+    rest = plan.signs(slice(0, 1))[0, 1:].astype(cascade.dtype) @ cascade[1:]
+    both = plan.mask[0] * cascade[0]
+    apart = minus[row] + rest
+    cascade[0] = plan.mask[0] * (both - apart) / 2
+    direct_var = tap_var * (1 / plan.order + 1 + (plan.order - 1) / plan.order) / 4
+    cascade_var = _alike(plan, tap_var / plan.order)
+    cascade_var[0] = direct_var
+    return (both + apart) / 2, cascade, direct_var, cascade_var, float(np.sqrt(plan.order))
+
+
+def _from_shape(
+    plan: SweepPlan, plus: Complex[np.ndarray, "row tap"], tap_var: Float[np.ndarray, "tap"], cols: int
+) -> _Found:
+    """Element 1 stands in the mean of all rows together with the direct channel: taken as the mean of its column-mates.
+
+    Exact only where transmitter, surface and receiver are coplanar; in a single row its neighbour takes their place.
+    """
+    cascade = _cascade(plan, transform(plus))
+    both = plan.mask[0] * cascade[0]
+    mates = cascade[cols::cols] if plan.num_elements > cols else cascade[1:2]
+    cascade[0] = mates.mean(axis=0) if len(mates) else 0
+    variance = tap_var / plan.order
+    cascade_var = _alike(plan, variance)
+    cascade_var[0] = variance / max(len(mates), 1)
+    return both - plan.mask[0] * cascade[0], cascade, variance + cascade_var[0], cascade_var, float("inf")
+
+
+def _cascade(plan: SweepPlan, columns: Complex[np.ndarray, "column tap"]) -> Complex[np.ndarray, "element tap"]:
+    return np.asarray(columns[plan.column] * plan.mask[:, None] / np.float32(plan.order))
+
+
+def _alike(plan: SweepPlan, variance: Float[np.ndarray, "tap"]) -> Float[np.ndarray, "element tap"]:
+    return np.tile(variance, (plan.num_elements, 1))
+
+
+def _ratio_db(numerator: float, denominator: float) -> float:
+    return float(power_db(max(numerator, 1e-300) / max(denominator, 1e-300)))

@@ -1,0 +1,67 @@
+"""How well an estimate predicts soundings that it never saw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Patterns
+from hil.estimation.least_squares import CascadedEstimate
+from hil.measure.stepping import SoundingBlock
+from hil.phy.ofdm import OfdmGrid
+from hil.phy.sync import advance, advance_between, correlate
+from hil.units import power_db
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted and measured responses of held-out patterns, amplitudes at the ADC, zero on unused subcarriers.
+
+    measured: each at the advance that fits its prediction best, all at one common phase.
+    nmse_db: error of the prediction relative to the measured energy, the soundings' own noise taken out of both.
+    resolution_db: no smaller error than this can be told from noise; nmse_db is never below it.
+    """
+
+    predicted: Complex[np.ndarray, "pattern subcarrier"]
+    measured: Complex[np.ndarray, "pattern subcarrier"]
+    nmse_db: float
+    resolution_db: float
+
+
+def compare_held_out(
+    estimate: CascadedEstimate, patterns: Patterns, soundings: SoundingBlock, grid: OfdmGrid
+) -> Prediction:
+    """Judge an estimate by soundings of patterns that were no part of its sweep.
+
+    One phase may differ from the sweep's to these soundings (the LOs were retuned), and the start of each capture.
+    """
+    predicted = estimate.predict_patterns(patterns) * grid.used
+    samples, _ = advance_between(soundings.response, predicted, grid.fft_size)
+    aligned = advance(soundings.response, samples, grid.fft_size)
+    phase = np.angle(np.vdot(predicted, aligned))
+    measured = aligned * np.exp(-1j * phase).astype(aligned.dtype)
+    noise = float(soundings.noise_var.sum()) * int(grid.used.sum())
+    signal = max(float(np.sum(np.abs(measured) ** 2)) - noise, np.finfo(float).tiny)
+    error = float(np.sum(np.abs(measured - predicted) ** 2)) - noise
+    resolution = noise / np.sqrt(len(patterns) * int(grid.used.sum()))
+    return Prediction(
+        predicted,
+        measured,
+        float(power_db(max(error, resolution) / signal)),
+        float(power_db(resolution / signal)),
+    )
+
+
+def nmse_to_truth_db(
+    predicted: Complex[np.ndarray, "pattern subcarrier"],
+    truth: Complex[np.ndarray, "pattern subcarrier"],
+    fft_size: int,
+) -> float:
+    """Error of predictions relative to true responses, up to one phase and one integer advance common to all.
+
+    Neither can be known from outside: captures start anywhere, and the LOs have phases of their own.
+    """
+    correlation = correlate(predicted, truth, fft_size).sum(axis=0)
+    shift = int(np.argmax(np.abs(correlation)))
+    turn = np.exp(-1j * np.angle(correlation[shift]))
+    aligned = advance(predicted, np.asarray(shift), fft_size) * turn
+    return float(power_db(np.sum(np.abs(aligned - truth) ** 2) / np.sum(np.abs(truth) ** 2)))
