@@ -56,12 +56,13 @@ class BlockQueue:
                 block.filled += count
                 self._next += count
 
-    def requeue(self, first: int) -> None:
-        """Give back the block that was last read; where the DMA stood still it starts again at sample `first`."""
+    def requeue(self, index: int, delay: int) -> None:
+        """Give back, at sample `index`, the block that was last read; a DMA that stood still starts `delay` later."""
+        self.advance(index)
         if self._in_hand is None:
             return
-        if self.starved and first > self._next:
-            self._next = first
+        if self.starved and index + delay > self._next:
+            self._next = index + delay
             self.lost_samples = True
         self._in_hand.filled = 0
         self._queue.append(self._in_hand)

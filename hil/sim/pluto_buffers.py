@@ -4,7 +4,6 @@ import errno
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -16,29 +15,6 @@ WORD_BYTES = 2
 MAX_BLOCK_BYTES = 64 << 20
 WAIT_SLICE_S = 0.1  # a closed buffer ends a wait this soon
 HALF_SAMPLE = 0.5
-
-
-class Buffer(Protocol):
-    """A buffer of one device. All methods raise OSError; EBADF once it is closed, EPIPE once the radio is gone."""
-
-    device: str
-    cyclic: bool
-    num_bytes: int
-    mask: int
-
-    def read(self, num_bytes: int, timeout_s: float = math.inf) -> bytes:
-        """The next block, at most `num_bytes` of it; what is left of it is gone."""
-        ...
-
-    def write(self, data: bytes, timeout_s: float = math.inf) -> int:
-        """Queue one block; returns the number of bytes taken."""
-        ...
-
-    def require_writable(self) -> None:
-        """Raise OSError where `write` would be refused whatever the data: ENOSYS for an input, EBUSY, EBADF."""
-        ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -61,23 +37,29 @@ class BufferShape:
             raise io_error(errno.ENOMEM, f"a block of {self.num_samples} samples")
 
 
-class _OpenBuffer:
-    """What both directions have in common: a mask of I (1) and Q (2), and waiting without holding the lock."""
+class Buffer:
+    """An open buffer of one device. All methods raise OSError: EBADF once it is closed, EPIPE once the radio is gone.
+
+    Waiting does not hold the radio's lock.
+    """
 
     device: str
 
-    def __init__(self, radio: Radio, shape: BufferShape, on_close: Callable[[Buffer], None]) -> None:
+    def __init__(self, radio: Radio, shape: BufferShape, on_close: Callable[["Buffer"], None]) -> None:
         self.mask, self.cyclic, self.num_bytes = shape.mask, shape.cyclic, shape.num_bytes
         self._radio, self._on_close, self._closed = radio, on_close, False
         self._columns = [column for column in (0, 1) if shape.mask >> column & 1]
 
     def read(self, num_bytes: int, timeout_s: float = math.inf) -> bytes:
+        """The next block, at most `num_bytes` of it; what is left of it is gone. ENOSYS where it is no input."""
         raise io_error(errno.ENOSYS, f"{self.device} is no input")
 
     def require_writable(self) -> None:
+        """Raise what `write` would raise whatever the data: ENOSYS where it is no output, EBUSY, EBADF."""
         raise io_error(errno.ENOSYS, f"{self.device} is no output")
 
     def write(self, data: bytes, timeout_s: float = math.inf) -> int:
+        """Queue one block and return its number of bytes; waits while the queue is full."""
         self.require_writable()
         return 0
 
@@ -93,14 +75,14 @@ class _OpenBuffer:
             raise io_error(errno.EBADF, f"the buffer of {self.device} is closed")
 
     def _wait(self, until_s: float, deadline_s: float) -> None:
-        """Let time pass towards `until_s`; the lock must not be held. Raises OSError ETIMEDOUT past the deadline."""
+        """Let time pass towards `until_s`. Raises OSError ETIMEDOUT past the deadline."""
         now_s = self._radio.clock.now_s()
         if until_s > deadline_s and now_s >= deadline_s:
             raise io_error(errno.ETIMEDOUT, f"no block of {self.device} in time")
         self._radio.clock.sleep(min(until_s - now_s, max(deadline_s - now_s, 0.0), WAIT_SLICE_S))
 
 
-class ReceiveBuffer(_OpenBuffer):
+class ReceiveBuffer(Buffer):
     """Blocks from the ADC, filled since the buffer was opened."""
 
     device = RX
@@ -115,7 +97,7 @@ class ReceiveBuffer(_OpenBuffer):
         radio.clock.sleep(radio.simulation.usb_turnaround_s)
         with radio.using():
             self._require_open()
-            self._queue.requeue(radio.receiver.first_index())
+            self._queue.requeue(radio.receiver.now_index, radio.receiver.start_delay())
         while (codes := self._dequeue_if_full()) is None:
             self._wait(self._due_s(), deadline_s)
         return codes[:, self._columns].astype("<i2", copy=False).tobytes()[:num_bytes]
@@ -141,7 +123,7 @@ class ReceiveBuffer(_OpenBuffer):
             return self._queue.dequeue()
 
 
-class TransmitBuffer(_OpenBuffer):
+class TransmitBuffer(Buffer):
     """Blocks to the DAC. The first cyclic one lives until the buffer is closed."""
 
     device = TX

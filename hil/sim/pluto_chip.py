@@ -86,8 +86,10 @@ class ClockChain:
         """`BBPLL:.. ADC:.. R2:.. R1:.. RF:.. RXSAMP:..`, in Hz, converter first."""
         clock_hz = self.adc_hz if converter == "ADC" else self.dac_hz
         fir_hz = self.rate_hz * self.fir_factor
-        middle_hz = [min(clock_hz, fir_hz * factor) for factor in (4, 2, 1)]
-        rates = [f"{stages}{name}:{hz}" for name, hz in zip(("2", "1", "F"), middle_hz, strict=True)]
+        first_hz = fir_hz if clock_hz // fir_hz % 2 else 2 * fir_hz
+        second_hz = first_hz if clock_hz // first_hz % 2 else 2 * first_hz
+        middle_hz = {"2": second_hz, "1": first_hz, "F": fir_hz}
+        rates = [f"{stages}{name}:{hz}" for name, hz in middle_hz.items()]
         return " ".join([f"BBPLL:{self.adc_hz * 2}", f"{converter}:{clock_hz}", *rates, f"{sample}:{self.rate_hz}"])
 
 

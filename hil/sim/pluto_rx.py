@@ -25,7 +25,7 @@ AGC_TARGET_DBFS = -12.0
 IMAGE_DBC = -35.0
 UNTRACKED_DC_DB = 20.0
 RSSI_SAMPLES = 1024
-RSSI_STEP_DB = 0.25
+RSSI_STEP_DB, HIGHEST_RSSI_DB = 0.25, 127.75
 
 
 class Receiver:
@@ -46,30 +46,32 @@ class Receiver:
     # ------------------------------------------------------------------------------------------------------ queues
 
     def start_queue(self, count: int, num_samples: int) -> BlockQueue:
-        queue = BlockQueue(count, num_samples, self.take, self.first_index())
+        queue = BlockQueue(count, num_samples, self.take, self.now_index + self.start_delay())
         self._queues.append(queue)
         return queue
 
     def stop_queue(self, queue: BlockQueue) -> None:
         self._queues.remove(queue)
 
-    def first_index(self) -> int:
-        """The sample with which a DMA starts that is told to now: nobody outside knows which (libiio#1216)."""
-        now_s = self._world.clock.now_s()
-        jitter_s = START_JITTER_S * random_at(self._seed, "DMA start", now_s).random()
-        return self.clock.index(now_s + jitter_s)
+    @property
+    def now_index(self) -> int:
+        """The sample that is taken next."""
+        return self.clock.index(self._world.clock.now_s())
+
+    def start_delay(self) -> int:
+        """Samples until a DMA starts that is told to now: nobody outside knows how many (libiio#1216)."""
+        jitter = random_at(self._seed, "DMA start", self._world.clock.now_s()).random()
+        return math.floor(jitter * START_JITTER_S * self.clock.rate_hz)
 
     def advance(self) -> None:
         """Take all samples up to now with the settings that hold: to be called before any of them changes."""
-        index = self.clock.index(self._world.clock.now_s())
         for queue in self._queues:
-            queue.advance(index)
+            queue.advance(self.now_index)
 
     def restart(self) -> None:
         """The sample clock has changed."""
-        index = self.clock.index(self._world.clock.now_s())
         for queue in self._queues:
-            queue.restart(index)
+            queue.restart(self.now_index)
 
     @property
     def lost_samples(self) -> bool:
@@ -122,4 +124,4 @@ class Receiver:
         """What the chip's meter shows, in steps of 0.25: dB below 1 mW at the connector, over the last 1024 samples."""
         start_s = self._world.clock.now_s() - RSSI_SAMPLES / self.clock.rate_hz
         level_dbm = float(power_db(np.mean(np.abs(self._arriving(start_s, RSSI_SAMPLES)) ** 2)))
-        return max(0.0, round(-level_dbm / RSSI_STEP_DB) * RSSI_STEP_DB)
+        return round(min(max(-level_dbm, 0.0), HIGHEST_RSSI_DB) / RSSI_STEP_DB) * RSSI_STEP_DB

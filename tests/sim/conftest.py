@@ -1,11 +1,15 @@
 """Worlds of a few hand-made paths, small enough that a test can write their physics down from its definition."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from hil.channel import Paths, Scene
 from hil.config import TestbedConfig
 from hil.interfaces import Geometry, StateSet
+from hil.sim.clock import VirtualClock
+from hil.sim.pluto import SimulatedPluto
 from hil.sim.world import World
 
 CARRIER_HZ = 4e9
@@ -77,5 +81,75 @@ def make_world(make_station, scene):
         states = StateSet(np.atleast_1d(table_hz), np.atleast_2d(np.asarray(table, dtype=complex)))
         testbed = make_station(power=power or {}, simulation=simulation)
         return World(testbed, Geometry(3, 4, 0.03, 0.04), states, settle_s, scene=scene)
+
+    return make
+
+
+class Cable(World):
+    """A loss between the radio's connectors and nothing else: no noise, no filter, no delay.
+
+    Hears a frame only where both converters share one grid of samples: a start between two samples fails the test.
+    """
+
+    def __init__(self, clock, loss_db, level_dbm):
+        self.clock, self.loss, self.level_dbm = clock, 10 ** (-loss_db / 20), level_dbm
+        self.history = []
+        self._changed = threading.Condition()
+
+    def radiate(self, transmission, time_s):
+        with self._changed:
+            self.history = [entry for entry in self.history if entry[0] < time_s] + [(time_s, transmission)]
+            self._changed.notify_all()
+
+    def wait_until(self, on_air, timeout_s=5.0):
+        """Whether what is on the air comes to satisfy a predicate."""
+        with self._changed:
+            return self._changed.wait_for(lambda: on_air(self.history[-1][1]), timeout_s)
+
+    @property
+    def on_air(self):
+        return self.history[-1][1]
+
+    def receive(self, start_s, num_samples, *, sample_rate_hz, lo_hz):
+        time_s = start_s + np.arange(num_samples) / sample_rate_hz
+        samples = np.full(num_samples, 10 ** (self.level_dbm / 20), complex)
+        untils_s = [entry[0] for entry in self.history[1:]] + [np.inf]
+        for (from_s, sent), until_s in zip(self.history, untils_s, strict=True):
+            heard = (time_s >= from_s - 1e-12) & (time_s < until_s - 1e-12)
+            if sent is not None and heard.any():
+                turn = np.exp(2j * np.pi * (sent.lo_hz - lo_hz) * time_s[heard])
+                samples[heard] += self.loss * turn * self._sent_at(sent, time_s[heard])
+        return samples.astype(np.complex64)
+
+    def _sent_at(self, sent, time_s):
+        wave = sum((a * np.exp(2j * np.pi * f * (time_s - sent.start_s)) for f, a in sent.tones), np.zeros(time_s.size))
+        if not sent.frame.size:
+            return wave
+        place = (time_s - sent.start_s) * sent.sample_rate_hz
+        index = np.rint(place).astype(int)
+        assert np.abs(place - index).max() < 1e-2, "the converters' samples do not fall on one grid"
+        sounding = (index >= 0) & (sent.cyclic | (index < sent.frame.size))
+        return wave + np.where(sounding, sent.frame[index % sent.frame.size], 0)
+
+
+@pytest.fixture
+def make_cable():
+    """A cable by its loss; `level_dbm` is a constant at the RX connector, at its LO, that is always there."""
+
+    def make(loss_db=40.0, level_dbm=-np.inf, clock=None):
+        return Cable(clock or VirtualClock(), loss_db, level_dbm)
+
+    return make
+
+
+@pytest.fixture
+def make_pluto(make_cable, make_station):
+    """A simulated Pluto on a cable; by default without leakage and DC, 0 dBm full scale both ways."""
+
+    def make(world=None, *, ad9364=True, plan_rate_hz=None, power=None, **simulation):
+        quiet = {"tx_lo_leakage_dbc": -300, "rx_dc_offset_dbfs": -300}
+        station = make_station(power=power or {}, simulation=quiet | simulation)
+        world = world or make_cable()
+        return SimulatedPluto(world, station.power, station.simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
 
     return make
