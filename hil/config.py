@@ -70,7 +70,9 @@ class OfdmConfig(Section):
 class PowerConfig(Section):
     """Power plan from the DAC to the air and from the air to the ADC."""
 
-    tx_full_scale_dbm: float = Field(description="full-scale sine at the radio's TX connector, attenuation 0 dB")
+    tx_full_scale_dbm: float = Field(
+        description="full-scale sine at the radio's TX connector, attenuation 0 dB, at this station's sample rate"
+    )
     tx_chain_gain_db: float = Field(0.0, description="amplifiers minus cables and pads, connector to antenna port")
     tx_antenna_gain_dbi: float = Field(0.0, description="peak gain of the transmit antenna, for the EIRP")
     radiated_power_dbm: float = Field(description="P: mean power at the transmit antenna's port while sounding")
@@ -85,6 +87,7 @@ class SurfaceConfig(Section):
 
     profile: str = Field(description="name of a file in firmware_profiles/, or a path to one")
     port: str = Field("sim", description="`sim`, a serial device, or tcp://host:port")
+    verify_readback: bool = Field(False, description="compare a read-back with each pattern, not only with the last")
     position_m: Position = Field((0.0, 0.0, 0.0), description="centre of the surface in the station's frame")
     facing_deg: float = Field(
         0.0, description="azimuth of the surface's normal, from the station's x axis to its y axis"
@@ -211,7 +214,9 @@ class OptimizerConfig(Section):
 
     algorithm: str = Field("neural-prior-paper", description="name of an optimizer, `hil optimize --list`")
     starts: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="random starts in one batch")
-    epochs: Annotated[int, Field(ge=1)] = Field(300, description="training epochs of a network")
+    epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="training epochs of a network; what the algorithm needs where null"
+    )
     polish: bool = Field(True, description="refine the network's result in tap space")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where the network trains")
 

@@ -119,7 +119,7 @@ class Recording:
         return self.read(name)
 
     def append(self, name: str, step: Step) -> None:
-        """Make a step durable: first the file, then the line that says so. Raises RecordingError; never half written."""
+        """Make a step durable: first the file, then its line in the log; never half written. Raises RecordingError."""
         if not self._writable:
             raise RecordingError(f"{self.path}: opened for reading only")
         buffer = io.BytesIO()

@@ -1,0 +1,64 @@
+"""The command line: which commands there are, and how every way of ending becomes an exit code.
+
+0 pass; 1 a measured FAIL; 2 usage or configuration; 3 instrument or safety; 4 data or storage; 70 a defect of hil;
+130 interrupted (what was recorded is kept).
+"""
+
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+
+from hil.cli import board, doctor, profiles, results, run, sim
+from hil.cli.output import emit_json, say
+from hil.errors import HilError
+
+UsageError = typer.BadParameter.__mro__[1]  # UsageError: where it lives depends on typer's version
+
+app = typer.Typer(
+    name="hil",
+    help="Hardware-in-the-loop testbed for intelligent reflecting surfaces: sound, estimate, optimise, apply, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (run, results, doctor, profiles, board, sim):
+    module.register(app)
+
+
+def main() -> None:
+    """Run a command and leave with its exit code; every error is one clear message on stderr."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except HilError as error:
+        return _failed(str(error), error.exit_code, kind=type(error).__name__)
+    except typer.Exit as error:
+        return error.exit_code
+    except UsageError as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("interrupted; what was recorded is kept", 130, kind="Interrupted")
+    except Exception as error:  # noqa: BLE001  the last line of defence: a defect of ours, told as such
+        traceback.print_exc()
+        return _failed(f"this is a defect of hil, please report it: {error!r}", 70, kind=type(error).__name__)
+
+
+def _failed(message: str, code: int, *, kind: str) -> int:
+    say(f"hil: {message}")
+    if "--json" in sys.argv:
+        emit_json({"outcome": "ERROR", "error": kind, "message": message, "exit_code": code})
+    return code
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,173 @@
+"""`hil board`: the surface board by hand, with the driver that the experiments use. Nothing is radiated."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from hil.arrays import Pattern
+from hil.cli.options import Board, Json, Set, TestbedFile, overrides, required
+from hil.cli.output import emit_json, say
+from hil.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hil.interfaces import Geometry, Surface
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="The surface board by hand.", no_args_is_help=True, rich_markup_mode=None)
+    for command in (info, get, set_pattern, checkerboard, columns, walk):
+        group.command("set" if command is set_pattern else None)(command)
+    app.add_typer(group, name="board")
+
+
+def info(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+    """Connect and say who answers, what it can do, and how long a pattern takes."""
+    with _surface(testbed, board, set_) as surface:
+        timing = surface.timing
+        facts = {
+            "identity": surface.identity,
+            "rows": surface.geometry.rows,
+            "cols": surface.geometry.cols,
+            "states": surface.states.num_states,
+            "modes": list(surface.modes),
+            "frame_s": timing.frame_s,
+            "reply_s": timing.reply_s,
+            "update_s": timing.update_s,
+            "settle_s": timing.settle_s,
+        }
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    if json:
+        emit_json(facts)
+
+
+def get(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+    """Show the pattern that the board says it holds (its word, not a measurement)."""
+    with _surface(testbed, board, set_) as surface:
+        pattern = surface.read_pattern()
+        if pattern is None:
+            say(f"{surface.identity} cannot say which pattern it holds")
+            raise typer.Exit(1)
+        _show(pattern, surface.geometry, json)
+
+
+def set_pattern(
+    pattern: Annotated[str, typer.Argument(help="Hex digits (element 1 first, one bit each), or a .npy or .png file.")],
+    testbed: TestbedFile = None,
+    board: Board = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Put a pattern on the surface: hex digits, states in a .npy file, or a .png (dark = 0) of rows x cols pixels.
+
+    Example: hil board set 8000000000000000000000000000000000000000000000000000000000000000 --testbed T.yaml
+    """
+    _apply(testbed, board, set_, json, lambda geometry, num_states: parse_pattern(pattern, geometry, num_states))
+
+
+def checkerboard(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+    """Put a checkerboard on the surface: neighbours differ, so that crossed or shorted lines show."""
+    _apply(testbed, board, set_, json, lambda geometry, _: (_row(geometry) + _column(geometry)) % 2)
+
+
+def columns(
+    period: Annotated[int, typer.Option(min=2, help="Columns per period; half of them are in state 1.")] = 2,
+    testbed: TestbedFile = None,
+    board: Board = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Put stripes of columns on the surface."""
+    _apply(testbed, board, set_, json, lambda geometry, _: _column(geometry) % period >= period // 2)
+
+
+def walk(
+    testbed: TestbedFile = None,
+    board: Board = None,
+    dwell_s: Annotated[float, typer.Option(min=0, help="Seconds on each element.")] = 0.1,
+    set_: Set = None,
+) -> None:
+    """Switch one element after the other to state 1, to check the wiring by eye."""
+    from hil.interfaces import SystemClock
+
+    clock = SystemClock()
+    with _surface(testbed, board, set_) as surface:
+        for element in range(surface.geometry.num_elements):
+            surface.apply(np.eye(1, surface.geometry.num_elements, element, dtype=np.uint8)[0])
+            say(f"row {element // surface.geometry.cols}, column {element % surface.geometry.cols}")
+            clock.sleep(dwell_s)
+
+
+def parse_pattern(text: str, geometry: "Geometry", num_states: int) -> Pattern:
+    """A pattern from hex digits (two states), a .npy file of states or a .png of rows x cols pixels.
+
+    Raises ConfigError that says what is allowed.
+    """
+    states = _read_states(text, geometry)
+    if states.size != geometry.num_elements:
+        raise ConfigError(f"{text}: {states.size} elements, the surface has {geometry.rows} x {geometry.cols}")
+    if states.min() < 0 or states.max() >= num_states:
+        raise ConfigError(f"{text}: states from {states.min()} to {states.max()}, allowed: 0 to {num_states - 1}")
+    return states.reshape(-1).astype(np.uint8)
+
+
+def _read_states(text: str, geometry: "Geometry") -> np.ndarray:
+    suffix = Path(text).suffix.lower()
+    try:
+        if suffix == ".npy":
+            return np.load(text, allow_pickle=False)
+        if suffix == ".png":
+            from matplotlib.image import imread
+
+            pixels = imread(text)
+            return np.rint(pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels).astype(int)
+        digits = text.removeprefix("0x")
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(digits), dtype=np.uint8))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{text}: neither hex digits nor a readable .npy or .png: {error}") from error
+    return bits if geometry.num_elements % 8 == 0 else bits[: geometry.num_elements]
+
+
+def _apply(
+    testbed: Path | None,
+    board: str | None,
+    set_: list[str] | None,
+    json: bool,
+    make: Callable[["Geometry", int], np.ndarray],
+) -> None:
+    with _surface(testbed, board, set_) as surface:
+        pattern = np.asarray(make(surface.geometry, surface.states.num_states)).astype(np.uint8)
+        surface.apply(pattern)
+        _show(pattern, surface.geometry, json)
+
+
+@contextmanager
+def _surface(testbed: Path | None, board: str | None, set_: list[str] | None) -> "Iterator[Surface]":
+    from hil.config import TestbedConfig
+    from hil.testbed import open_surface
+    from hil.yamlfile import load_yaml
+
+    config = load_yaml(required(testbed), TestbedConfig, overrides(None, board, set_))
+    with open_surface(config) as surface:
+        yield surface
+
+
+def _show(pattern: Pattern, geometry: "Geometry", json: bool) -> None:
+    marks = ".#23456789abcdef"
+    for row in pattern.reshape(geometry.rows, geometry.cols):
+        print("".join(marks[state % len(marks)] for state in row))
+    if json:
+        emit_json({"pattern": pattern.tolist(), "rows": geometry.rows, "cols": geometry.cols})
+
+
+def _row(geometry: "Geometry") -> np.ndarray:
+    return np.asarray(np.arange(geometry.num_elements) // geometry.cols)
+
+
+def _column(geometry: "Geometry") -> np.ndarray:
+    return np.asarray(np.arange(geometry.num_elements) % geometry.cols)

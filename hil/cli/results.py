@@ -1,0 +1,140 @@
+"""Commands that read a run directory, and `hil sweep`, which makes one: stages of the closed loop one by one."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
+from hil.cli.output import emit_json, print_table, progress, say
+
+RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (sweep, estimate, optimize, report):
+        app.command()(command)
+
+
+def sweep(
+    testbed: TestbedFile = None,
+    mode: Annotated[str, typer.Option(help="How the board steps: auto, stepped, pipelined.")] = "auto",
+    scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
+    user: User = None,
+    out: Out = Path("runs"),
+    seed: Seed = None,
+    radio: Radio = None,
+    board: Board = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Sound every pattern of a sweep and record it.
+
+    Example: hil sweep --testbed configs/testbeds/sim-opensource-ris.yaml --mode stepped
+    """
+    from hil.config import ClosedLoopConfig, TestbedConfig
+    from hil.experiments.closed_loop import new_recording
+    from hil.experiments.sound import sound_surface
+    from hil.testbed import open_testbed
+    from hil.yamlfile import load_yaml, load_yaml_text
+
+    started_s = time.monotonic()
+    station = load_yaml(required(testbed), TestbedConfig, overrides(radio, board, set_))
+    text = "schema: hil-experiment/1\nkind: closed_loop\n"
+    values = {"sweep.mode": mode, "sweep.scheme": scheme, "seed": seed or 0}
+    experiment = load_yaml_text(text, "hil sweep", ClosedLoopConfig, values)
+    with open_testbed(station, user=user) as bed, progress() as report_progress:
+        recording = new_recording(bed, experiment, out)
+        say(f"recording to {recording.path}")
+        done = sound_surface(bed, recording, experiment.sweep, seed=experiment.seed, progress=report_progress)
+    summary = {
+        "run_dir": str(recording.path),
+        "mode": done.mode,
+        "num_patterns": done.plan.num_patterns,
+        "radio_time_s": done.radio_time_s,
+        "radio_time_floor_s": done.floor_s,
+        "retaken": done.retaken,
+        "wall_time_s": time.monotonic() - started_s,
+    }
+    recording.finish({"outcome": "PASS", **summary})
+    print_table(list(summary), [list(summary.values())])
+    if json:
+        emit_json(summary)
+
+
+def estimate(run_dir: RunDir, json: Json = False) -> None:
+    """Estimate the cascaded channel from a recorded sweep; judge it by the run's held-out patterns where it has any.
+
+    Example: hil estimate runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
+    """
+    from hil.estimation.estimate import estimate_channel
+    from hil.experiments.closed_loop import evaluate
+    from hil.experiments.sound import load_sweep
+    from hil.measure.recording import Recording
+    from hil.measure.setup import Setup
+
+    recording = Recording.load(run_dir)
+    setup = Setup.from_json(recording.manifest)
+    found = estimate_channel(load_sweep(recording), setup)
+    held_out = evaluate(recording).prediction.nmse_db if "choice" in recording else None
+    summary = {"run_dir": str(run_dir), "num_elements": setup.num_elements, **found.summary(), "nmse_db": held_out}
+    print_table(["figure", "value"], list(summary.items()))
+    if json:
+        emit_json(summary)
+
+
+def optimize(
+    run_dir: RunDir,
+    algorithm: Annotated[str, typer.Option(help="Name of an optimizer; `list` names them all.")] = "neural-prior",
+    starts: Annotated[int, typer.Option(min=1, help="Random starts in one batch.")] = 8,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Training epochs of a network.")] = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Run an optimizer on a recorded sweep. Rates are predictions: only fresh soundings judge (hil run).
+
+    Example: hil optimize runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b --algorithm stm
+    """
+    from hil.estimation.estimate import estimate_channel
+    from hil.experiments.choose import problem_of
+    from hil.experiments.sound import load_sweep
+    from hil.measure.recording import Recording
+    from hil.measure.setup import Setup
+    from hil.optimize.solve import ALGORITHMS, solve
+
+    if algorithm == "list":
+        print("\n".join(ALGORITHMS))
+        return
+    recording = Recording.load(run_dir)
+    setup = Setup.from_json(recording.manifest)
+    problem = problem_of(estimate_channel(load_sweep(recording), setup), setup)
+    started_s = time.perf_counter()
+    solution = solve(problem, algorithm, starts=starts, epochs=epochs, seed=seed or 0)
+    summary = {
+        "algorithm": algorithm,
+        "rate_mbps": float(solution.rate_mbps),
+        "bound_mbps": float(solution.bound_mbps),
+        "certified_fraction": float(solution.certified_fraction),
+        "stages_mbps": {name: float(rate) for name, rate in solution.stages.items()},
+        "solve_time_s": time.perf_counter() - started_s,
+    }
+    print_table(["predicted on the estimate", "value"], list(summary.items()))
+    if json:
+        emit_json(summary)
+
+
+def report(run_dir: RunDir, json: Json = False) -> None:
+    """Draw the figures of a finished run again, from its recording alone.
+
+    Example: hil report runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
+    """
+    from hil.experiments.closed_loop import evaluate
+    from hil.experiments.draw import draw
+    from hil.measure.recording import Recording
+
+    files = [str(path) for path in draw(evaluate(Recording.load(run_dir)), run_dir)]
+    print("\n".join(files))
+    if json:
+        emit_json({"files": files})

@@ -1,0 +1,128 @@
+"""Stages two and three, from the recording alone: estimate the channel, then choose the pattern of each arm."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Pattern
+from hil.config import OptimizerConfig
+from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments.sound import Sweep
+from hil.measure.recording import Step
+from hil.measure.setup import Setup
+from hil.optimize.objective import Problem
+from hil.optimize.solve import Solution, solve
+from hil.phy.metrics import rate_mbps
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the optimizers chose, on the estimate: every number here is a prediction.
+
+    patterns, predicted_mbps: by arm. stages: rate after each stage of `chosen`, and `winner`, the best of them.
+    bound_mbps: no pattern can do better on the estimate (certified); certified_fraction: of it, reached by `chosen`.
+    """
+
+    patterns: dict[str, Pattern]
+    predicted_mbps: dict[str, float]
+    algorithm: str
+    bound_mbps: float
+    certified_fraction: float
+    stages: dict[str, float]
+    winner: str
+    status: str
+    solve_time_s: float
+
+    def to_step(self, time_s: float) -> Step:
+        """For the recording: patterns as data, the rest as facts."""
+        facts = {name: value for name, value in vars(self).items() if name != "patterns"}
+        return Step(np.stack(list(self.patterns.values())), time_s, {"arms": list(self.patterns), **facts})
+
+    @classmethod
+    def from_step(cls, step: Step) -> "Choice":
+        """The choice that `to_step` recorded."""
+        facts = dict(step.facts)
+        return cls(dict(zip(facts.pop("arms"), step.data, strict=True)), **facts)
+
+
+def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
+    """The optimization that an estimate stands for: channel units, the states that the board has."""
+    return Problem(
+        direct=setup.budget.scale * estimate.direct,
+        cascade=setup.budget.scale * estimate.cascade,
+        basis=estimate.basis,
+        snr_scale=setup.budget.snr_scale,
+        num_taps=setup.testbed.ofdm.num_taps,
+        bandwidth_hz=setup.testbed.ofdm.bandwidth_hz,
+        rows=setup.rows,
+        cols=setup.cols,
+        states=setup.states,
+    )
+
+
+def choose_patterns(
+    estimate: CascadedEstimate, sweep: Sweep, setup: Setup, config: OptimizerConfig | None = None, *, seed: int = 0
+) -> Choice:
+    """The patterns to be judged: all zero, the best of the sweep, STM, and what the configured optimizer chooses.
+
+    The best pilot is the one that the sweep measured as best; its score comes from fresh soundings, as everyone's.
+
+    >>> choice = choose_patterns(estimate, sweep, setup)
+    >>> choice.predicted_mbps["chosen"] > choice.predicted_mbps["all_zero"]
+    True
+    """
+    config = config or OptimizerConfig()
+    problem = problem_of(estimate, setup)
+    started_s = time.perf_counter()
+    solution = optimize(problem, config, seed)
+    solve_time_s = time.perf_counter() - started_s
+    patterns = {
+        "all_zero": np.zeros(setup.num_elements, dtype=np.uint8),
+        "best_pilot": best_pilot(sweep, setup),
+        "stm": _pattern(solve(problem, "stm", seed=seed, certify=False)),
+        "chosen": _pattern(solution),
+    }
+    return Choice(
+        patterns,
+        {name: float(problem.rate_mbps(setup.states[pattern])) for name, pattern in patterns.items()},
+        config.algorithm,
+        float(solution.bound_mbps),
+        float(solution.certified_fraction),
+        {name: float(rate) for name, rate in solution.stages.items()},
+        solution.winner,
+        solution.status,
+        solve_time_s,
+    )
+
+
+def optimize(problem: Problem, config: OptimizerConfig, seed: int) -> Solution:
+    """Run the configured algorithm. Raises ConfigError for an unknown one."""
+    return solve(
+        problem,
+        config.algorithm,
+        starts=config.starts,
+        epochs=config.epochs,
+        polish=config.polish,
+        seed=seed,
+        device=config.device,
+    )
+
+
+def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:
+    """The pattern of the sweep whose sounding promised the highest rate, its noise energy subtracted."""
+    used = setup.grid.used
+    power = np.abs(sweep.soundings.response[:, used]) ** 2 - sweep.soundings.noise_var[:, None]
+    rates = rate_mbps(
+        np.sqrt(np.maximum(power, 0)) * setup.budget.scale,
+        snr_scale=setup.budget.snr_scale,
+        num_taps=setup.testbed.ofdm.num_taps,
+        bandwidth_hz=setup.testbed.ofdm.bandwidth_hz,
+    )
+    best = int(np.argmax(rates))
+    return np.asarray(sweep.plan.patterns(slice(best, best + 1))[0])
+
+
+def _pattern(solution: Solution) -> Pattern:
+    assert solution.pattern is not None, "a board has states"
+    return solution.pattern

@@ -1,0 +1,164 @@
+"""The main job, once: sound the surface, estimate the channel, optimise, apply, verify on the air.
+
+Instruments appear up to the recording; `evaluate` reads everything right of it from the file again.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Complex, Pattern
+from hil.config import ClosedLoopConfig
+from hil.errors import ReadbackMismatch
+from hil.estimation.estimate import estimate_channel
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.prediction import Prediction, nmse_to_truth_db
+from hil.experiments.choose import Choice, choose_patterns
+from hil.experiments.sound import Sweep, load_sweep, sound_surface
+from hil.experiments.verify import Examination, examine, load_verification
+from hil.interfaces import Progress, no_progress
+from hil.measure.recording import Recording, Step
+from hil.measure.setup import Setup
+from hil.measure.verification import Verification
+from hil.testbed import Testbed
+
+
+@dataclass(frozen=True)
+class ClosedLoopResult:
+    """Everything that a closed loop found out.
+
+    truth: in simulation, the true response of each arm, complex[subcarrier]; else empty.
+    true_nmse_db: in simulation, error of the prediction relative to the true response of the held-out patterns.
+    """
+
+    setup: Setup
+    sweep: Sweep
+    estimate: CascadedEstimate
+    choice: Choice
+    verification: Verification
+    prediction: Prediction
+    truth: dict[str, Complex[np.ndarray, "subcarrier"]]
+    true_nmse_db: float | None
+
+
+def run(
+    testbed: Testbed, experiment: ClosedLoopConfig, recording: Recording, progress: Progress = no_progress
+) -> ClosedLoopResult:
+    """Configure the surface of an open testbed and verify it; steps that the recording holds are not repeated.
+
+    The chosen pattern is on the surface when this returns. Raises whatever the instruments raise: what was recorded
+    stays, the radio is quiet.
+    """
+    seed = experiment.seed
+    sweep = sound_surface(testbed, recording, experiment.sweep, seed=seed, progress=progress)
+
+    setup = Setup.from_json(recording.manifest)
+    estimate = estimate_channel(sweep, setup)
+    choice = _decide(recording, lambda: choose_patterns(estimate, sweep, setup, experiment.optimizer, seed=seed))
+
+    examination = examine(
+        testbed, recording, choice, experiment.verification, experiment.sweep, seed=seed, progress=progress
+    )
+    _leave_on_surface(testbed, choice.patterns["chosen"])
+    _record_truth(testbed, recording, choice, examination)
+    return evaluate(recording)
+
+
+def new_recording(testbed: Testbed, experiment: ClosedLoopConfig, root: Path) -> Recording:
+    """A run directory whose manifest says all that the reading of it needs. Raises RecordingError."""
+    setup = Setup.of(
+        testbed.config, testbed.user.name, testbed.surface.geometry, testbed.surface.states, testbed.budget
+    )
+    manifest = {
+        "experiment": experiment.model_dump(mode="json", by_alias=True),
+        "identity": testbed.identity,
+        "radio": asdict(testbed.settings),
+        "versions": {name: version(name) for name in ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")},
+        **setup.to_json(),
+    }
+    return Recording.create(root, kind=experiment.kind, testbed=testbed.config.name, manifest=manifest)
+
+
+def evaluate(recording: Recording) -> ClosedLoopResult:
+    """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
+    setup = Setup.from_json(recording.manifest)
+    sweep = load_sweep(recording)
+    estimate = estimate_channel(sweep, setup)
+    choice = Choice.from_step(recording.read("choice"))
+    verification, prediction = load_verification(recording, choice, estimate)
+    truth, true_nmse_db = _read_truth(recording, choice, prediction, setup)
+    return ClosedLoopResult(setup, sweep, estimate, choice, verification, prediction, truth, true_nmse_db)
+
+
+def summary(result: ClosedLoopResult) -> dict[str, Any]:
+    """The figures of a closed loop as plain values: predicted, measured and, in simulation, true ones apart."""
+    measured, choice, prediction = result.verification, result.choice, result.prediction
+    return {
+        "outcome": str(measured.outcome),
+        "testbed": result.setup.testbed.name,
+        "user": result.setup.user,
+        "simulated": result.setup.simulated,
+        "calibrated": result.setup.budget.calibrated,
+        "num_elements": result.setup.num_elements,
+        "num_pilots": result.sweep.plan.num_patterns,
+        "sweep_mode": result.sweep.mode,
+        "algorithm": choice.algorithm,
+        "rate_mbps": {name: interval.value for name, interval in measured.rate_mbps.items()},
+        "rate_interval_mbps": {name: [each.low, each.high] for name, each in measured.rate_mbps.items()},
+        "gain_db": {name: interval.value for name, interval in measured.gain_db.items()},
+        "gain_interval_db": {name: [each.low, each.high] for name, each in measured.gain_db.items()},
+        "advantage_mbps": {name: [each.low, each.value, each.high] for name, each in measured.advantage_mbps.items()},
+        "confidence": measured.confidence,
+        "predicted_mbps": choice.predicted_mbps,
+        "true_rate_mbps": {name: result.setup.rate_mbps(response) for name, response in result.truth.items()},
+        "bound_mbps": choice.bound_mbps,
+        "certified_fraction": choice.certified_fraction,
+        "stages_mbps": choice.stages,
+        "winner": choice.winner,
+        "advice": choice.status,
+        "prediction_nmse_db": prediction.nmse_db,
+        "true_prediction_nmse_db": result.true_nmse_db,
+        "estimate": result.estimate.summary(),
+        "retaken": result.sweep.retaken,
+        "radio_time_s": result.sweep.radio_time_s,
+        "radio_time_floor_s": result.sweep.floor_s,
+        "solve_time_s": choice.solve_time_s,
+    }
+
+
+def _decide(recording: Recording, decide: Callable[[], Choice]) -> Choice:
+    """The recorded choice, or a new one: a resumed run judges the patterns that it chose before."""
+    return Choice.from_step(recording.step("choice", lambda: decide().to_step(recording.time_s)))
+
+
+def _leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:
+    """Apply and read back. Raises ReadbackMismatch; a board that cannot say what it holds is believed."""
+    testbed.surface.apply(pattern)
+    held = testbed.surface.read_pattern()
+    if held is not None and not np.array_equal(held, pattern):
+        raise ReadbackMismatch(f"{testbed.surface.identity}: holds another pattern than the chosen one; apply it again")
+
+
+def _record_truth(testbed: Testbed, recording: Recording, choice: Choice, examination: Examination) -> None:
+    """In simulation, keep true responses beside the measured ones, for the report; nothing acts on them."""
+    truth = testbed.truth
+    if truth is not None:
+        patterns = [*choice.patterns.values(), *examination.held_out]
+        responses = np.stack([truth.response(pattern) for pattern in patterns])
+        recording.step("truth", lambda: Step(responses, recording.time_s))
+
+
+def _read_truth(
+    recording: Recording, choice: Choice, prediction: Prediction, setup: Setup
+) -> tuple[dict[str, Complex[np.ndarray, "subcarrier"]], float | None]:
+    if "truth" not in recording:
+        return {}, None
+    responses, count = recording.read("truth").data, len(choice.patterns)
+    held_out = responses[count:] * setup.grid.used
+    predicted = prediction.predicted * setup.budget.scale
+    nmse_db = nmse_to_truth_db(predicted, held_out, setup.grid.fft_size) if len(held_out) else None
+    return dict(zip(choice.patterns, responses[:count], strict=True)), nmse_db

@@ -1,0 +1,165 @@
+"""Stage one: put each pattern of the sweep on the surface and sound it; a block is on disk before the next begins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Patterns
+from hil.config import SweepConfig
+from hil.errors import RecordingError
+from hil.interfaces import Progress, SweepMode, no_progress
+from hil.measure.recording import Recording, Step
+from hil.measure.sounder import Sounder
+from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.measure.sweep import SweepPlan, choose_mode, pattern_floor_s
+from hil.testbed import Testbed
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as recorded.
+
+    radio_time_s: on the testbed's clock, from the first block's first byte to the last block's last sample.
+    floor_s: the least that link, surface and radio allow (`pattern_floor_s`).
+    """
+
+    plan: SweepPlan
+    soundings: SoundingBlock
+    mode: SweepMode
+    radio_time_s: float
+    floor_s: float
+
+    @property
+    def retaken(self) -> int:
+        """Captures thrown away."""
+        return int(self.soundings.retakes.sum())
+
+
+def sound_surface(
+    testbed: Testbed,
+    recording: Recording,
+    config: SweepConfig | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Sweep:
+    """Sweep the surface. What the recording already holds is not measured again.
+
+    Raises whatever the instruments raise; blocks recorded before stay recorded, and the radio is quiet.
+
+    >>> sweep = sound_surface(testbed, recording)
+    >>> sweep.soundings.response.shape  # 256 patterns and their complements, 256 subcarriers
+    (512, 256)
+    """
+    config = config or SweepConfig()
+    states = testbed.surface.states
+    plan = SweepPlan.from_config(
+        config, testbed.surface.geometry.num_elements, plus=states.plus, minus=states.minus, seed=seed
+    )
+    mode = choose_mode(config.mode, testbed.surface.modes)
+    facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
+    sound_in_blocks(
+        testbed, recording, "sweep", plan.patterns, plan.num_patterns, config, mode, progress,
+        facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, mode)},
+    )  # fmt: skip
+    return load_sweep(recording)
+
+
+def load_sweep(recording: Recording) -> Sweep:
+    """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete."""
+    facts = recording.read("sweep/begin").facts
+    surface = recording.manifest["surface"]
+    plan = SweepPlan.from_config(
+        SweepConfig.model_validate(facts["config"]),
+        surface["rows"] * surface["cols"],
+        plus=surface["plus"],
+        minus=surface["minus"],
+        seed=facts["seed"],
+    )
+    soundings, radio_time_s = load_blocks(recording, "sweep", plan.num_patterns, plan.block_size)
+    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"])
+
+
+def sound_in_blocks(
+    testbed: Testbed,
+    recording: Recording,
+    stage: str,
+    patterns: Callable[[slice], Patterns],
+    num_patterns: int,
+    config: SweepConfig,
+    mode: SweepMode,
+    progress: Progress,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
+
+    Each step depends on the time at which it starts and on nothing before, and a resumed stage begins as the first one
+    did: so a resumed simulation records what the uninterrupted one would have.
+    """
+    begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
+    blocks = _blocks(stage, num_patterns, config.block)
+    if all(name in recording for name in blocks):
+        return
+    testbed.continue_at(begin.time_s)
+    with testbed.on_air():
+        sounder = Sounder(testbed.sdr, testbed.grid, testbed.config.ofdm.repetitions, max_retakes=config.max_retakes)
+        testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
+        sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
+        testbed.continue_at(recording.time_s)
+        for name, which in blocks.items():
+            measure = partial(
+                _sound_block,
+                testbed,
+                sounder,
+                patterns(which),
+                config,
+                mode,
+                lambda count, start=which.start: progress(stage, start + count, num_patterns),
+            )
+            recording.step(name, measure)
+
+
+def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:
+    """Soundings of a stage and the radio time that they took. Raises RecordingError where blocks are missing."""
+    names = _blocks(stage, num_patterns, block)
+    if missing := [name for name in names if name not in recording]:
+        raise RecordingError(
+            f"{recording.path}: {len(missing)} of {len(names)} blocks of the {stage} are missing: "
+            f"go on with `hil run --resume {recording.path}`"
+        )
+    steps = [recording.read(name) for name in names]
+    soundings = SoundingBlock.join([SoundingBlock.from_records(step.data, step.facts["resets"]) for step in steps])
+    return soundings, sum(step.facts["radio_time_s"] for step in steps)
+
+
+def _sound_block(
+    testbed: Testbed,
+    sounder: Sounder,
+    patterns: Patterns,
+    config: SweepConfig,
+    mode: SweepMode,
+    progress: Callable[[int], object],
+) -> Step:
+    started_s = testbed.clock.now_s()
+    soundings = sound_patterns(
+        sounder, testbed.surface, patterns, mode=mode, max_retakes=config.max_retakes, progress=progress
+    )
+    ended_s = testbed.clock.now_s()
+    return Step(soundings.records(), ended_s, {"resets": soundings.resets, "radio_time_s": ended_s - started_s})
+
+
+def _blocks(stage: str, num_patterns: int, block: int) -> dict[str, slice]:
+    starts = range(0, num_patterns, block)
+    return {f"{stage}/{i:05d}": slice(start, min(start + block, num_patterns)) for i, start in enumerate(starts)}
+
+
+def _pattern_floor_s(testbed: Testbed, mode: SweepMode) -> float:
+    return pattern_floor_s(
+        testbed.surface.timing,
+        mode,
+        capture_s=testbed.config.ofdm.repetitions * testbed.grid.symbol_s,
+        turnaround_s=testbed.turnaround_s,
+    )

@@ -1,0 +1,152 @@
+"""Stage four: judge the chosen patterns on the air, by soundings that nothing else used."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from hil.arrays import Complex, Patterns
+from hil.config import SweepConfig, VerificationConfig
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.prediction import Prediction, compare_held_out
+from hil.experiments.choose import Choice
+from hil.experiments.sound import load_blocks, sound_in_blocks
+from hil.interfaces import Progress, no_progress
+from hil.measure.recording import Recording
+from hil.measure.setup import Setup
+from hil.measure.stepping import SoundingBlock
+from hil.measure.verification import Schedule, Verification, judge
+from hil.phy.metrics import unbiased_rate
+from hil.phy.sync import advance, advance_between
+from hil.phy.taps import DelayBasis, delay_profile, place_window
+from hil.testbed import Testbed
+
+WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The patterns of a verification in the order of their soundings: held-out ones first, then the arms in rounds."""
+
+    held_out: Patterns
+    arms: Patterns
+    schedule: Schedule
+
+    @classmethod
+    def of(cls, choice: Choice, config: VerificationConfig, setup: Setup, seed: int) -> "Examination":
+        rng = np.random.default_rng([seed, 1])
+        held_out = rng.integers(0, 2, (config.held_out, setup.num_elements))
+        arms = np.stack(list(choice.patterns.values()))
+        return cls(
+            np.where(held_out == 0, setup.plus, setup.minus).astype(np.uint8),
+            arms,
+            Schedule.interleaved(len(arms), config.rounds, config.soundings, seed),
+        )
+
+    @property
+    def num_soundings(self) -> int:
+        return len(self.held_out) + self.schedule.arm.size
+
+    def patterns(self, which: slice) -> Patterns:
+        """Patterns of some of the soundings."""
+        order = np.arange(self.num_soundings)[which]
+        num_held_out = len(self.held_out)
+        pool = np.concatenate([self.held_out, self.arms])
+        arm = num_held_out + self.schedule.arm[np.maximum(order - num_held_out, 0)]
+        return pool[np.where(order < num_held_out, order, arm)]
+
+
+def examine(
+    testbed: Testbed,
+    recording: Recording,
+    choice: Choice,
+    config: VerificationConfig | None = None,
+    sweep: SweepConfig | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Examination:
+    """Sound held-out random patterns, then all arms interleaved in random order. Raises what the instruments raise."""
+    config, sweep = config or VerificationConfig(), sweep or SweepConfig()
+    examination = Examination.of(choice, config, Setup.from_json(recording.manifest), seed)
+    sound_in_blocks(
+        testbed, recording, "verify", examination.patterns, examination.num_soundings, sweep, "stepped", progress,
+        {"config": config.model_dump(mode="json"), "block": sweep.block, "seed": seed},
+    )  # fmt: skip
+    return examination
+
+
+def load_verification(
+    recording: Recording, choice: Choice, estimate: CascadedEstimate
+) -> tuple[Verification, Prediction]:
+    """The verdict on the arms and on the estimate's predictions. Raises RecordingError where blocks are missing.
+
+    >>> verification, prediction = load_verification(recording, choice, estimate)
+    >>> verification.outcome
+    <Outcome.PASS: 'PASS'>
+    """
+    facts = recording.read("verify/begin").facts
+    setup = Setup.from_json(recording.manifest)
+    config = VerificationConfig.model_validate(facts["config"])
+    examination = Examination.of(choice, config, setup, facts["seed"])
+    soundings, _ = load_blocks(recording, "verify", examination.num_soundings, facts["block"])
+    held_out, arms = soundings[: config.held_out], soundings[config.held_out :]
+    return (
+        _judge_arms(examination.schedule, list(choice.patterns), arms, setup, config.confidence),
+        compare_held_out(estimate, examination.held_out, held_out, setup.grid),
+    )
+
+
+def _judge_arms(
+    schedule: Schedule, names: list[str], soundings: SoundingBlock, setup: Setup, confidence: float
+) -> Verification:
+    """Rates and powers of the arms, corrected for noise; no estimate of anybody's is used."""
+    ofdm, grid = setup.testbed.ofdm, setup.grid
+    basis = DelayBasis.build(grid.used, -WINDOW_MARGIN, ofdm.num_taps + WINDOW_MARGIN)
+    responses = np.empty_like(soundings.response)
+    for arm in range(len(names)):
+        mine = schedule.arm == arm
+        responses[mine] = _in_window(_aligned(soundings.response[mine], grid.fft_size), ofdm.num_taps)
+    noise_var = float(soundings.noise_var.mean()) * setup.budget.scale**2
+    rate = partial(
+        unbiased_rate,
+        noise_var=noise_var,
+        basis=basis,
+        snr_scale=setup.budget.snr_scale,
+        num_taps=ofdm.num_taps,
+        bandwidth_hz=ofdm.bandwidth_hz,
+    )
+    return judge(
+        schedule,
+        names,
+        responses * setup.budget.scale,
+        rate=lambda some: rate(some)[0],
+        power=lambda some: _mean_power(some[:, grid.used], noise_var),
+        confidence=confidence,
+    )
+
+
+def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float) -> float:
+    """Mean |h|^2 over the band from repeated soundings, the noise's own energy subtracted."""
+    return float(np.mean(np.abs(responses.mean(axis=0)) ** 2) - noise_var / len(responses))
+
+
+def _aligned(
+    responses: Complex[np.ndarray, "sounding subcarrier"], fft_size: int
+) -> Complex[np.ndarray, "sounding subcarrier"]:
+    """Soundings of one pattern, turned and delayed to agree with each other; by their own mean, twice refined."""
+    reference, aligned = responses[0], responses
+    for _ in range(3):
+        shift, phase = advance_between(responses, reference, fft_size)
+        aligned = advance(responses, shift, fft_size) * np.exp(-1j * phase)[:, None].astype(responses.dtype)
+        reference = aligned.mean(axis=0)
+    return aligned
+
+
+def _in_window(
+    responses: Complex[np.ndarray, "sounding subcarrier"], num_taps: int
+) -> Complex[np.ndarray, "sounding subcarrier"]:
+    """Advanced so that the M taps of most energy are the first ones."""
+    num_subcarriers = responses.shape[-1]
+    start = place_window(delay_profile(responses.mean(axis=0), num_subcarriers), num_taps)
+    return advance(responses, np.full(len(responses), float(start)), num_subcarriers)

@@ -1,0 +1,19 @@
+"""The composition root: instruments connected, configured and gated. The only importer of drivers and simulation."""
+
+from hil.testbed.diagnose import Check, diagnose
+from hil.testbed.open import Testbed, find_user, open_surface, open_testbed
+from hil.testbed.plan import RadiationPlan, radiation_plan
+from hil.testbed.serve import Served, serve
+
+__all__ = [
+    "Check",
+    "RadiationPlan",
+    "Served",
+    "Testbed",
+    "diagnose",
+    "find_user",
+    "open_surface",
+    "open_testbed",
+    "radiation_plan",
+    "serve",
+]

@@ -1,0 +1,114 @@
+"""What could keep a testbed from working, each check with its fix. Nothing is radiated."""
+
+import ctypes.util
+import importlib
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.config import TestbedConfig
+from hil.drivers.link import latency_timer_ms
+from hil.errors import HilError
+from hil.firmware.profile import load_profile
+from hil.firmware.protocol import SerialConfig
+from hil.testbed.open import open_testbed
+from hil.testbed.plan import radiation_plan
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. ok is None where the check does not apply here; `detail` says why."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    fix: str = ""
+
+
+def diagnose(config: TestbedConfig | None = None) -> Iterator[Check]:
+    """Check the machine and, where a testbed is given, its instruments one by one."""
+    yield Check("python", True, platform.python_version())
+    yield from (_library(*each) for each in _LIBRARIES)
+    yield _libiio()
+    yield _torch()
+    if config is None:
+        return
+    yield _attempt("profile", lambda: _profile(config), "hil profiles lists the boards that are known")
+    yield _attempt("transmission", lambda: _plan(config), "mend power: and safety: of the testbed file")
+    yield _latency(config)
+    yield _attempt(
+        "instruments", lambda: _instruments(config), "see the message; power, cables, addresses, other programs"
+    )
+
+
+_LIBRARIES = (
+    ("numpy", "1.26", ""),
+    ("pyadi-iio", "0.0.18", ""),
+    ("pyserial", "3.5", ""),
+    ("pylibiio", "0.25", "pip install 'pylibiio>=0.25,<1'"),
+)
+
+
+def _library(name: str, least: str, fix: str) -> Check:
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", fix or f"pip install '{name}>={least}'")
+    if name == "pylibiio" and not version.startswith("0."):
+        return Check(name, False, f"{version} needs the C library 1.x, which no distribution ships yet", fix)
+    return Check(name, True, version)
+
+
+def _libiio() -> Check:
+    found = ctypes.util.find_library("iio")
+    if found is None:
+        return Check("libiio", False, "the C library is not installed", "apt install libiio0 libiio-utils")
+    return Check("libiio", True, found)
+
+
+def _torch() -> Check:
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as error:
+        return Check("torch", False, str(error), "pip install torch==2.13.0")
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
+    return Check("torch", True, f"{torch.__version__}, {device}")
+
+
+def _attempt(name: str, look: Callable[[], str], fix: str) -> Check:
+    try:
+        return Check(name, True, look())
+    except HilError as error:
+        return Check(name, False, str(error), fix)
+
+
+def _profile(config: TestbedConfig) -> str:
+    profile = load_profile(config.surface.profile)
+    return f"{profile.id}: {profile.geometry.num_elements} elements, {', '.join(profile.modes)}"
+
+
+def _plan(config: TestbedConfig) -> str:
+    plan = radiation_plan(config, config.users[0])
+    return (
+        f"{plan.low_hz / 1e6:.1f}-{plan.high_hz / 1e6:.1f} MHz, EIRP {plan.eirp_dbm:.1f} dBm, "
+        f"attenuation {plan.attenuation_db:g} dB"
+    )
+
+
+def _latency(config: TestbedConfig) -> Check:
+    """The FTDI adapter's latency timer: at 16 ms, as Linux sets it, a stepped sweep takes three times as long."""
+    link = load_profile(config.surface.profile).link
+    port = config.surface.port
+    wanted = link.ftdi_latency_ms if isinstance(link, SerialConfig) else None
+    found = None if wanted is None else latency_timer_ms(port)
+    if wanted is None or found is None:
+        return Check("latency timer", None, f"{port} has no FTDI adapter that can be seen")
+    fix = f"echo {wanted} | sudo tee /sys/bus/usb-serial/devices/{Path(port).name}/latency_timer"
+    return Check("latency timer", found <= wanted, f"{found} ms, wanted {wanted} ms", fix)
+
+
+def _instruments(config: TestbedConfig) -> str:
+    with open_testbed(config) as testbed:
+        return "; ".join(f"{name}: {identity}" for name, identity in testbed.identity.items())

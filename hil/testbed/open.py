@@ -1,0 +1,143 @@
+"""Opening a testbed: everything connected or every failure told together, and closed again whatever happens."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hil.config import TestbedConfig, UserConfig
+from hil.drivers.board import SurfaceBoard
+from hil.drivers.pluto import PlutoSdr
+from hil.errors import ConfigError, InstrumentError, NotConnected
+from hil.firmware.profile import load_profile
+from hil.interfaces import Clock, Closing, LinkBudget, RadioSettings, Sdr, Surface, Truth
+from hil.phy.link_budget import attenuation_db, link_budget
+from hil.phy.ofdm import OfdmGrid
+from hil.testbed.station import make_station
+from hil.units import amplitude_from_db
+from hil.yamlfile import load_yaml
+
+
+@dataclass
+class Testbed(Closing):
+    """Instruments of one station, connected, the radio quiet.
+
+    settings: what the radio took. budget: what its units mean. truth: simulation only, for reports and tests.
+    turnaround_s: from the request of a capture to its first sample.
+    """
+
+    __test__ = False  # not a pytest class
+
+    config: TestbedConfig
+    user: UserConfig
+    clock: Clock
+    sdr: Sdr
+    surface: Surface
+    grid: OfdmGrid
+    settings: RadioSettings
+    budget: LinkBudget
+    truth: Truth | None
+    turnaround_s: float
+    _closing: ExitStack = field(repr=False)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Who the instruments say they are; `sim+...` where they are simulated."""
+        return {"radio": self.sdr.identity, "surface": self.surface.identity}
+
+    @contextmanager
+    def on_air(self) -> Iterator[None]:
+        """Pilots are sent inside; the radio is quiet before and after, also after an exception."""
+        try:
+            self.sdr.transmit(self.grid.transmit_frame(self.config.radio.frame_peak_dbfs))
+            yield
+        finally:
+            self.sdr.quiet()
+
+    def continue_at(self, time_s: float) -> None:
+        """Go on at that time of the testbed's clock: a simulated world waits for it, a real one has long passed it."""
+        if self.truth is not None:
+            self.clock.sleep(time_s - self.clock.now_s())
+
+    def close(self) -> None:
+        """Radio quiet and closed, board closed; all of it even where a part fails."""
+        self._closing.close()
+
+
+def open_testbed(
+    testbed: str | Path | TestbedConfig, *, user: str | None = None, overrides: Mapping[str, object] | None = None
+) -> Testbed:
+    """Connect, check and configure the instruments of a station; the radio stays quiet.
+
+    user: name of the place where the receive antenna stands; the first of the file where none is given.
+    overrides: values that replace the file's, by dotted path (`radio.uri`).
+    Raises ConfigError before anything is opened, NotConnected with every instrument that failed and its fix.
+
+    >>> with open_testbed("configs/testbeds/sim-opensource-ris.yaml") as testbed:
+    ...     testbed.surface.geometry.num_elements
+    256
+    """
+    config = testbed if isinstance(testbed, TestbedConfig) else load_yaml(testbed, TestbedConfig, overrides)
+    place = find_user(config, user)
+    grid = OfdmGrid.from_config(config.ofdm)
+    wanted = radio_settings(config, grid)
+    station = make_station(config, load_profile(config.surface.profile), place)
+    with ExitStack() as closing:
+        _open_all(station.radio, station.surface, closing)
+        settings = station.radio.configure(wanted)
+        pilot = grid.amplitude * amplitude_from_db(config.radio.frame_peak_dbfs)
+        return Testbed(
+            config,
+            place,
+            station.clock,
+            station.radio,
+            station.surface,
+            grid,
+            settings,
+            link_budget(config.power, config.ofdm.bandwidth_hz, settings, pilot_amplitude=pilot),
+            station.truth,
+            station.turnaround_s,
+            closing.pop_all(),
+        )
+
+
+@contextmanager
+def open_surface(config: TestbedConfig) -> Iterator[Surface]:
+    """The surface of a station alone; its radio is not touched. Raises ConfigError, NotConnected."""
+    station = make_station(config, load_profile(config.surface.profile), config.users[0])
+    station.surface.open()
+    with station.surface as surface:
+        yield surface
+
+
+def find_user(config: TestbedConfig, name: str | None) -> UserConfig:
+    """The user of that name, the first where none is given. Raises ConfigError that names those there are."""
+    try:
+        return config.user(name)
+    except KeyError:
+        raise ConfigError(f"--user {name}: {config.name} has {', '.join(user.name for user in config.users)}") from None
+
+
+def radio_settings(config: TestbedConfig, grid: OfdmGrid) -> RadioSettings:
+    """What the radio is asked for: the power plan's attenuation among it. Raises ConfigError where the plan fails."""
+    level_dbfs = grid.mean_power_dbfs + config.radio.frame_peak_dbfs
+    return RadioSettings(
+        sample_rate_hz=grid.sample_rate_hz,
+        lo_hz=config.radio.lo_hz,
+        bandwidth_hz=grid.sample_rate_hz,
+        tx_attenuation_db=attenuation_db(config.power, level_dbfs),
+        rx_gain_db=config.radio.rx_gain_db,
+    )
+
+
+def _open_all(radio: PlutoSdr, surface: SurfaceBoard, closing: ExitStack) -> None:
+    """Open both; where one fails close the other, and tell all that failed."""
+    failures: list[str] = []
+    for name, instrument in (("surface", surface), ("radio", radio)):
+        try:
+            instrument.open()
+            closing.callback(instrument.close)
+        except InstrumentError as error:
+            failures.append(f"{name}: {error}")
+    if failures:
+        raise NotConnected("\n".join(failures))

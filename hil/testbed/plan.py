@@ -1,0 +1,53 @@
+"""What a run would radiate, where, how strongly and for how long: computed, nothing is opened."""
+
+from dataclasses import dataclass
+
+from hil.config import TestbedConfig, UserConfig
+from hil.drivers.gate import TransmitGate
+from hil.firmware.profile import load_profile
+from hil.interfaces import SurfaceTiming, SweepMode, SystemClock
+from hil.phy.ofdm import OfdmGrid
+from hil.testbed.open import radio_settings
+from hil.testbed.station import make_station
+
+
+@dataclass(frozen=True)
+class RadiationPlan:
+    """What the gate would grant, and the timing of the station.
+
+    low_hz, high_hz: occupied band. eirp_dbm: mean. crest_factor_db: of the pilot frame.
+    """
+
+    low_hz: float
+    high_hz: float
+    eirp_dbm: float
+    attenuation_db: float
+    crest_factor_db: float
+    max_duration_s: float
+    timing: SurfaceTiming
+    modes: tuple[SweepMode, ...]
+    num_elements: int
+    capture_s: float
+    turnaround_s: float
+
+
+def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
+    """The plan of a station. Raises ConfigError where the power plan fails, SafetyError where the gate would refuse."""
+    grid = OfdmGrid.from_config(config.ofdm)
+    settings = radio_settings(config, grid)
+    gate = TransmitGate(config.safety, config.power, SystemClock())
+    permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
+    station = make_station(config, load_profile(config.surface.profile), user)
+    return RadiationPlan(
+        permit.low_hz,
+        permit.high_hz,
+        permit.eirp_dbm,
+        settings.tx_attenuation_db,
+        grid.crest_factor_db,
+        config.safety.max_duration_s,
+        station.surface.timing,
+        tuple(station.surface.modes),
+        station.surface.geometry.num_elements,
+        config.ofdm.repetitions * grid.symbol_s,
+        station.turnaround_s,
+    )

@@ -1,0 +1,59 @@
+"""Simulated hardware on the wire: the Pluto over the IIOD protocol, the board on a pseudo-terminal, in real time."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from hil.config import TestbedConfig
+from hil.errors import ConfigError
+from hil.firmware.profile import load_profile
+from hil.firmware.protocol import SerialConfig
+from hil.sim.board import build_board
+from hil.sim.clock import RealTimeClock
+from hil.sim.iiod import IiodServer
+from hil.sim.pty import serve_pty, serve_tcp
+from hil.testbed.open import find_user
+from hil.testbed.station import make_pluto, make_world
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where clients find the simulated instruments."""
+
+    pluto_uri: str
+    board_port: str
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def wait(self) -> None:
+        """Return when `stop` is called."""
+        while not self._stop.wait(timeout=0.5):
+            pass
+
+    def stop(self) -> None:
+        """Let `wait` return."""
+        self._stop.set()
+
+
+@contextmanager
+def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]:
+    """Serve the simulated instruments of a testbed on loopback while the context lasts.
+
+    Raises ConfigError where the testbed has no `simulation` section.
+    """
+    if config.simulation is None:
+        raise ConfigError(f"{config.name}: simulation: needed to serve a simulation")
+    profile = load_profile(config.surface.profile)
+    latency_s = config.simulation.ftdi_latency_s
+    with ExitStack() as closing:
+        clock = closing.enter_context(RealTimeClock())
+        world = make_world(config, profile, find_user(config, user), clock)
+        board = build_board(profile, world)
+        line = (
+            serve_pty(board, clock, baud=profile.link.baud, latency_s=latency_s)
+            if isinstance(profile.link, SerialConfig)
+            else serve_tcp(board, clock)
+        )
+        closing.enter_context(line)
+        server = closing.enter_context(IiodServer(make_pluto(config, config.simulation, world)))
+        yield Served(server.uri, line.path)

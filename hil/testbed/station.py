@@ -1,0 +1,89 @@
+"""The instruments of a station, made but not opened: real ones, or simulated ones that meet in one world."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+from hil.config import SimulationConfig, TestbedConfig, UserConfig
+from hil.drivers.board import SurfaceBoard
+from hil.drivers.gate import TransmitGate
+from hil.drivers.link import make_link
+from hil.drivers.pluto import PlutoSdr
+from hil.drivers.pluto_device import connect_pluto
+from hil.firmware.profile import FirmwareProfile
+from hil.firmware.protocol import SerialConfig
+from hil.interfaces import Clock, SystemClock, Truth
+from hil.sim.adi_pluto import Pluto
+from hil.sim.board import build_board
+from hil.sim.clock import EventClock
+from hil.sim.pluto import SimulatedPluto
+from hil.sim.serial_link import SimulatedLink
+from hil.sim.world import World
+
+USB_TURNAROUND_S = 1e-3  # of a real radio: assumed, for the floor of a sweep only
+
+
+@dataclass(frozen=True)
+class Station:
+    """Instruments and what they share.
+
+    truth: of a simulation, for reports and tests. turnaround_s: from the request of a capture to its first sample.
+    """
+
+    clock: Clock
+    radio: PlutoSdr
+    surface: SurfaceBoard
+    truth: Truth | None
+    turnaround_s: float
+
+
+def make_station(config: TestbedConfig, profile: FirmwareProfile, user: UserConfig) -> Station:
+    """The station that a testbed file describes, nothing opened yet. Raises ConfigError."""
+    if config.simulation is not None and config.simulated:
+        return _simulated(config, config.simulation, profile, user)
+    return _real(config, profile)
+
+
+def make_world(
+    config: TestbedConfig, profile: FirmwareProfile, user: UserConfig, clock: EventClock | None = None
+) -> World:
+    """The physics of a simulated station."""
+    return World(config, profile.surface_geometry(), profile.state_set(), profile.timing.settle_s.value, user, clock)
+
+
+def make_pluto(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
+    """The simulated radio of a station."""
+    return SimulatedPluto(world, config.power, simulation, plan_rate_hz=config.ofdm.sample_rate_hz)
+
+
+def baud_of(profile: FirmwareProfile) -> float:
+    """Baud rate of a board's line; infinite for a network."""
+    return profile.link.baud if isinstance(profile.link, SerialConfig) else math.inf
+
+
+def _simulated(
+    config: TestbedConfig, simulation: SimulationConfig, profile: FirmwareProfile, user: UserConfig
+) -> Station:
+    world = make_world(config, profile, user)
+    pluto = make_pluto(config, simulation, world)
+    gate = TransmitGate(config.safety, config.power, world.clock)
+    radio = PlutoSdr(partial(Pluto, pluto), gate, world.clock, name="sim", exclusive=False)
+    latency_s = simulation.ftdi_latency_s
+    link = SimulatedLink(
+        build_board(profile, world), world.clock, baud_of(profile), latency_s, name=f"sim+{profile.id}"
+    )
+    surface = SurfaceBoard(
+        link, profile, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
+    )
+    return Station(world.clock, radio, surface, world.truth, simulation.usb_turnaround_s)
+
+
+def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
+    clock = SystemClock()
+    gate = TransmitGate(config.safety, config.power, clock)
+    connect = partial(connect_pluto, config.radio.uri, config.radio.timeout_s)
+    radio = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s)
+    surface = SurfaceBoard(
+        make_link(config.surface.port, profile.link), profile, clock, verify_readback=config.surface.verify_readback
+    )
+    return Station(clock, radio, surface, None, USB_TURNAROUND_S)
