@@ -221,7 +221,7 @@ class SurfaceBoard(Closing):
         held = self.read_pattern()
         same = held is None or np.array_equal(held, pattern)
         if same and held is not None:
-            self._dialogue.in_doubt = False
+            self._dialogue.believe()
         return same
 
     def _mismatch(self) -> str:

@@ -20,6 +20,7 @@ __all__ = ["Dialogue", "Request"]
 MAX_TRIES = 3
 CHUNK_BYTES = 4096
 MAX_DISCARDED_BYTES = 65536  # a board that says more than this while nobody asked babbles
+LATE_REPLIES_S = 2.0  # after trouble, how long an answer to an earlier command may still come
 HEARD_BYTES = 256  # of what came back, kept for messages
 
 Request = tuple[str, Values]
@@ -41,8 +42,6 @@ class Dialogue:
     """Talks to one board.
 
     latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
-    in_doubt: a reply may have been taken for another's (only where replies carry no sequence number); stays until the
-    caller has compared a read-back and clears it.
     """
 
     def __init__(self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float) -> None:
@@ -59,7 +58,8 @@ class Dialogue:
         self._booting = False
         self._in_step = True  # the last command ended as it should
         self._line_free_s = 0.0
-        self.in_doubt = False
+        self._in_doubt = False
+        self._late_until_s = 0.0
 
     # -------------------------------------------------------------------------------------------------- open and close
 
@@ -166,6 +166,18 @@ class Dialogue:
             self._inbox.clear()
 
     @property
+    def in_doubt(self) -> bool:
+        """A reply may be taken for another's, until a read-back was compared and late replies are over.
+
+        Only after trouble, and only where replies carry no sequence number.
+        """
+        return self._in_doubt or self._clock.now_s() < self._late_until_s
+
+    def believe(self) -> None:
+        """A read-back was compared and is right."""
+        self._in_doubt = False
+
+    @property
     def sent_s(self) -> float:
         """When the last byte sent has left, as far as the baud rate tells."""
         return max(self._line_free_s, self._clock.now_s())
@@ -223,6 +235,8 @@ class Dialogue:
             self._try_again([pending for pending in window.values() if pending.deadline_s <= deadline_s], None)
         elif reply.kind == "answer":
             answers[window.pop(reply.key).index] = reply.values
+            if not window:
+                self._line_free_s = self._clock.now_s()  # whatever the baud rate says, all has arrived
         elif reply.again:
             self._try_again([window[reply.key]], self._rejected(window[reply.key], reply))
         else:
@@ -327,7 +341,9 @@ class Dialogue:
         self._resync(None)
 
     def _doubt(self) -> None:
-        self.in_doubt = self.in_doubt or not self._wire.num_sequences
+        if not self._wire.num_sequences:
+            self._in_doubt = True
+            self._late_until_s = self._clock.now_s() + LATE_REPLIES_S
 
     # ----------------------------------------------------------------------------------------------------------- boot
 

@@ -20,7 +20,6 @@ from hil.firmware.wire import Reply, Wire
 ASCII = Wire(load_profile("opensource-ris-16x16"))
 REFERENCE = Wire(load_profile("reference-64x64"))
 ARDUINO = Wire(load_profile("metasurface-control-96"))
-PATTERN = np.random.default_rng(3).integers(2, size=4096, dtype=np.uint8)
 
 
 def read(wire: Wire, data: bytes, expected: dict[int, str]) -> Reply:
