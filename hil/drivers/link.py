@@ -44,9 +44,10 @@ def make_link(port: str, config: SerialConfig | NetworkConfig) -> ByteLink:
 class _LockedLink(Closing, ABC):
     """What all links share: the lock, opening again, closing twice."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, device: str) -> None:
+        """device: what the lock goes by, one for all names of a port."""
         self._name = name
-        self._lock = InstrumentLock("board", name)
+        self._lock = InstrumentLock("board", device)
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ class SerialLink(_LockedLink):
     """A serial port after the profile's settings; DTR and RTS are set before the port opens."""
 
     def __init__(self, port: str, config: SerialConfig) -> None:
-        super().__init__(port)
+        super().__init__(port, str(Path(port).resolve()))
         self._config = config
         self._port: serial.Serial | None = None
 
@@ -146,7 +147,8 @@ class _SocketLink(_LockedLink):
     """What TCP and UDP share."""
 
     def __init__(self, scheme: str, host: str, port: int) -> None:
-        super().__init__(f"{scheme}://{host}:{port}")
+        name = f"{scheme}://{host}:{port}"
+        super().__init__(name, name)
         self._address = (host, port)
         self._socket: socket.socket | None = None
 
@@ -225,6 +227,7 @@ class UdpLink(_SocketLink):
     def __init__(self, host: str, port: int, local_port: int | None = None) -> None:
         super().__init__("udp", host, port)
         self._local_port = local_port
+        self._board_host = ""
 
     def write(self, data: bytes) -> None:
         try:
