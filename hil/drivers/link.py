@@ -237,7 +237,7 @@ class UdpLink(_SocketLink):
 
     def _make_socket(self) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
-        self._board_host = address[0]
+        self._board_host = str(address[0])
         connection = socket.socket(family, kind, protocol)
         connection.bind(("", self._local_port or 0))
         return connection
