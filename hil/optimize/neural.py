@@ -122,10 +122,14 @@ class PaperPrior:
     device: str = "cpu"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Training:
-        import torch
-
         groups = objective.num_users * self.starts
         network = Network.random(groups, objective.rows, objective.cols, rng, self.device, self.reading.output_rad)
+        return self.begin(objective, network)
+
+    def begin(self, objective: Objective, network: Network) -> Training:
+        """Training of a network as it is, for instance of one that was trained for an earlier channel."""
+        import torch
+
         kind: Any = torch.optim.Adam if self.reading.optimizer == "adam" else torch.optim.SGD
         optimizer = kind(network.parameters(), lr=self.reading.step_size(objective.num_elements))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs)
