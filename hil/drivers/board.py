@@ -122,9 +122,13 @@ class SurfaceBoard(Closing):
         self._forget()
         self._dialogue.restart()
 
+    @property
+    def _probe_name(self) -> str | None:
+        return next((name for name in PROBES if name in self.profile.commands), None)
+
     def _probe(self) -> Values:
         """What the board says of itself. One that is still starting is waited for, as long as that may take."""
-        name = next((name for name in PROBES if name in self.profile.commands), None)
+        name = self._probe_name
         if name is None:
             return {}
         with suppress(LinkError, BoardReset):
@@ -174,10 +178,16 @@ class SurfaceBoard(Closing):
         self._show(pattern, lambda: self._finish(pattern))
 
     def read_pattern(self) -> Pattern | None:
-        """The pattern that the board says it holds; None where it cannot say. A staged pattern is taken back."""
+        """The pattern that the board says it holds; None where it cannot say. A staged pattern is taken back.
+
+        Where replies carry no sequence number another question goes between two read-backs: an echo of the first
+        would pass for the second, and hide a restart.
+        """
         if self.profile.capabilities.readback == "none":
             return None
         self._staged = None
+        if not self._wire.num_sequences and self._dialogue.answered == "get_pattern" and self._probe_name:
+            self._request(self._probe_name)
         held = self._request("get_pattern")["pattern"]
         assert isinstance(held, np.ndarray)
         return held

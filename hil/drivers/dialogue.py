@@ -42,6 +42,7 @@ class Dialogue:
     """Talks to one board.
 
     latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
+    answered: the command that was answered last.
     """
 
     def __init__(self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float) -> None:
@@ -60,6 +61,7 @@ class Dialogue:
         self._line_free_s = 0.0
         self._in_doubt = False
         self._late_until_s = 0.0
+        self.answered = ""
 
     # -------------------------------------------------------------------------------------------------- open and close
 
@@ -234,7 +236,8 @@ class Dialogue:
         if reply is None or reply.key is None:
             self._try_again([pending for pending in window.values() if pending.deadline_s <= deadline_s], None)
         elif reply.kind == "answer":
-            answers[window.pop(reply.key).index] = reply.values
+            done = window.pop(reply.key)
+            answers[done.index], self.answered = reply.values, done.name
             if not window:
                 self._line_free_s = self._clock.now_s()  # whatever the baud rate says, all has arrived
         elif reply.again:
