@@ -1,17 +1,19 @@
-"""From a recorded sweep to the cascaded channel: align, project, least squares."""
+"""From a recorded sweep to the cascaded channel: align, project, least squares, denoise."""
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from hil.estimation.align import align_sweep
+from hil.estimation.denoise import denoise
 from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 
 
+@runtime_checkable
 class RecordedSweep(Protocol):
     """A plan and the soundings that it asked for, in its order."""
 
@@ -21,7 +23,7 @@ class RecordedSweep(Protocol):
     def soundings(self) -> SoundingBlock: ...
 
 
-def estimate_channel(sweep: RecordedSweep, setup: Setup) -> CascadedEstimate:
+def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = True) -> CascadedEstimate:
     """The channel that a sweep shows. Raises MeasurementError where it hears no pilot or cannot be aligned.
 
     >>> estimate = estimate_channel(sweep, setup)
@@ -46,4 +48,5 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup) -> CascadedEstimate:
         cols=setup.cols,
         lost=alignment.ambiguous,
     )
-    return replace(estimate, states=setup.states)
+    estimate = replace(estimate, states=setup.states)
+    return denoise(estimate, setup.rows, setup.cols) if denoised else estimate

@@ -13,7 +13,6 @@ from hil.measure.recording import Step
 from hil.measure.setup import Setup
 from hil.optimize.objective import Problem
 from hil.optimize.solve import Solution, solve
-from hil.phy.metrics import rate_mbps
 
 
 @dataclass(frozen=True)
@@ -113,12 +112,8 @@ def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:
     """The pattern of the sweep whose sounding promised the highest rate, its noise energy subtracted."""
     used = setup.grid.used
     power = np.abs(sweep.soundings.response[:, used]) ** 2 - sweep.soundings.noise_var[:, None]
-    rates = rate_mbps(
-        np.sqrt(np.maximum(power, 0)) * setup.budget.scale,
-        snr_scale=setup.budget.snr_scale,
-        num_taps=setup.testbed.ofdm.num_taps,
-        bandwidth_hz=setup.testbed.ofdm.bandwidth_hz,
-    )
+    amplitude = setup.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex)
+    rates = [setup.rate_mbps(each) for each in amplitude]
     best = int(np.argmax(rates))
     return np.asarray(sweep.plan.patterns(slice(best, best + 1))[0])
 

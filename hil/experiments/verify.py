@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from hil.arrays import Complex, Patterns
+from hil.arrays import Complex, Patterns, UInt8
 from hil.config import SweepConfig, VerificationConfig
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, compare_held_out
@@ -29,7 +29,7 @@ class Examination:
     """The patterns of a verification in the order of their soundings: held-out ones first, then the arms in rounds."""
 
     held_out: Patterns
-    arms: Patterns
+    arms: UInt8[np.ndarray, "arm element"]
     schedule: Schedule
 
     @classmethod

@@ -72,12 +72,12 @@ def prediction_figure(
     """Amplitude and phase of a pattern that the estimate never saw, predicted and measured (paper, Fig. 2)."""
     figure, (amplitude, phase) = _panels(2)
     megahertz = frequency_hz / 1e6
-    for axes, part in ((amplitude, _level_db), (phase, _unwrapped_deg)):
+    for axes, part in ((amplitude, _level_db), (phase, lambda values: _phase_deg(values, predicted))):
         axes.plot(megahertz, part(measured), ".", ms=3, color="0.5", label="measured")
         axes.plot(megahertz, part(predicted), lw=1.2, color="tab:red", label="predicted")
         axes.set_xlabel("frequency from the carrier [MHz]")
     amplitude.set(ylabel="|h| [dB]", title=f"A held-out pattern, prediction NMSE {nmse_db:.1f} dB")
-    phase.set(ylabel="phase [deg]")
+    phase.set(ylabel="phase, delay removed [deg]")
     amplitude.legend()
     return figure
 
@@ -107,7 +107,8 @@ def rates_figure(
         axes.axhline(bound_mbps, color="k", ls=":", label="certified bound on the estimate")
     axes.set_xticks(place, [_title(name) for name in names])
     axes.set(ylabel="rate [Mbit/s]")
-    axes.legend(loc="upper left")
+    axes.set_ylim(0, 1.3 * max(*rate_mbps, bound_mbps or 0))
+    axes.legend(loc="upper left", ncols=3)
     return figure
 
 
@@ -126,5 +127,11 @@ def _level_db(values: Complex[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "s
     return power_db(np.abs(values) ** 2)
 
 
-def _unwrapped_deg(values: Complex[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "subcarrier"]:
-    return np.rad2deg(np.unwrap(np.angle(values)))
+def _phase_deg(
+    values: Complex[np.ndarray, "subcarrier"], reference: Complex[np.ndarray, "subcarrier"]
+) -> Float[np.ndarray, "subcarrier"]:
+    """Phase without the straight line that a delay draws: the one that fits the reference."""
+    phase = np.unwrap(np.angle(reference))
+    place = np.arange(phase.size)
+    line = np.polynomial.Polynomial.fit(place, phase, 1)(place)
+    return np.rad2deg(np.angle(values * np.exp(-1j * line)))

@@ -1,0 +1,163 @@
+"""The main job on simulated hardware: it configures the surface, says so truthfully, and loses nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.arrays import Complex, Pattern
+from hil.config import ClosedLoopConfig, TestbedConfig
+from hil.errors import RadioError
+from hil.experiments import closed_loop
+from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments.draw import draw
+from hil.experiments.sound import sound_surface
+from hil.interfaces import Progress, Truth
+from hil.measure.recording import Recording
+from hil.measure.verification import Outcome
+from hil.testbed import Testbed, open_testbed
+
+Station = Callable[..., TestbedConfig]
+Procedure = Callable[..., ClosedLoopConfig]
+
+
+def test_the_chosen_pattern_is_better_and_the_verdict_is_true(finished: tuple[Recording, ClosedLoopResult]) -> None:
+    _, result = finished
+    true_mbps = {name: result.setup.rate_mbps(response) for name, response in result.truth.items()}
+    assert result.verification.outcome is Outcome.PASS
+    assert true_mbps["chosen"] > true_mbps["best_pilot"] > true_mbps["all_zero"]
+    for name, interval in result.verification.rate_mbps.items():
+        assert interval.value == pytest.approx(true_mbps[name], rel=0.02)
+
+
+def test_the_estimate_predicts_patterns_that_it_never_saw(finished: tuple[Recording, ClosedLoopResult]) -> None:
+    _, result = finished
+    assert result.true_nmse_db is not None
+    assert result.true_nmse_db < -35
+    assert result.prediction.nmse_db == pytest.approx(result.true_nmse_db, abs=4)
+
+
+def test_everything_is_read_again_from_the_run_directory(finished: tuple[Recording, ClosedLoopResult]) -> None:
+    recording, result = finished
+    again = closed_loop.evaluate(Recording.load(recording.path))
+    assert closed_loop.summary(again) == closed_loop.summary(result)
+    json.dumps(closed_loop.summary(again), allow_nan=False)
+
+
+def test_the_figures_are_drawn_from_the_run_directory(
+    finished: tuple[Recording, ClosedLoopResult], tmp_path: Path
+) -> None:
+    files = draw(finished[1], tmp_path)
+    assert {file.name for file in files} == {"response.png", "rates.png", "patterns.png", "prediction.png"}
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+
+
+def test_the_pattern_left_on_the_surface_is_the_chosen_one(
+    testbed: Testbed, recording: Recording, procedure: Procedure
+) -> None:
+    result = closed_loop.run(testbed, procedure(), recording)
+    held = testbed.surface.read_pattern()
+    assert held is not None
+    np.testing.assert_array_equal(held, result.choice.patterns["chosen"])
+
+
+class Scrambled:
+    """A truth that lies."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._num_subcarriers = truth.no_surface().size
+
+    def response(self, pattern: Pattern) -> Complex[np.ndarray, "subcarrier"]:
+        return np.exp(1j * np.arange(self._num_subcarriers) ** 2) * (1 + pattern.sum())
+
+    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]:
+        return np.ones(self._num_subcarriers, dtype=complex)
+
+
+def test_no_pattern_depends_on_the_truth(
+    station: Station, procedure: Procedure, tmp_path: Path, finished: tuple[Recording, ClosedLoopResult]
+) -> None:
+    with open_testbed(station()) as testbed:
+        assert testbed.truth is not None
+        testbed.truth = Scrambled(testbed.truth)
+        recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
+        result = closed_loop.run(testbed, procedure(), recording)
+    _, honest = finished
+    for name, pattern in honest.choice.patterns.items():
+        np.testing.assert_array_equal(result.choice.patterns[name], pattern)
+    assert steps(recording, but="truth") == steps(finished[0], but="truth")
+    assert result.true_nmse_db != honest.true_nmse_db
+
+
+def steps(recording: Recording, but: str = "") -> dict[str, str]:
+    """SHA-256 of each step."""
+    lines = (recording.path / "events.jsonl").read_text().splitlines()
+    return {event["step"]: event["sha256"] for event in map(json.loads, lines) if event["step"] != but}
+
+
+def interrupted_at(stage: str, count: int) -> Progress:
+    """Ctrl+C, as it comes: in the middle of whatever runs."""
+
+    def progress(current: str, done: int, _total: int) -> None:
+        if current == stage and done == count:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.mark.parametrize(("stage", "count"), [("sweep", 1), ("sweep", 100), ("sweep", 512), ("verify", 20)])
+def test_an_interrupted_run_goes_on_to_the_same_records(
+    station: Station,
+    procedure: Procedure,
+    tmp_path: Path,
+    finished: tuple[Recording, ClosedLoopResult],
+    stage: str,
+    count: int,
+) -> None:
+    with open_testbed(station()) as testbed:
+        recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            closed_loop.run(testbed, procedure(), recording, interrupted_at(stage, count))
+    before = steps(recording)
+    with open_testbed(station()) as testbed:
+        resumed = Recording.resume(recording.path)
+        closed_loop.run(testbed, procedure(), resumed)
+    assert before.items() <= steps(resumed).items()
+    assert steps(resumed) == steps(finished[0])
+
+
+def test_the_same_seed_records_the_same_world_and_another_seed_another(
+    station: Station, procedure: Procedure, tmp_path: Path, finished: tuple[Recording, ClosedLoopResult]
+) -> None:
+    with open_testbed(station(simulation__seed=2)) as testbed:
+        recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
+        sound_surface(testbed, recording, procedure().sweep)
+    other, one = steps(recording), steps(finished[0])
+    assert all(other[name] != one[name] for name in other if name.startswith("sweep/0"))
+
+
+def test_whatever_breaks_the_radio_is_quiet(testbed: Testbed, recording: Recording, procedure: Procedure) -> None:
+    quiet = []
+    transmit, hush = testbed.sdr.transmit, testbed.sdr.quiet
+    on_air: list[bool] = [False]
+
+    def transmitting(frame: Complex[np.ndarray, "sample"]) -> None:
+        transmit(frame)
+        on_air[0] = True
+
+    def hushing() -> None:
+        hush()
+        quiet.append(on_air[0])
+        on_air[0] = False
+
+    def breaking(_num_samples: int) -> None:
+        raise RadioError("radio: the cable was pulled")
+
+    testbed.sdr.transmit, testbed.sdr.quiet = transmitting, hushing  # type: ignore[method-assign]
+    testbed.sdr.capture = breaking  # type: ignore[method-assign, assignment]
+    with pytest.raises(RadioError, match="cable was pulled"):
+        closed_loop.run(testbed, procedure(), recording)
+    assert quiet == [True]
+    assert on_air == [False]
