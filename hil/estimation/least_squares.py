@@ -25,6 +25,8 @@ class CascadedEstimate:
     basis: orthonormal, so that errors of coordinates are errors of responses.
     direct_var, cascade_var: error variance of each coordinate.
     states: reflection of each state, in units in which the sweep's patterns are +1 and -1.
+    tied: sign of element 1's part in the direct channel where the pilots tell hardly more than their sum: then the sum
+        is known as well as any element, and each of the two has the same large error. Zero where they are told apart.
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
     lost: soundings left out, because their offset could not be resolved.
     """
@@ -35,6 +37,7 @@ class CascadedEstimate:
     direct_var: Float[np.ndarray, "tap"]
     cascade_var: Float[np.ndarray, "element tap"]
     states: Complex[np.ndarray, "state"] = field(default_factory=lambda: np.array([1.0 + 0j, -1.0]))
+    tied: int = 0
     condition: float = 1.0
     lost: int = 0
 
@@ -104,8 +107,10 @@ def least_squares(
             found = _from_rows(plan, plus, tap_var)
         case _:
             found = _from_shape(plan, plus, tap_var, cols)
-    direct, cascade, direct_var, cascade_var, condition = found
-    return CascadedEstimate(direct, cascade, basis, direct_var, cascade_var, condition=condition, lost=int(lost.sum()))
+    direct, cascade, direct_var, cascade_var, tied, condition = found
+    return CascadedEstimate(
+        direct, cascade, basis, direct_var, cascade_var, tied=tied, condition=condition, lost=int(lost.sum())
+    )
 
 
 _Found = tuple[
@@ -113,6 +118,7 @@ _Found = tuple[
     Complex[np.ndarray, "element tap"],
     Float[np.ndarray, "tap"],
     Float[np.ndarray, "element tap"],
+    int,
     float,
 ]
 
@@ -146,14 +152,14 @@ def _from_pairs(
     """Half-differences hold the surface alone, half-sums the direct channel alone."""
     cascade = _cascade(plan, transform((plus - minus) / 2))
     variance = tap_var / (2 * plan.order)
-    return ((plus + minus) / 2).mean(axis=0), cascade, variance, _alike(plan, variance), 1.0
+    return ((plus + minus) / 2).mean(axis=0), cascade, variance, _alike(plan, variance), 0, 1.0
 
 
 def _from_rows(plan: SweepPlan, plus: Complex[np.ndarray, "row tap"], tap_var: Float[np.ndarray, "tap"]) -> _Found:
     """The constant column belongs to the direct channel alone."""
     columns = transform(plus)
     variance = tap_var / plan.order
-    return columns[0] / plan.order, _cascade(plan, columns), variance, _alike(plan, variance), 1.0
+    return columns[0] / plan.order, _cascade(plan, columns), variance, _alike(plan, variance), 0, 1.0
 
 
 def _from_one_more(
@@ -163,16 +169,15 @@ def _from_one_more(
     tap_var: Float[np.ndarray, "tap"],
 ) -> _Found:
     """The rows give all but element 1, and its sum with the direct channel; one complement gives the difference."""
-    cascade = _cascade(plan, transform(plus))
+    cascade, tied = _cascade(plan, transform(plus)), int(plan.mask[0])
     row = int(plan.row[plan.sign < 0][0])
     rest = plan.signs(slice(0, 1))[0, 1:].astype(cascade.dtype) @ cascade[1:]
-    both = plan.mask[0] * cascade[0]
+    total = tied * cascade[0]
     apart = minus[row] + rest
-    cascade[0] = plan.mask[0] * (both - apart) / 2
-    direct_var = tap_var * (1 / plan.order + 1 + (plan.order - 1) / plan.order) / 4
+    cascade[0] = tied * (total - apart) / 2
     cascade_var = _alike(plan, tap_var / plan.order)
-    cascade_var[0] = direct_var
-    return (both + apart) / 2, cascade, direct_var, cascade_var, float(np.sqrt(plan.order))
+    cascade_var[0] = tap_var / 2
+    return (total + apart) / 2, cascade, tap_var / 2, cascade_var, tied, float(np.sqrt(plan.order))
 
 
 def _from_shape(
@@ -180,16 +185,17 @@ def _from_shape(
 ) -> _Found:
     """Element 1 stands in the mean of all rows together with the direct channel: taken as the mean of its column-mates.
 
-    Exact only where transmitter, surface and receiver are coplanar; in a single row its neighbour takes their place.
+    Exact only where transmitter, surface and receiver are coplanar; in a single row all others take their place. The
+    scatter of the mates says how wrong that may be.
     """
-    cascade = _cascade(plan, transform(plus))
-    both = plan.mask[0] * cascade[0]
-    mates = cascade[cols::cols] if plan.num_elements > cols else cascade[1:2]
+    cascade, tied = _cascade(plan, transform(plus)), int(plan.mask[0])
+    total = tied * cascade[0]
+    mates = cascade[cols::cols] if plan.num_elements > cols else cascade[1:]
     cascade[0] = mates.mean(axis=0) if len(mates) else 0
-    variance = tap_var / plan.order
-    cascade_var = _alike(plan, variance)
-    cascade_var[0] = variance / max(len(mates), 1)
-    return both - plan.mask[0] * cascade[0], cascade, variance + cascade_var[0], cascade_var, float("inf")
+    scatter = np.mean(np.abs(mates - cascade[0]) ** 2, axis=0) if len(mates) else np.abs(total) ** 2
+    cascade_var = _alike(plan, tap_var / plan.order)
+    cascade_var[0] = np.maximum(scatter, cascade_var[0])
+    return total - tied * cascade[0], cascade, cascade_var[0], cascade_var, tied, float("inf")
 
 
 def _cascade(plan: SweepPlan, columns: Complex[np.ndarray, "column tap"]) -> Complex[np.ndarray, "element tap"]:
