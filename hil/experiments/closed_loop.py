@@ -68,19 +68,17 @@ def run(
     return evaluate(recording)
 
 
-def new_recording(testbed: Testbed, experiment: ClosedLoopConfig, root: Path) -> Recording:
-    """A run directory whose manifest says all that the reading of it needs. Raises RecordingError."""
-    setup = Setup.of(
-        testbed.config, testbed.user.name, testbed.surface.geometry, testbed.surface.states, testbed.budget
-    )
+def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, root: str | Path = "runs") -> Recording:
+    """A run directory under `root` whose manifest says all that the reading of it needs. Raises RecordingError."""
+    experiment = experiment or ClosedLoopConfig(schema="hil-experiment/1", kind="closed_loop")
     manifest = {
         "experiment": experiment.model_dump(mode="json", by_alias=True),
         "identity": testbed.identity,
         "radio": asdict(testbed.settings),
         "versions": {name: version(name) for name in ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")},
-        **setup.to_json(),
+        **testbed.setup.to_json(),
     }
-    return Recording.create(root, kind=experiment.kind, testbed=testbed.config.name, manifest=manifest)
+    return Recording.create(Path(root), kind=experiment.kind, testbed=testbed.config.name, manifest=manifest)
 
 
 def evaluate(recording: Recording) -> ClosedLoopResult:

@@ -34,11 +34,11 @@ class Interval:
     @classmethod
     def jackknife(cls, value: float, leave_one_out: Float[np.ndarray, "round"], confidence: float) -> "Interval":
         """Student's interval from estimates that each leave one round out."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         rounds = leave_one_out.size
         error = np.sqrt((rounds - 1) / rounds * np.sum((leave_one_out - leave_one_out.mean()) ** 2))
-        half = float(t.ppf((1 + confidence) / 2, rounds - 1) * error)
+        half = float(stdtrit(rounds - 1, (1 + confidence) / 2) * error)
         return cls(value, value - half, value + half)
 
 

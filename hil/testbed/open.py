@@ -11,6 +11,7 @@ from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, InstrumentError, NotConnected
 from hil.firmware.profile import load_profile
 from hil.interfaces import Clock, Closing, LinkBudget, RadioSettings, Sdr, Surface, Truth
+from hil.measure.setup import Setup
 from hil.phy.link_budget import attenuation_db, link_budget
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.station import make_station
@@ -39,6 +40,11 @@ class Testbed(Closing):
     truth: Truth | None
     turnaround_s: float
     _closing: ExitStack = field(repr=False)
+
+    @property
+    def setup(self) -> Setup:
+        """What the science needs to know of this station."""
+        return Setup.of(self.config, self.user.name, self.surface.geometry, self.surface.states, self.budget)
 
     @property
     def identity(self) -> dict[str, str]:
