@@ -56,7 +56,7 @@ class Pluto(Closing):
         return self._get("altvoltage0", "frequency", True)
 
     @rx_lo.setter
-    def rx_lo(self, frequency_hz: int) -> None:
+    def rx_lo(self, frequency_hz: float) -> None:
         self._set_int("altvoltage0", "frequency", True, frequency_hz)
 
     @property
@@ -64,7 +64,7 @@ class Pluto(Closing):
         return self._get("altvoltage1", "frequency", True)
 
     @tx_lo.setter
-    def tx_lo(self, frequency_hz: int) -> None:
+    def tx_lo(self, frequency_hz: float) -> None:
         self._set_int("altvoltage1", "frequency", True, frequency_hz)
 
     @property
@@ -72,7 +72,7 @@ class Pluto(Closing):
         return self._get("voltage0", "rf_bandwidth", False)
 
     @rx_rf_bandwidth.setter
-    def rx_rf_bandwidth(self, bandwidth_hz: int) -> None:
+    def rx_rf_bandwidth(self, bandwidth_hz: float) -> None:
         self._set_int("voltage0", "rf_bandwidth", False, bandwidth_hz)
 
     @property
@@ -80,7 +80,7 @@ class Pluto(Closing):
         return self._get("voltage0", "rf_bandwidth", True)
 
     @tx_rf_bandwidth.setter
-    def tx_rf_bandwidth(self, bandwidth_hz: int) -> None:
+    def tx_rf_bandwidth(self, bandwidth_hz: float) -> None:
         self._set_int("voltage0", "rf_bandwidth", True, bandwidth_hz)
 
     @property
@@ -295,7 +295,7 @@ class Pluto(Closing):
     def _get(self, channel: str, name: str, output: bool) -> float:
         return _number(self._attribute(channel, name, output).value)
 
-    def _set_int(self, channel: str, name: str, output: bool, value: int) -> None:
+    def _set_int(self, channel: str, name: str, output: bool, value: float) -> None:
         if not isinstance(value, int):
             raise RuntimeError(f"{name} must be an int, got {value!r}")
         self._attribute(channel, name, output).value = str(value)

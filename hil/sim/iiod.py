@@ -10,6 +10,7 @@ import socket
 import threading
 from contextlib import suppress
 from functools import partial
+from io import BufferedReader
 from ipaddress import ip_address
 
 from hil.interfaces import Closing
@@ -34,7 +35,7 @@ class IiodServer(Closing):
         self._pluto, self._host, self._wanted_port = pluto, host, port
         self._listener: socket.socket | None = None
         self._lock = threading.Lock()
-        self._connections: dict[socket.socket, threading.Thread] = {}
+        self._clients: dict[threading.Thread, tuple[socket.socket, Session]] = {}
         self._acceptor: threading.Thread | None = None
 
     @property
@@ -65,10 +66,11 @@ class IiodServer(Closing):
         _shut(listener)
         self._acceptor.join(STOP_S)
         with self._lock:
-            connections = dict(self._connections)
-        for connection in connections:
+            clients = dict(self._clients)
+        for connection, session in clients.values():
             _shut(connection)
-        for thread in connections.values():
+            session.close()  # ends a wait for a block
+        for thread in clients:
             thread.join(STOP_S)
 
     close = stop
@@ -84,17 +86,22 @@ class IiodServer(Closing):
             except OSError:  # the listener was closed
                 return
             with self._lock:
-                if len(self._connections) >= MAX_CONNECTIONS:
+                if len(self._clients) >= MAX_CONNECTIONS:
                     connection.close()
                     continue
-                thread = threading.Thread(target=self._serve, args=(connection,), name="iiod-client", daemon=True)
-                self._connections[connection] = thread
-            thread.start()
+                self._take(connection)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _take(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection, connection.makefile("rb") as received:
-            session = Session(self._pluto, received, partial(_send, connection))
+        received = connection.makefile("rb")
+        session = Session(self._pluto, received, partial(_send, connection))
+        serve = partial(self._serve, session, connection, received)
+        thread = threading.Thread(target=serve, name="iiod-client", daemon=True)
+        self._clients[thread] = (connection, session)
+        thread.start()
+
+    def _serve(self, session: Session, connection: socket.socket, received: BufferedReader) -> None:
+        with connection, received:
             try:
                 session.run()
             except (Disconnected, ConnectionError) as error:
@@ -102,7 +109,7 @@ class IiodServer(Closing):
             finally:
                 session.close()
                 with self._lock:
-                    del self._connections[connection]
+                    del self._clients[threading.current_thread()]
 
 
 def _send(connection: socket.socket, data: bytes) -> None:

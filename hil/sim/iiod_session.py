@@ -7,7 +7,8 @@ clients fall back to text when they are refused).
 import errno
 import math
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import NamedTuple
 
 from hil.sim.iio_context import LIBIIO_VERSION, AttributeKind, io_error
 from hil.sim.pluto import SimulatedPluto
@@ -49,7 +50,7 @@ class _Path(NamedTuple):
 class Session:
     """Serves the lines of `received`; `send` raises Disconnected where the client no longer listens."""
 
-    def __init__(self, pluto: SimulatedPluto, received: BinaryIO, send: Callable[[bytes], None]) -> None:
+    def __init__(self, pluto: SimulatedPluto, received: BufferedIOBase, send: Callable[[bytes], None]) -> None:
         self._pluto, self._received, self._send = pluto, received, send
         self._timeout_s = math.inf
         self._buffers: dict[str, Buffer] = {}
@@ -65,9 +66,9 @@ class Session:
                 self._answer(-(error.errno or errno.EIO))
 
     def close(self) -> None:
-        """Close what the client left open."""
-        while self._buffers:
-            self._buffers.popitem()[1].close()
+        """Close what the client left open; from any thread, a wait for a block then ends at once."""
+        for buffer in tuple(self._buffers.values()):
+            buffer.close()
 
     def _execute(self, words: list[str]) -> None:
         match words:

@@ -9,6 +9,7 @@ from hil.channel import Paths, Scene
 from hil.config import TestbedConfig
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import VirtualClock
+from hil.sim.iiod import IiodServer
 from hil.sim.pluto import SimulatedPluto
 from hil.sim.world import World
 
@@ -153,3 +154,19 @@ def make_pluto(make_cable, make_station):
         return SimulatedPluto(world, station.power, station.simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
 
     return make
+
+
+@pytest.fixture
+def make_served(make_pluto):
+    """A simulated Pluto with its IIO daemon running; stopped at the end of the test."""
+    servers = []
+
+    def make(world=None, **options):
+        pluto = make_pluto(world, **options)
+        servers.append(IiodServer(pluto))
+        servers[-1].start()
+        return pluto, servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
