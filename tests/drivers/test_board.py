@@ -312,7 +312,7 @@ def test_a_commanded_pattern_is_kept_even_where_the_caller_changes_the_array() -
     pattern[:] = 1
     board.verify_readback = True
     board.commit()
-    assert link.sent[-1] == b"?Pattern\n"
+    assert link.sent == [FIRST[:-1], b"\n", b"?Pattern\n"]
 
 
 # -------------------------------------------------------------------------------------------------------- stage, commit
@@ -365,6 +365,15 @@ def test_a_board_that_cannot_stage_gets_the_whole_pattern_at_commit() -> None:
     assert link.sent == []
     board.commit()
     assert len(link.text) == 1025
+
+
+def test_a_stale_ack_does_not_pass_for_the_staged_pattern_s() -> None:
+    board, link, firmware = open_line_board()
+    board.stage(ones(0))
+    link.push(b"#OK\n")
+    firmware.on_line = lambda line: []
+    with pytest.raises(LinkTimeout):
+        board.commit()
 
 
 def test_a_link_that_fails_while_staging_shows_nothing_before_commit() -> None:
@@ -429,13 +438,15 @@ def test_a_stale_ack_is_drained_before_the_next_command() -> None:
 
 def test_acks_that_come_too_late_never_pass_for_the_next_pattern_s() -> None:
     board, _, firmware = open_line_board()
-    fates = iter(["late", "late", "lost"])
+    fates = iter([0.28, 0.26, None])  # two acks after their time, then a command that is lost
 
     def act(line: bytes) -> list[tuple[float, bytes]] | None:
-        fate = next(fates, "good") if line.startswith(b"!") else "good"
-        if fate == "late":
-            firmware.pattern = line[3:]
-        return {"late": [(0.3, b"#OK\n")], "lost": []}.get(fate)
+        if not line.startswith(b"!") or (fate := next(fates, "good")) == "good":
+            return None
+        if fate is None:
+            return []
+        firmware.pattern = line[3:]
+        return [(float(fate), b"#OK\n")]
 
     firmware.on_line = act
     board.apply(ones(0))
@@ -503,6 +514,8 @@ def test_a_banner_anywhere_is_a_restart_told_once_and_the_next_pattern_waits_for
         board.apply(ones(0))
     restarted_s = link.clock.now_s()
     firmware.on_line = lambda line: None
+    board.check()
+    link.push(b"Row count: 16\n")
     board.check()
     link.sent.clear()
     board.apply(ones(0))
@@ -614,6 +627,18 @@ def test_noise_and_invalid_utf_8_end_as_a_link_error_with_the_bytes_escaped() ->
     board, _, firmware = open_line_board()
     firmware.on_line = lambda line: [(1e-3, b"\xc3\x28\xff\xfe\x00\n")]
     with pytest.raises(LinkError, match=r"\\xc3\(\\xff\\xfe\\x00"):
+        board.apply(ones(0))
+
+
+def test_a_board_that_talks_past_every_deadline_does_not_hold_the_driver() -> None:
+    board, link, _ = open_line_board()
+
+    def chatter(max_bytes: int, timeout_s: float) -> bytes:
+        link.clock.sleep(1e-3 if link.sent else timeout_s)
+        return b"#hm\n" if link.sent else b""
+
+    link.read = chatter  # type: ignore[method-assign]
+    with pytest.raises(LinkError):
         board.apply(ones(0))
 
 

@@ -97,6 +97,8 @@ def test_only_some_refusals_are_worth_another_try(status: int, again: bool) -> N
     assert isinstance(framing, Cobs)
     reply = read(REFERENCE, cobs_frame(framing, 0x82, 5, bytes([status])), {5: "info"})
     assert (reply.kind, reply.again) == ("refusal", again)
+    reply = read(REFERENCE, cobs_frame(framing, 0x81, 5, bytes([status])), {5: "ping"})
+    assert (reply.kind, reply.again) == ("refusal", again)
 
 
 @pytest.mark.parametrize("line", [b"", b"\nOpen Source RIS\n", b"#O\nFirmware version: 1.1\n", b"xx#READY!\n"])
