@@ -165,9 +165,10 @@ class Surface(Protocol):
         """Sweep modes that the board can do, best first."""
         ...
 
-    def apply(self, pattern: Pattern) -> None:
+    def apply(self, pattern: Pattern, ahead: Pattern | None = None) -> None:
         """Put a pattern on the surface; return when it has settled.
 
+        ahead: the pattern to stage meanwhile, so that its bytes travel while this one settles and is measured.
         Raises LinkTimeout, FramingError, BoardRejected, BoardReset, ReadbackMismatch.
         """
         ...
@@ -176,8 +177,8 @@ class Surface(Protocol):
         """Send ahead all of the next pattern that may travel without changing the surface; `commit` does the rest."""
         ...
 
-    def commit(self) -> None:
-        """Make the staged pattern the one on the surface; return when it has settled. Raises as `apply`."""
+    def commit(self, ahead: Pattern | None = None) -> None:
+        """Make the staged pattern the one on the surface; return when it has settled. `ahead` and errors as `apply`."""
         ...
 
     def read_pattern(self) -> Pattern | None:

@@ -148,13 +148,14 @@ class SurfaceBoard(Closing):
 
     # ------------------------------------------------------------------------------------------------------- patterns
 
-    def apply(self, pattern: Pattern) -> None:
+    def apply(self, pattern: Pattern, ahead: Pattern | None = None) -> None:
         """Put a pattern on the surface; return when it has settled.
 
+        ahead: the pattern to stage as soon as this one is acknowledged: its bytes travel while this one settles.
         Raises LinkTimeout, FramingError, BoardRejected, BoardReset, ReadbackMismatch, ValueError.
         """
         self._staged = None
-        self._show(pattern, lambda: self._set(pattern))
+        self._show(pattern, lambda: self._set(pattern), ahead)
 
     def stage(self, pattern: Pattern) -> None:
         """Send ahead what does not change the surface yet: a line but for its end, or a spare slot's content.
@@ -170,12 +171,12 @@ class SurfaceBoard(Closing):
             self._guarded(lambda: self._dialogue.send_ahead("set_pattern", self._wire.held_back, pattern=pattern))
         self._staged = pattern.copy()
 
-    def commit(self) -> None:
-        """Make the staged pattern the one on the surface; return when it has settled. Raises as `apply`."""
+    def commit(self, ahead: Pattern | None = None) -> None:
+        """Make the staged pattern the one on the surface; return when it has settled. `ahead` and errors as `apply`."""
         pattern, self._staged = self._staged, None
         if pattern is None:
             raise ValueError("commit: no pattern is staged (a restart or another command took it back)")
-        self._show(pattern, lambda: self._finish(pattern))
+        self._show(pattern, lambda: self._finish(pattern), ahead)
 
     def read_pattern(self) -> Pattern | None:
         """The pattern that the board says it holds; None where it cannot say. A staged pattern is taken back.
@@ -212,8 +213,8 @@ class SurfaceBoard(Closing):
         if self.profile.capabilities.slots:
             self._request("select_slot", slot=self._spare_slot)
 
-    def _show(self, pattern: Pattern, send: Callable[[], None]) -> None:
-        """Send, compare where that is asked for or needed, settle."""
+    def _show(self, pattern: Pattern, send: Callable[[], None], ahead: Pattern | None = None) -> None:
+        """Send, compare where that is asked for or needed, send ahead, settle."""
         self._wire.coder.check(pattern)
         self._shown = None
         send()
@@ -224,8 +225,10 @@ class SurfaceBoard(Closing):
             self._set(pattern)
         else:
             raise ReadbackMismatch(self._mismatch())
-        self._settle(changed_s)
         self._shown = pattern.copy()
+        if ahead is not None:
+            self.stage(ahead)
+        self._settle(changed_s)
 
     def _holds(self, pattern: Pattern) -> bool:
         held = self.read_pattern()

@@ -122,11 +122,9 @@ def _sound_through_resets(
 
 def _step(sounder: Sounder, surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> Sounding:
     if staged:
-        surface.commit()
+        surface.commit(ahead)
     else:
-        surface.apply(pattern)
-    if ahead is not None:
-        surface.stage(ahead)
+        surface.apply(pattern, ahead)
     sounding = sounder.sound()
     surface.check()
     return sounding

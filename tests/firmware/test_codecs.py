@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import FramingError
@@ -63,6 +63,7 @@ def make_coder(codec: str, **board: object) -> PatternCoder:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_pattern_comes_back_as_it_went(codec: str, data: st.DataObject) -> None:
     bits = data.draw(st.integers(1, 5), "bits")

@@ -43,18 +43,22 @@ class Board:
             self._restarted = False
             raise BoardReset("banner seen")
 
-    def apply(self, pattern):
+    def apply(self, pattern, ahead=None):
         self._operate("apply")
         self.shown, self._staged = pattern, None
+        if ahead is not None:
+            self.stage(ahead)
 
     def stage(self, pattern):
         self._operate("stage")
         self._staged = pattern
 
-    def commit(self):
+    def commit(self, ahead=None):
         self._operate("commit")
         assert self._staged is not None, "nothing was staged"
         self.shown, self._staged = self._staged, None
+        if ahead is not None:
+            self.stage(ahead)
 
     def check(self):
         self._operate("check")
