@@ -143,6 +143,40 @@ def make_cable():
     return make
 
 
+class BenchPluto(SimulatedPluto):
+    """A simulated Pluto that says what it hangs on, with the handles of a test."""
+
+    @property
+    def world(self):
+        return self._radio.world
+
+    @property
+    def clock(self):
+        return self._radio.clock
+
+    def send(self, wave, cyclic=True):
+        """Transmit a wave whose full scale is 1; returns the open buffer."""
+        buffer = self.open_buffer("cf-ad9361-dds-core-lpc", len(wave), cyclic=cyclic)
+        buffer.write(self.words(wave))
+        return buffer
+
+    def capture(self, num_samples=1024):
+        """Complex samples in ADC units from a buffer of their own."""
+        buffer = self.open_buffer("cf-ad9361-lpc", num_samples)
+        samples = self.iq(buffer.read(4 * num_samples))
+        buffer.close()
+        return samples
+
+    @staticmethod
+    def words(wave):
+        return np.rint(np.stack([wave.real, wave.imag], axis=-1) * 32767).astype("<i2").tobytes()
+
+    @staticmethod
+    def iq(data):
+        words = np.frombuffer(data, dtype="<i2").reshape(-1, 2)
+        return words[:, 0] + 1j * words[:, 1]
+
+
 @pytest.fixture
 def make_pluto(make_cable, make_station):
     """A simulated Pluto on a cable; by default without leakage and DC, 0 dBm full scale both ways."""
@@ -151,7 +185,27 @@ def make_pluto(make_cable, make_station):
         quiet = {"tx_lo_leakage_dbc": -300, "rx_dc_offset_dbfs": -300}
         station = make_station(power=power or {}, simulation=quiet | simulation)
         world = world or make_cable()
-        return SimulatedPluto(world, station.power, station.simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
+        return BenchPluto(world, station.power, station.simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
+
+    return make
+
+
+@pytest.fixture
+def make_radio(make_pluto):
+    """The same with both LOs at 2.4 GHz, 10 MS/s, manual gain and no attenuation."""
+
+    def make(world=None, gain_db=0, **options):
+        pluto = make_pluto(world, **options)
+        for name, value, channel, output in (
+            ("sampling_frequency", 10_000_000, "voltage0", False),
+            ("frequency", 2_400_000_000, "altvoltage0", True),
+            ("frequency", 2_400_000_000, "altvoltage1", True),
+            ("gain_control_mode", "manual", "voltage0", False),
+            ("hardwaregain", gain_db, "voltage0", False),
+            ("hardwaregain", 0, "voltage0", True),
+        ):
+            pluto.write_attr("ad9361-phy", name, str(value), channel=channel, output=output)
+        return pluto
 
     return make
 

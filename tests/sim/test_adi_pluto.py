@@ -19,7 +19,7 @@ def sdr(make_pluto):
 
 
 def on_air(sdr):
-    return sdr._pluto._radio.world.on_air
+    return sdr._pluto.world.on_air
 
 
 # -------------------------------------------------------------------------------------------------------------- traps

@@ -76,8 +76,8 @@ def test_a_client_that_dies_takes_its_transmission_along_and_nothing_else(served
     with dial(server) as witness:
         with dial(server) as dying:
             start_cyclic(dying)
-            assert pluto._radio.world.on_air.frame.size == 4
-        assert pluto._radio.world.wait_until(lambda sent: sent.frame.size == 0)
+            assert pluto.world.on_air.frame.size == 4
+        assert pluto.world.wait_until(lambda sent: sent.frame.size == 0)
         assert ask(witness, b"VERSION\r\n", 12) == b"0.24.v0.24  "
 
 
@@ -130,7 +130,7 @@ def test_stopping_ends_all_connections_and_their_transmissions(served):
         start_cyclic(client)
         server.stop()
         assert client.recv(1) == b""
-    assert pluto._radio.world.on_air.frame.size == 0
+    assert pluto.world.on_air.frame.size == 0
     server.stop()
 
 
@@ -247,7 +247,7 @@ def test_pyadi_iio_hears_what_it_sends(served, adi):
         assert np.abs(np.fft.ifft(likeness)).argmax() == 0
         assert np.abs(heard).mean() == pytest.approx(1024, rel=0.01)
         sdr.tx_destroy_buffer()
-        assert pluto._radio.world.wait_until(lambda sent: sent.frame.size == 0)
+        assert pluto.world.wait_until(lambda sent: sent.frame.size == 0)
         with pytest.raises(OSError) as caught:
             sdr.tx_lo = 7_000_000_000
         assert caught.value.errno == errno.EINVAL

@@ -149,7 +149,7 @@ def test_what_a_client_leaves_open_is_closed(talk, make_pluto):
     pluto = make_pluto()
     device = b"cf-ad9361-dds-core-lpc"
     talk(b"OPEN " + device + b" 2 00000003 CYCLIC\r\nWRITEBUF " + device + b" 8\r\n12345678", pluto)
-    assert pluto._radio.world.on_air.frame.size == 0
+    assert pluto.world.on_air.frame.size == 0
     assert talk(b"OPEN " + device + b" 2 00000003 CYCLIC\r\n", pluto) == b"0\n"
 
 
