@@ -3,49 +3,53 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import hadamard
 
 from hil.arrays import UInt8
-from hil.optimize.iterate import Candidates, InElementSpace, OneShot, Point, evaluated
+from hil.optimize.iterate import Candidates, Kind, OneShot, Point, evaluated
 from hil.optimize.objective import Objective, Problem
+from hil.phy.hadamard import entries, transform
 
 
 @dataclass(frozen=True)
-class AllZero(OneShot, InElementSpace):
+class AllZero(OneShot):
     """Every element at phase zero."""
 
+    kind: Kind = "reflection"
+
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        shape = (objective.num_users, objective.num_elements, 1)
+        shape = (objective.num_users, 1, objective.num_elements)
         return evaluated(objective, np.ones(shape, dtype=objective.basis.dtype))
 
 
 @dataclass(frozen=True)
-class RandomPhases(OneShot, InElementSpace):
+class RandomPhases(OneShot):
     """Independent uniform phases; the best of `count` draws."""
 
     count: int = 1
+    kind: Kind = "reflection"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        phases = rng.uniform(0, 2 * np.pi, (objective.num_users, objective.num_elements, self.count))
+        phases = rng.uniform(0, 2 * np.pi, (objective.num_users, self.count, objective.num_elements))
         return evaluated(objective, np.exp(1j * phases).astype(objective.basis.dtype))
 
 
 @dataclass(frozen=True)
-class BestPilot(OneShot, InElementSpace):
+class BestPilot(OneShot):
     """The best of the Hadamard patterns and their complements on the channel as given.
 
     Where patterns were measured, the best of them is known without any model: compare with that one.
     Raises ValueError where the number of elements is no power of two.
     """
 
+    kind: Kind = "reflection"
+
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        pilots = hadamard(objective.num_elements).astype(objective.basis.real.dtype)
-        change = objective.cascade.swapaxes(-1, -2) @ pilots
-        rate = objective.rate(objective.direct + np.concatenate([change, -change], axis=-1))
+        change = np.stack([transform(cascade) for cascade in objective.cascade])
+        rate = objective.rate(objective.direct + np.concatenate([change, -change], axis=1))
         best = np.argmax(rate, axis=-1)
-        sign = np.where(best < len(pilots), 1, -1)
-        chosen = sign[:, None] * pilots.T[best % len(pilots)]
-        return evaluated(objective, chosen[..., None].astype(objective.basis.dtype))
+        row, sign = best % objective.num_elements, np.where(best < objective.num_elements, 1, -1)
+        chosen = sign[:, None] * entries(row, np.arange(objective.num_elements))
+        return evaluated(objective, chosen[:, None].astype(objective.basis.dtype))
 
 
 def zero_patterns(problem: Problem, rng: np.random.Generator) -> UInt8[np.ndarray, "batch element"]:
@@ -66,5 +70,5 @@ def hadamard_patterns(problem: Problem, rng: np.random.Generator) -> UInt8[np.nd
     pilots = replace(
         problem, direct=problem.direct + middle * problem.cascade.sum(axis=-2), cascade=half * problem.cascade
     )
-    chosen = BestPilot().init(Objective.of(pilots), None, rng).point[..., 0]
+    chosen = BestPilot().init(Objective.of(pilots), None, rng).point[:, 0]
     return np.asarray(chosen.real < 0, dtype=np.uint8)

@@ -17,13 +17,13 @@ import numpy as np
 
 from hil.arrays import Complex, Float
 from hil.optimize.discrete import collinear, enclosing_circle
-from hil.optimize.objective import TINY, Problem, power
+from hil.optimize.objective import TINY, Problem, as_complex, as_reals, power, unit
 from hil.optimize.quasi_newton import Ascent
 
 MARGIN = 1 + 1e-10  # above the rounding error of the eigenvalue and of sums over N elements
-TOLERANCE = 1e-5  # relative gap between relaxed value and certificate at which the search stops
-CHECK_EVERY = 8
-MAX_STEPS = 400
+TOLERANCE = 2e-5  # relative gap between relaxed value and certificate at which the search stops
+CHECK_EVERY = 5
+MAX_STEPS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +99,19 @@ class Relaxation:
         """Maximise the relaxation; the best certificate on the way."""
         shape = code.shape
 
-        def evaluate(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, gradient, _, _ = self.evaluate(point.reshape(shape))
-            return np.array([[value]]), gradient.reshape(1, -1, 1)
+        def as_code(reals: np.ndarray) -> Complex[np.ndarray, "tap rank"]:
+            return np.asarray(as_complex(reals).reshape(shape))
 
-        def retract(point: np.ndarray) -> np.ndarray:
-            return np.asarray(point / np.linalg.norm(point))
+        def evaluate(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, gradient, _, _ = self.evaluate(as_code(reals))
+            return np.array([[value]]), 2 * as_reals(gradient.reshape(1, 1, -1), np)
 
-        state, best = Ascent.start(retract(code.reshape(1, -1, 1)), evaluate, 0.1), np.inf
+        state = Ascent.dense(unit(as_reals(code.reshape(1, 1, -1), np)), evaluate, 0.1, np)
+        best = np.inf
         while state.steps < MAX_STEPS:
             for _ in range(CHECK_EVERY):
-                state = state.advance(evaluate, retract, 0.7, 10)
-            value, _, snr, pull = self.evaluate(state.point.reshape(shape))
+                state = state.advance(evaluate, unit, 0.7)
+            value, _, snr, pull = self.evaluate(as_code(state.point))
             best = min(best, self.certificate(snr, np.sqrt(power(pull).sum(axis=1))))
             if best <= (1 + TOLERANCE) * value:
                 break
@@ -118,7 +119,7 @@ class Relaxation:
 
 
 def certified_bound(
-    problem: Problem, reflection: Complex[np.ndarray, "*batch element"], *, rank: int = 4, seed: int = 0
+    problem: Problem, reflection: Complex[np.ndarray, "*batch element"], *, rank: int = 3, seed: int = 0
 ) -> Float[np.ndarray, "*batch"]:
     """Rate in Mbit/s that no configuration exceeds; of the states where the problem has some, else of any phases.
 

@@ -180,7 +180,7 @@ class StateSearch:
 
 
 def discretise(
-    problem: Problem, reflection: Complex[np.ndarray, "batch element start"], flipped: int = 2
+    problem: Problem, reflection: Complex[np.ndarray, "batch start element"], flipped: int = 2
 ) -> tuple[UInt8[np.ndarray, "batch element"], Float[np.ndarray, "batch"]]:
     """Best pattern, and its rate in Mbit/s, on the way from relaxed configurations of each user.
 
@@ -193,8 +193,8 @@ def discretise(
 
 
 def _discretise_user(
-    search: StateSearch, candidates: Complex[np.ndarray, "element start"], flipped: int
+    search: StateSearch, candidates: Complex[np.ndarray, "start element"], flipped: int
 ) -> tuple[UInt8[np.ndarray, "element"], float]:
-    settled = [search.settle(*search.quantise(candidate)) for candidate in candidates.T]
+    settled = [search.settle(*search.quantise(candidate)) for candidate in candidates]
     settled.sort(key=lambda result: -result[1])
     return max((search.flip(*result) for result in settled[:flipped]), key=lambda result: result[1])

@@ -5,40 +5,45 @@ is kept here, outside of it. Nothing in the loop reads a number back from a devi
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.optimize.objective import Objective
+from hil.optimize.objective import Objective, choose
 
 S = TypeVar("S", bound="State")
+Kind = Literal["code", "reflection"]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """Configurations on offer, several for each user.
 
-    reflection: unit modulus; rate: Mbit/s; code: where the solver worked in tap space, reflection = align(code).
+    point: codes[batch, start, tap] that all elements are aligned with, or reflections[batch, start, element] of unit
+    modulus, whichever the solver works on. rate: Mbit/s.
     """
 
-    reflection: Complex[np.ndarray, "batch element start"]
+    point: Complex[np.ndarray, "batch start coordinate"]
     rate: Float[np.ndarray, "batch start"]
-    code: Complex[np.ndarray, "batch tap start"] | None = None
+    kind: Kind
 
     def best(self, count: int) -> "Candidates":
         """The `count` of highest rate for each user, best first."""
-        order = np.argsort(-self.rate, axis=-1)[:, :count]
-        return Candidates(
-            np.take_along_axis(self.reflection, order[:, None], axis=-1),
-            np.take_along_axis(self.rate, order, axis=-1),
-            None if self.code is None else np.take_along_axis(self.code, order[:, None], axis=-1),
-        )
+        order = np.argsort(-self.rate)[:, :count]
+        return Candidates(choose(self.point, order, np), choose(self.rate, order, np), self.kind)
+
+    def reflection(self, objective: Objective) -> Any:
+        return objective.align(self.point) if self.kind == "code" else self.point
+
+    def code(self, objective: Objective) -> Any:
+        """Codes; of reflections, what they ask for."""
+        return self.point if self.kind == "code" else objective.asked(self.point)
 
 
 @runtime_checkable
 class State(Protocol):
-    """What the loop sees of a solver's state. point: [batch, coordinate, start]; rate: Mbit/s[batch, start]."""
+    """What the loop sees of a solver's state. point: [batch, start, coordinate]; rate: Mbit/s[batch, start]."""
 
     @property
     def point(self) -> Any: ...
@@ -49,6 +54,11 @@ class State(Protocol):
 @runtime_checkable
 class Solver(Protocol[S]):
     """An optimizer of unit-modulus reflections."""
+
+    @property
+    def kind(self) -> Kind:
+        """What its points are."""
+        ...
 
     @property
     def device(self) -> str | None:
@@ -62,10 +72,6 @@ class Solver(Protocol[S]):
     def step(self, objective: Objective, state: S) -> S: ...
 
     def terminate(self, state: S) -> bool: ...
-
-    def candidates(self, objective: Objective, point: Any, rate: Any) -> Candidates:
-        """Configurations that points stand for."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,46 +94,27 @@ class OneShot:
         return True
 
 
-class InTapSpace:
-    """Mixin of the solvers whose points are codes."""
-
-    device: str | None = None
-
-    def candidates(self, objective: Objective, point: Any, rate: Any) -> Candidates:
-        return Candidates(objective.align(point), rate, point)
-
-
-class InElementSpace:
-    """Mixin of the solvers whose points are reflections."""
-
-    device: str | None = None
-
-    def candidates(self, objective: Objective, point: Any, rate: Any) -> Candidates:
-        return Candidates(point, rate)
-
-
 def evaluated(objective: Objective, reflection: Any) -> Point:
     """Reflections and their rates."""
     return Point(reflection, objective.rate(objective.taps(reflection)))
 
 
 def iterate(
-    solver: Solver[S],
-    objective: Objective,
-    start: Candidates | None,
-    rng: np.random.Generator,
-    max_steps: int = 100_000,
+    solver: Solver[S], objective: Objective, start: Candidates | None, rng: np.random.Generator
 ) -> tuple[Candidates, list[Any]]:
     """Run a solver to its end. Returns the best point of each start, and the best rate[batch] after each step."""
     where, highest = objective.xp.where, objective.xp.amax
     state = solver.init(objective, start, rng)
     point, rate = state.point, state.rate
     history = [highest(rate, -1)]
-    for _ in range(max_steps):
-        if solver.terminate(state):
-            break
+    while not solver.terminate(state):
         state = solver.step(objective, state)
         better = state.rate > rate
-        point, rate = where(better[:, None], state.point, point), where(better, state.rate, rate)
+        point, rate = where(better[..., None], state.point, point), where(better, state.rate, rate)
         history.append(highest(rate, -1))
-    return solver.candidates(objective, point, rate), history
+    return Candidates(on_host(point), on_host(rate), solver.kind), history
+
+
+def on_host(array: Any) -> np.ndarray:
+    """A numpy array of what may be a tensor."""
+    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()

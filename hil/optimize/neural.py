@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hil.optimize.iterate import Candidates
+from hil.optimize.iterate import Candidates, Kind
 from hil.optimize.objective import Objective
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """State: the network, what trains it, and the configuration[batch, element, start] before the last update."""
+    """State: the network, what trains it, and the configuration[batch, start, element] before the last update."""
 
     network: Network
     optimizer: "torch.optim.Optimizer"
@@ -120,6 +120,7 @@ class PaperPrior:
     epochs: int = 300
     reading: Reading = field(default=PRACTICAL)
     device: str = "cpu"
+    kind: Kind = "reflection"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Training:
         groups = objective.num_users * self.starts
@@ -140,7 +141,7 @@ class PaperPrior:
     def forward(self, objective: Objective, network: Network) -> tuple[Any, Any]:
         import torch
 
-        phases = network.phases().reshape(objective.num_users, self.starts, -1).swapaxes(-1, -2)
+        phases = network.phases().reshape(objective.num_users, self.starts, -1)
         reflection = torch.complex(phases.cos(), phases.sin())
         return reflection, objective.rate(objective.taps(reflection))
 
@@ -157,6 +158,3 @@ class PaperPrior:
 
     def terminate(self, state: Training) -> bool:
         return state.epoch >= self.epochs
-
-    def candidates(self, objective: Objective, point: Any, rate: Any) -> Candidates:
-        return Candidates(point.cpu().numpy(), rate.cpu().numpy())

@@ -2,10 +2,9 @@
 
 The rate depends on the N reflection coefficients only through the T taps h = direct + cascade^T reflection, and at a
 maximum reflection_n = phase(sum_t code_t conj(cascade_nt)) with code = dR/dh*. So a *code* of T complex numbers stands
-for a whole configuration: `Objective.align`. Everything here runs on numpy and on torch arrays alike.
+for a whole configuration: `Objective.align`. Everything in `Objective` runs on numpy and on torch arrays alike.
 
-Axes inside the optimizers: `batch` users, `start` alternatives for each user, kept last so that a product with all
-starts is one matrix product.
+Axes inside the optimizers: `batch` users, `start` alternatives for each user, then what each of them is made of.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from hil.arrays import Bool, Complex, Float
 from hil.phy.metrics import rate_mbps
 from hil.phy.taps import delay_response
 
-TINY = 1e-30  # keeps the phase of an element without any channel finite
+TINY = 1e-30  # keeps the phase of an element without any channel finite, in single precision too
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ class Problem:
 
     def response(self, reflection: Complex[np.ndarray, "*batch element"]) -> Complex[np.ndarray, "*batch subcarrier"]:
         """Channel on each subcarrier (paper, eq. 3)."""
-        taps = self.direct + np.einsum("...nt,...n->...t", self.cascade, reflection)
+        taps = self.direct + (reflection[..., None, :] @ self.cascade)[..., 0, :]
         return np.asarray(taps @ self.basis.T)
 
     def rate_mbps(self, reflection: Complex[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch"]:
@@ -103,32 +102,34 @@ def power(values: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """A `Problem` made ready for iteration: snr_scale folded in, a batch axis, axes in the order of the products.
+    """A `Problem` made ready for iteration: snr_scale folded in, a batch axis, any phases of unit modulus.
 
-    direct: complex[batch, tap, 1]; cascade: complex[batch, element, tap]; basis: complex[subcarrier, tap].
+    direct: complex[batch, 1, tap]; cascade: complex[batch, element, tap]; basis: complex[subcarrier, tap].
+    aims: complex[delay, tap], the codes of unit norm that point at the taps of delay 0 .. M-1: such a tap of the
+    channel is a^H basis h with a the response of a pure delay, so its code is basis^H a.
     xp: numpy or torch, whichever the arrays belong to.
     """
 
     direct: Any
     cascade: Any
     basis: Any
+    aims: Any
     mbps_per_nat: float
-    num_taps: int
     rows: int
     cols: int
     xp: Any = np
 
     @classmethod
     def of(cls, problem: Problem, dtype: type[np.complexfloating] = np.complex128) -> "Objective":
-        """Objective of any phases of unit modulus, whatever states the problem has."""
         problem = problem.with_leading_axis()
         amplitude = np.sqrt(problem.snr_scale)
+        delays = delay_response(problem.num_subcarriers, np.arange(problem.num_taps, dtype=float))
         return cls(
-            direct=(amplitude * problem.direct[..., None]).astype(dtype),
-            cascade=np.ascontiguousarray(amplitude * problem.cascade, dtype=dtype),
+            direct=(amplitude * problem.direct[:, None]).astype(dtype),
+            cascade=np.multiply(problem.cascade, amplitude, dtype=dtype, casting="same_kind"),
             basis=problem.basis.astype(dtype),
+            aims=unit(delays.T @ problem.basis.conj()).astype(dtype),
             mbps_per_nat=problem.mbps_per_nat,
-            num_taps=problem.num_taps,
             rows=problem.rows,
             cols=problem.cols,
         )
@@ -147,19 +148,14 @@ class Objective:
         return int(self.cascade.shape[2])
 
     def on(self, device: str) -> "Objective":
-        """The same objective as torch tensors, in single precision where it was double."""
+        """The same objective as torch tensors, in single precision."""
         import torch
 
         def tensor(array: Any) -> Any:
             return torch.as_tensor(array, dtype=torch.complex64, device=device)
 
-        return replace(
-            self,
-            direct=tensor(self.direct),
-            cascade=tensor(self.cascade),
-            basis=tensor(self.basis),
-            xp=torch,
-        )
+        arrays = {name: tensor(getattr(self, name)) for name in ("direct", "cascade", "basis", "aims")}
+        return replace(self, **arrays, xp=torch)
 
     def array(self, values: Float[np.ndarray, "*axes"]) -> Any:
         """Real numbers in the library, the precision and on the device of this objective."""
@@ -172,45 +168,63 @@ class Objective:
         return replace(self, direct=self.direct[chosen], cascade=self.cascade[chosen])
 
     def taps(self, reflection: Any) -> Any:
-        """complex[batch, tap, start] of reflection[batch, element, start]."""
-        return self.direct + self.cascade.swapaxes(-1, -2) @ reflection
+        """complex[batch, start, tap] of reflection[batch, start, element]."""
+        return self.direct + reflection @ self.cascade
 
     def rate(self, taps: Any) -> Any:
-        """Mbit/s[batch, start] of taps[batch, tap, start]."""
-        return self.mbps_per_nat * self.xp.log1p(power(self.basis @ taps)).sum(-2)
+        """Mbit/s[batch, start] of taps[batch, start, tap]."""
+        return self.mbps_per_nat * self.xp.log(1 + power(taps @ self.basis.T)).sum(-1)
 
     def rate_and_gradient(self, taps: Any) -> tuple[Any, Any]:
-        """Mbit/s[batch, start] and dR/dh*[batch, tap, start]: R(h + dh) = R + 2 Re(gradient^H dh)."""
-        response = self.basis @ taps
-        snr = power(response)
-        rate = self.mbps_per_nat * self.xp.log1p(snr).sum(-2)
-        gradient = self.basis.conj().swapaxes(-1, -2) @ (response / (1 + snr))
-        return rate, self.mbps_per_nat * gradient
+        """Mbit/s[batch, start] and dR/dh*[batch, start, tap]: R(h + dh) = R + 2 Re(gradient^H dh)."""
+        response = taps @ self.basis.T
+        factor = 1 + power(response)
+        rate = self.mbps_per_nat * self.xp.log(factor).sum(-1)
+        return rate, self.mbps_per_nat * ((response / factor) @ self.basis.conj())
 
     def drive(self, code: Any) -> tuple[Any, Any]:
-        """Reflection[batch, element, start] = u / |u| that aligns all elements with a code[batch, tap, start], and |u|.
+        """Reflection[batch, start, element] = u / |u| that aligns all elements with a code[batch, start, tap], and |u|.
 
         |u_n|, u = conj(cascade) code, is what element n is worth: an error e of its phase costs about |u_n| e^2.
         """
-        drive = (self.cascade @ code.conj()).conj()
-        modulus = (power(drive) + TINY) ** 0.5
+        drive = (code.conj() @ self.cascade.swapaxes(-1, -2)).conj()
+        modulus = self.xp.abs(drive) + TINY
         return drive / modulus, modulus
 
     def align(self, code: Any) -> Any:
         return self.drive(code)[0]
 
-    def code_gradient(self, code: Any) -> tuple[Any, Any, Any]:
-        """Rate[batch, start], taps and dR/dcode* [batch, tap, start] of the configuration aligned with a code.
+    def code_gradient(self, code: Any) -> tuple[Any, Any]:
+        """Rate[batch, start] and dR/dcode*[batch, start, tap] of the configuration aligned with a code.
 
         With theta = u / |u| and p = conj(cascade) dR/dh*: dR/du* = j theta Im(conj(theta) p) / |u|.
         """
         reflection, modulus = self.drive(code)
-        taps = self.taps(reflection)
-        rate, outer = self.rate_and_gradient(taps)
-        slope = ((self.cascade @ outer.conj()) * reflection).imag / modulus
-        return rate, taps, self.cascade.swapaxes(-1, -2) @ (reflection * slope) * -1j
+        rate, outer = self.rate_and_gradient(self.taps(reflection))
+        slope = ((outer.conj() @ self.cascade.swapaxes(-1, -2)) * reflection).imag / modulus
+        return rate, ((reflection * slope) @ self.cascade) * -1j
+
+    def asked(self, reflection: Any) -> Any:
+        """Code of unit norm that a configuration[batch, start, element] asks for: dR/dh* there."""
+        return unit(self.rate_and_gradient(self.taps(reflection))[1])
 
 
-def unit(code: Any) -> Any:
-    """Codes[batch, tap, start] of unit norm: only their direction matters."""
-    return code / (power(code).sum(-2)[..., None, :] + TINY) ** 0.5
+def unit(vectors: Any) -> Any:
+    """Vectors along the last axis, real or complex, made of unit norm: of a code only the direction matters."""
+    return vectors / ((vectors.conj() * vectors).real.sum(-1)[..., None] + TINY) ** 0.5
+
+
+def choose(values: Any, order: Any, xp: Any) -> Any:
+    """values[batch, start, ...] at the starts order[batch, chosen] of each user."""
+    return values[xp.arange(len(order), device=order.device)[:, None], order]
+
+
+def as_reals(code: Any, xp: Any) -> Any:
+    """Complex[..., tap] as real[..., 2 tap]: all real parts, then all imaginary ones."""
+    return xp.concatenate([code.real, code.imag], -1)
+
+
+def as_complex(reals: Any) -> Any:
+    """Inverse of `as_reals`."""
+    half = reals.shape[-1] // 2
+    return reals[..., :half] + 1j * reals[..., half:]

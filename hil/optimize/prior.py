@@ -1,21 +1,24 @@
 """The neural prior that loses nothing: an untrained network whose output is a code in tap space.
 
-Section III of the paper with another output: a network of random weights and fixed random input is trained online, for
-one user, to maximise the rate; it puts out not N phases but the code that all of them are aligned with. So it can
-express every stationary configuration of the rate, and several starts train in one batch. The gradients are written
-out, so that numpy and torch arrays share the code.
+Section III of the paper with another output: a network of random weights is trained online, for one user, to maximise
+the rate; it puts out not N phases but the code that all of them are aligned with. So it can express every stationary
+configuration of the rate, and several starts train in one batch. The paper's input code is arbitrary; here half of the
+starts are given what the strongest taps ask for, the others a random direction, and each network adds to its input what
+it learns. The gradients are written out, so that numpy and torch arrays share the code.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hil.optimize.iterate import Candidates
-from hil.optimize.objective import Objective, power
+from hil.optimize.iterate import Candidates, Kind
+from hil.optimize.objective import Objective, as_complex, as_reals, unit
+from hil.optimize.tap_space import TapPool, random_codes
 
-INPUTS = 8
-HIDDEN = 64
+HIDDEN = 32
+FIRST_OUTPUT = 0.3  # of the untrained layers, relative to the input that is added to it
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.99  # of Adam's moments
 
 
@@ -23,8 +26,8 @@ MEAN_DECAY, SQUARE_DECAY = 0.9, 0.99  # of Adam's moments
 class Training:
     """Weights, Adam's moments of them, and what the network says now.
 
-    inputs: [input]. weights: first[batch, start, hidden, input] and second[batch, start, 2 tap, hidden].
-    hidden: [batch, start, hidden]. point: code[batch, tap, start]; slope: dR/dcode*, likewise.
+    inputs: [batch, start, 2 tap]. weights: first[batch, start, hidden, 2 tap], second[batch, start, 2 tap, hidden].
+    hidden: [batch, start, hidden]. point: code[batch, start, tap]; slope: dR/dcode*, likewise.
     """
 
     inputs: Any
@@ -40,22 +43,28 @@ class Training:
 
 @dataclass(frozen=True)
 class TapCodePrior:
-    """Two layers with tanh between them; Adam, cosine annealing; `starts` networks for each user."""
+    """Input plus two layers with tanh between them; Adam, cosine annealing; `starts` networks for each user."""
 
     starts: int = 8
-    epochs: int = 60
-    learning_rate: float = 2e-2
+    epochs: int = 20
+    learning_rate: float = 1e-2
+    kind: Kind = "code"
     device: str | None = None
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Training:
-        batch = (objective.num_users, self.starts)
-        inputs = objective.array(rng.standard_normal(INPUTS))
-        weights = (
-            objective.array(rng.standard_normal((*batch, HIDDEN, INPUTS)) / np.sqrt(INPUTS)),
-            objective.array(rng.standard_normal((*batch, 2 * objective.code_size, HIDDEN)) / np.sqrt(HIDDEN)),
-        )
-        zeros = tuple(0 * weight for weight in weights)
-        return self.forward(objective, inputs, weights, zeros, zeros, 0)
+        inputs = self.inputs(objective, start, rng)
+        shape = (*inputs.shape[:2], HIDDEN, inputs.shape[-1])
+        first = objective.array(rng.standard_normal(shape) / np.sqrt(shape[-1]))
+        second = objective.array(FIRST_OUTPUT * rng.standard_normal(shape).swapaxes(-1, -2) / np.sqrt(HIDDEN))
+        zeros = (0 * first, 0 * second)
+        return self.forward(objective, inputs, (first, second), zeros, zeros, 0)
+
+    def inputs(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Any:
+        """Codes with coordinates of about one: from the taps (or what was found before), and random ones."""
+        from_taps = TapPool(keep=(self.starts, (self.starts + 1) // 2)).init(objective, start, rng).point
+        others = random_codes(objective, self.starts - from_taps.shape[1], rng)
+        code = unit(objective.xp.concatenate([from_taps, others], 1))
+        return as_reals(code, objective.xp) * math.sqrt(2 * objective.code_size)
 
     def forward(
         self,
@@ -66,19 +75,16 @@ class TapCodePrior:
         squares: tuple[Any, ...],
         epoch: int,
     ) -> Training:
-        hidden = objective.xp.tanh(weights[0] @ inputs)
-        output = (weights[1] @ hidden[..., None])[..., 0]
-        size = objective.code_size
-        code = (output[..., :size] + 1j * output[..., size:]).swapaxes(-1, -2)
-        rate, _, slope = objective.code_gradient(code)
+        hidden = objective.xp.tanh((weights[0] @ inputs[..., None])[..., 0])
+        code = as_complex(inputs + (weights[1] @ hidden[..., None])[..., 0])
+        rate, slope = objective.code_gradient(code)
         return Training(inputs, weights, means, squares, hidden, code, rate, slope, epoch)
 
     def gradients(self, objective: Objective, state: Training) -> tuple[Any, Any]:
         """Of the rate, by back-propagation, in the order of the weights; scaled to unit norm at the output."""
-        slope = state.slope / (power(state.slope).sum(-2)[:, None] ** 0.5)
-        output = objective.xp.concatenate([slope.real, slope.imag], -2).swapaxes(-1, -2)
+        output = as_reals(unit(state.slope), objective.xp)
         hidden = (output[..., None, :] @ state.weights[1])[..., 0, :] * (1 - state.hidden**2)
-        return hidden[..., None] * state.inputs, output[..., None] * state.hidden[..., None, :]
+        return hidden[..., None] * state.inputs[..., None, :], output[..., None] * state.hidden[..., None, :]
 
     def step(self, objective: Objective, state: Training) -> Training:
         gradients = self.gradients(objective, state)
@@ -90,7 +96,7 @@ class TapCodePrior:
             SQUARE_DECAY * mean + (1 - SQUARE_DECAY) * new**2
             for mean, new in zip(state.squares, gradients, strict=True)
         )
-        rate = self.learning_rate * (1 + np.cos(np.pi * state.epoch / self.epochs)) / 2
+        rate = self.learning_rate * (1 + math.cos(math.pi * state.epoch / self.epochs)) / 2
         rate *= (1 - SQUARE_DECAY**epoch) ** 0.5 / (1 - MEAN_DECAY**epoch)
         weights = tuple(
             weight + rate * mean / (square**0.5 + 1e-8)
@@ -100,9 +106,3 @@ class TapCodePrior:
 
     def terminate(self, state: Training) -> bool:
         return state.epoch >= self.epochs
-
-    def candidates(self, objective: Objective, point: Any, rate: Any) -> Candidates:
-        reflection = objective.align(point)
-        if objective.xp is not np:
-            reflection, rate, point = reflection.cpu().numpy(), rate.cpu().numpy(), point.cpu().numpy()
-        return Candidates(reflection, rate, point)

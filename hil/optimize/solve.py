@@ -13,7 +13,7 @@ from hil.errors import ConfigError
 from hil.optimize.baselines import AllZero, BestPilot, RandomPhases, hadamard_patterns, random_patterns, zero_patterns
 from hil.optimize.bound import certified_bound
 from hil.optimize.discrete import discretise, relaxed
-from hil.optimize.iterate import Candidates, Solver, iterate
+from hil.optimize.iterate import Candidates, Solver, iterate, on_host
 from hil.optimize.neural import PRACTICAL, PRINTED, PaperPrior, Reading
 from hil.optimize.objective import Objective, Problem
 from hil.optimize.prior import TapCodePrior
@@ -164,29 +164,28 @@ class _Run:
         self.pattern = np.zeros(problem.cascade.shape[:2], dtype=np.uint8)
 
     def optimise(self, stages: tuple[Stage, ...], warm: np.ndarray | None) -> None:
-        objective = Objective.of(relaxed(self.problem))
+        objective = Objective.of(relaxed(self.problem), np.complex64)
         found = None if warm is None else _given(objective, warm)
         for stage in stages:
             began = time.perf_counter()
             for solver in stage.solvers:
                 placed = objective if solver.device is None else objective.on(solver.device)
                 found, history = iterate(solver, placed, found, self.rng)
-                self.history += [_host(rate) for rate in history]
+                self.history += [on_host(rate).astype(float) for rate in history]
             assert found is not None
             found = found.best(KEPT)
             self.seconds[stage.name] = time.perf_counter() - began
-            self.take(stage.name, found)
+            self.take(stage.name, objective, found)
 
-    def take(self, name: str, found: Candidates) -> None:
+    def take(self, name: str, objective: Objective, found: Candidates) -> None:
         """Score a stage in double precision, on the states where there are some; keep it where it is best."""
-        best = found.reflection[..., 0].astype(complex)
-        best = best / np.abs(best)
+        best = _unit_modulus(found.best(1).reflection(objective)[:, 0])
         self.relaxed[name] = relaxed(self.problem).rate_mbps(best)
         if self.problem.states is None:
             self.keep(name, best, self.relaxed[name])
             return
         began = time.perf_counter()
-        pattern, rate = discretise(self.problem, found.reflection)
+        pattern, rate = discretise(self.problem, found.reflection(objective))
         self.seconds["states"] = self.seconds.get("states", 0.0) + time.perf_counter() - began
         self.keep(name, self.problem.states[pattern], rate, pattern)
 
@@ -228,15 +227,18 @@ class _Run:
 
 
 def _given(objective: Objective, reflection: np.ndarray) -> Candidates:
-    points = reflection.reshape(objective.num_users, objective.num_elements, 1).astype(objective.basis.dtype)
-    return Candidates(points, objective.rate(objective.taps(points)))
+    points = reflection.reshape(objective.num_users, 1, objective.num_elements).astype(objective.basis.dtype)
+    return Candidates(points, objective.rate(objective.taps(points)), "reflection")
 
 
-def _host(rate: object) -> np.ndarray:
-    return np.asarray(rate.cpu() if hasattr(rate, "cpu") else rate, dtype=float)
+def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"]:
+    """In double precision; phase zero for elements that nothing depends on."""
+    reflection = reflection.astype(complex)
+    modulus = np.abs(reflection)
+    return np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus))
 
 
-TAP_SEARCH = (TapPool(), TapSearch())
+TAP_SEARCH = (TapPool(), TapSearch(keep=4, steps=3), TapSearch(keep=1, steps=30))
 
 
 def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
@@ -245,15 +247,15 @@ def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
     network = PaperPrior(options.starts, options.epochs or 300, reading, options.device)
-    polish = Stage("polish", (TapSearch(),))
+    polish = Stage("polish", (TapSearch(keep=2, steps=30),))
     return (Stage("network", (network,)), polish)[: 1 + options.polish]
 
 
 def _tap_prior(options: Options) -> tuple[Stage, ...]:
-    network = TapCodePrior(options.starts, options.epochs or 30)
+    network = TapCodePrior(options.starts, options.epochs or 20)
     if options.device != "cpu":
         network = replace(network, device=options.device)
-    polish = Stage("polish", (TapSearch(),))
+    polish = Stage("polish", (TapSearch(keep=2, steps=30),))
     return (Stage("network", (network,)), polish)[: 1 + options.polish]
 
 

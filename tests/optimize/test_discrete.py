@@ -96,7 +96,7 @@ def test_small_1_bit_surfaces_are_solved_to_the_optimum(make_problem):
         rates = [
             problem.rate_mbps(np.array([signs], dtype=complex))[0] for signs in itertools.product([1, -1], repeat=9)
         ]
-        starts = np.exp(1j * np.random.default_rng(seed).uniform(0, 6, (1, 9, 8)))
+        starts = np.exp(1j * np.random.default_rng(seed).uniform(0, 6, (1, 8, 9)))
         _, found = discretise(problem, starts)
         assert found[0] <= max(rates) * (1 + 1e-12)
         hits += found[0] > 0.9999 * max(rates)

@@ -27,10 +27,10 @@ def test_the_rate_is_equation_4_of_the_response_of_equation_3(make_problem):
 def test_an_objective_agrees_with_its_problem_for_every_user_and_start(make_problem):
     problem = make_problem(users=3, seed=2)
     objective = Objective.of(problem)
-    reflection = np.exp(1j * np.random.default_rng(0).uniform(0, 6, (3, 16, 4)))
+    reflection = np.exp(1j * np.random.default_rng(0).uniform(0, 6, (3, 4, 16)))
     rate = objective.rate(objective.taps(reflection))
     for start in range(4):
-        assert np.allclose(rate[:, start], problem.rate_mbps(reflection[..., start]))
+        assert np.allclose(rate[:, start], problem.rate_mbps(reflection[:, start]))
 
 
 @pytest.mark.parametrize("basis_scale", [1.0, 0.1])
@@ -38,33 +38,33 @@ def test_the_gradient_in_taps_equals_finite_differences(make_problem, basis_scal
     problem = make_problem(users=2, seed=3)
     objective = Objective.of(Problem(**{**vars(problem), "basis": basis_scale * problem.basis}))
     rng = np.random.default_rng(0)
-    taps, change = complex_normal(rng, 2, 5, 3), complex_normal(rng, 2, 5, 3)
+    taps, change = complex_normal(rng, 2, 3, 5), complex_normal(rng, 2, 3, 5)
     _, gradient = objective.rate_and_gradient(taps)
     difference = (objective.rate(taps + 1e-6 * change) - objective.rate(taps - 1e-6 * change)) / 2e-6
-    assert np.allclose(2 * (gradient.conj() * change).real.sum(-2), difference, rtol=1e-6)
+    assert np.allclose(2 * (gradient.conj() * change).real.sum(-1), difference, rtol=1e-6)
 
 
 def test_the_gradient_in_codes_equals_finite_differences(make_problem):
     objective = Objective.of(make_problem(users=2, seed=4))
     rng = np.random.default_rng(1)
-    code, change = complex_normal(rng, 2, 5, 3), complex_normal(rng, 2, 5, 3)
-    _, _, gradient = objective.code_gradient(code)
+    code, change = complex_normal(rng, 2, 3, 5), complex_normal(rng, 2, 3, 5)
+    _, gradient = objective.code_gradient(code)
     difference = (
         objective.code_gradient(code + 1e-6 * change)[0] - objective.code_gradient(code - 1e-6 * change)[0]
     ) / 2e-6
-    assert np.allclose(2 * (gradient.conj() * change).real.sum(-2), difference, rtol=1e-5)
+    assert np.allclose(2 * (gradient.conj() * change).real.sum(-1), difference, rtol=1e-5)
 
 
 def test_only_the_direction_of_a_code_matters(make_problem):
     objective = Objective.of(make_problem(users=2))
-    code = complex_normal(np.random.default_rng(2), 2, 5, 3)
+    code = complex_normal(np.random.default_rng(2), 2, 3, 5)
     assert np.allclose(objective.align(7 * code), objective.align(code))
-    assert np.allclose(np.linalg.norm(unit(code), axis=-2), 1)
+    assert np.allclose(np.linalg.norm(unit(code), axis=-1), 1)
 
 
 def test_alignment_gives_unit_modulus_and_is_the_best_linear_answer(make_problem):
     objective = Objective.of(make_problem())
-    code = complex_normal(np.random.default_rng(3), 1, 5, 1)
+    code = complex_normal(np.random.default_rng(3), 1, 1, 5)
     aligned = objective.align(code)
     assert np.allclose(np.abs(aligned), 1)
     worth = (code.conj() * objective.taps(aligned)).real.sum()
@@ -75,7 +75,7 @@ def test_alignment_gives_unit_modulus_and_is_the_best_linear_answer(make_problem
 
 def test_numpy_and_torch_compute_the_same(make_problem):
     objective = Objective.of(make_problem(users=2))
-    code = complex_normal(np.random.default_rng(4), 2, 5, 3)
+    code = complex_normal(np.random.default_rng(4), 2, 3, 5)
     on_torch = objective.on("cpu")
     ours = objective.code_gradient(code)
     theirs = on_torch.code_gradient(on_torch.xp.as_tensor(code, dtype=on_torch.basis.dtype))

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from scipy.linalg import qr
 
 from hil.optimize.iterate import iterate
@@ -8,31 +7,33 @@ from hil.optimize.stm import StrongestTap
 
 
 def candidates(problem, by_rate=True):
-    return iterate(StrongestTap(by_rate), Objective.of(problem), None, np.random.default_rng(0))[0]
+    objective = Objective.of(problem)
+    found, _ = iterate(StrongestTap(by_rate), objective, None, np.random.default_rng(0))
+    return found.rate, found.reflection(objective)
 
 
 def test_each_candidate_aligns_every_element_with_the_direct_channel_at_its_tap(make_problem):
     problem = make_problem(users=2, seed=5)
-    found = candidates(problem)
+    _, reflection = candidates(problem)
     for user in range(2):
         for tap in range(5):
             theta = np.exp(1j * (np.angle(problem.direct[user, tap]) - np.angle(problem.cascade[user, :, tap])))
-            assert np.allclose(found.reflection[user, :, tap], theta)
+            assert np.allclose(reflection[user, tap], theta)
 
 
 def test_candidate_rates_equal_direct_evaluation(make_problem):
     problem = make_problem(users=2, seed=6)
-    found = candidates(problem)
+    rate, reflection = candidates(problem)
     for tap in range(5):
-        assert np.allclose(found.rate[:, tap], problem.rate_mbps(found.reflection[..., tap]))
+        assert np.allclose(rate[:, tap], problem.rate_mbps(reflection[:, tap]))
 
 
 def test_the_strongest_tap_is_the_one_of_largest_possible_modulus(make_problem):
     problem = make_problem(users=3, seed=7)
     reach = np.abs(problem.direct) + np.abs(problem.cascade).sum(axis=-2)
-    found, all_taps = candidates(problem, by_rate=False), candidates(problem)
+    (_, chosen), (_, everyone) = candidates(problem, by_rate=False), candidates(problem)
     for user, tap in enumerate(reach.argmax(axis=-1)):
-        assert np.allclose(found.reflection[user, :, 0], all_taps.reflection[user, :, tap])
+        assert np.allclose(chosen[user, 0], everyone[user, tap])
 
 
 def test_it_aims_at_physical_taps_whatever_the_basis(make_problem):
@@ -42,13 +43,13 @@ def test_it_aims_at_physical_taps_whatever_the_basis(make_problem):
     same = Problem(
         **{**vars(problem), "basis": turned, "direct": problem.direct @ change, "cascade": problem.cascade @ change}
     )
-    assert np.allclose(candidates(same).rate, candidates(problem).rate)
-    assert np.allclose(candidates(same).reflection, candidates(problem).reflection)
+    for ours, theirs in zip(candidates(same), candidates(problem), strict=True):
+        assert np.allclose(ours, theirs)
 
 
 def test_a_missing_direct_channel_leaves_finite_phases(make_problem):
     problem = make_problem()
     silent = Problem(**{**vars(problem), "direct": np.zeros(5, dtype=complex)})
-    found = candidates(silent)
-    assert found.rate.max() == pytest.approx(found.rate[np.isfinite(found.rate)].max())
-    assert np.allclose(np.abs(found.reflection), 1)
+    rate, reflection = candidates(silent)
+    assert np.isfinite(rate).all()
+    assert np.allclose(np.abs(reflection), 1)
