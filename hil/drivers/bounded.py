@@ -1,0 +1,55 @@
+"""Foreign calls that may hang, made on a thread that can be left behind."""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BoundedCaller:
+    """Makes calls one after the other on a daemon thread of its own, and waits for each no longer than allowed.
+
+    The program stays interruptible while a call blocks in a C library, and a call that never returns is left behind: it
+    holds up neither the calls after it, which fail at once, nor the end of the program.
+    """
+
+    def __init__(self, name: str, limit_s: float) -> None:
+        self._refusal = ""
+        self._limit_s = limit_s
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Result of `function()`. Raises what it raises, and TimeoutError (without errno) where it does not return."""
+        if self._refusal:
+            raise TimeoutError(self._refusal)
+        future: Future[T] = Future()
+        self._tasks.put(lambda: _run(function, future))
+        try:
+            return future.result(self._limit_s)
+        except TimeoutError:
+            if not future.done():
+                self._refusal = "a call before this one did not return"
+            raise
+
+    def close(self) -> None:
+        """Let the thread end after the calls already made, waiting for none of them; later ones raise TimeoutError."""
+        self._refusal = self._refusal or "closed"
+        self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+            del task  # what it refers to shall not outlive it here
+
+
+def _run(function: Callable[[], T], future: "Future[T]") -> None:
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001  handed to the caller
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,269 @@
+"""The ADALM-PLUTO as an `Sdr`, over pyadi-iio or a simulated device with the same attributes.
+
+What the libraries and the device do behind one's back, and what is done about it:
+
+- Settings that do not take (gain outside manual mode, TX gain reset by a new rate, LO left powered down): set in the
+  order gain mode, rate, LO, bandwidth, gains; each read back; all with the transmitter down.
+- Old samples (of four kernel blocks, three were filled long ago): one kernel block only. A refill then hands the block
+  to the DMA and waits for it, so each capture is filled after it was asked for; so is the first, since asking for it
+  opens the buffer. Samples are contiguous within a capture, not between captures; nothing can overflow unseen.
+- A new buffer size is ignored, and a second cyclic frame refused, while the old buffer lives: destroyed first.
+- The DAC wraps beyond int16: frames beyond full scale are refused, and full scale is sent as 32767.
+- At 20 MS/s and below, pyadi-iio's TX filter takes 6 dB: `power.tx_full_scale_dbm` is the full scale at the testbed's
+  own rate.
+- The carrier outlives its buffer, tones take the buffer's place, and all of it outlives the program: `quiet` ends each
+  of them; it runs at open, at close and after each exception.
+- After a timeout the library takes each answer for the next question's: the whole context is thrown away, a new one is
+  opened and made quiet, and the caller is told. The radio then needs `configure` and `transmit` again.
+- A context freed before its buffers crashes; a call may hang for ever: buffers go first, each call is bounded in time.
+- LO phases are random after `configure`, and may be after `set_rx_gain`: one fixed setting per sweep.
+- DC and quadrature tracking stay on, as the device starts; they act on DC and the image only: keep the signal off DC.
+  A new rate, or a TX LO step above 100 MHz, starts a calibration that emits: in `configure`, the TX LO powered down.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from hil.arrays import Complex
+from hil.drivers.gate import TransmitGate
+from hil.drivers.lock import InstrumentLock
+from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
+from hil.drivers.pluto_session import MAX_ATTENUATION_DB, PlutoSession, is_interrupted, raise_interrupt
+from hil.errors import HilError, NotConnected, RadioError
+from hil.interfaces import Capture, Clock, Closing, RadioSettings
+
+__all__ = ["PlutoSdr", "connect_pluto"]
+
+T = TypeVar("T")
+
+ADC_FULL_SCALE = 2048  # 12 bits: -2048 to 2047
+DAC_FULL_SCALE = 32767  # int16, of which the DAC uses the upper 12 bits
+ATTENUATION_STEP_DB = 0.25
+RATE_TOLERANCE = 1e-5
+LO_TOLERANCE_HZ = 10.0  # the LO's step is 2.4 Hz
+BANDWIDTH_TOLERANCE = 0.05
+RX_GAIN_TOLERANCE_DB = 0.5
+
+
+class PlutoSdr(Closing):
+    """One Pluto: one transmitter, one receiver, one frequency for both. Quiet unless `transmit` was called.
+
+    Foreign exceptions come out as RadioError, after the radio was made quiet.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        gate: TransmitGate,
+        clock: Clock,
+        *,
+        name: str,
+        timeout_s: float = 5.0,
+        exclusive: bool = True,
+    ) -> None:
+        """connect: opens the device, and again after a failure; see `connect_pluto`.
+
+        name: URI of the radio, for messages and for its lock.
+        timeout_s: longest wait for one answer, as `connect` told the library.
+        exclusive: let no other program of this computer control the same radio; without use where it is simulated.
+        """
+        self._connect = connect
+        self._gate = gate
+        self._clock = clock
+        self._name = name
+        self._timeout_s = timeout_s
+        self._exclusive = exclusive
+        self._locks = ExitStack()
+        self._session: PlutoSession | None = None
+        self._settings: RadioSettings | None = None
+        self._identity = ""
+
+    @property
+    def identity(self) -> str:
+        """Serial number, model and firmware; begins with `sim+` where the device is a simulation."""
+        return self._identity
+
+    def open(self) -> None:
+        """Connect and make the radio quiet. Raises NotConnected where it cannot be reached or is in use."""
+        try:
+            self._lock(self._name)
+            session = self._session = self._new_session()
+            about = session.attrs
+            serial = about.get("hw_serial", "unknown serial")
+            self._lock(f"serial {serial}")  # the same radio may be reached by USB and by network
+            self._identity = f"{serial} ({about.get('hw_model', 'Pluto')}, firmware {about.get('fw_version', '?')})"
+            self._foreign(session.take)
+            self.quiet()
+        except BaseException:
+            self._drop()
+            self._locks.close()
+            raise
+
+    def configure(self, settings: RadioSettings) -> RadioSettings:
+        """Set rate, LO, bandwidth and gains; return what the hardware took. The radio is quiet until `transmit`.
+
+        tx_attenuation_db is rounded up to the next step of the hardware, never towards more power.
+        Raises RadioError where a setting is refused or reads back as another; it names the remedy.
+        """
+        self._settings = None
+        self.quiet()
+        with self._guarded("configure") as session:
+            self._settings = _apply(session, settings)
+        return self._settings
+
+    def set_rx_gain(self, gain_db: float) -> float:
+        """Change the receive gain alone; return what the hardware took, in steps of 1 dB."""
+        with self._guarded("set_rx_gain") as session:
+            settings = self._configured()
+            session.set_manual_gain()
+            taken = session.set("rx_hardwaregain_chan0", float(gain_db), RX_GAIN_TOLERANCE_DB)
+            self._settings = replace(settings, rx_gain_db=taken)
+        return taken
+
+    def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
+        """Send `frame` over and over, instead of one that is on the air; 1.0 = full scale of the DAC.
+
+        Raises SafetyError where the gate refuses, RadioError where the device fails: the radio is quiet then.
+        Raises ValueError, and changes nothing, where a part of a sample exceeds 1 or is not finite.
+        """
+        frame = np.asarray(frame)
+        if frame.ndim != 1 or frame.size == 0 or not _largest_part(frame) <= 1:
+            raise ValueError(f"a frame is one row of samples whose parts are at most 1, got shape {frame.shape}")
+        with self._guarded("transmit") as session:
+            settings = self._configured()
+            self._gate.admit(settings, frame)
+            session.play(np.round(frame.astype(np.complex128) * DAC_FULL_SCALE))
+            session.set_lo_power(True)
+            session.set("tx_hardwaregain_chan0", -settings.tx_attenuation_db, ATTENUATION_STEP_DB / 2)
+
+    def capture(self, num_samples: int) -> Capture:
+        """Contiguous samples, none older than this call.
+
+        Raises SafetyError where the time on the air is used up, RadioError where the device fails: the radio is quiet
+        then.
+        """
+        time_s = self._clock.now_s()
+        with self._guarded("capture") as session:
+            duration_s = num_samples / self._configured().sample_rate_hz
+            if duration_s > self._timeout_s / 2:
+                raise RadioError(
+                    f"radio {self._name}: a capture of {duration_s:.3g} s does not fit in half of radio.timeout_s "
+                    f"({self._timeout_s:g} s)"
+                )
+            self._gate.renew(duration_s)
+            samples = session.receive(num_samples)
+        overloaded = _largest_part(samples) >= ADC_FULL_SCALE - 1
+        return Capture((samples / ADC_FULL_SCALE).astype(np.complex64), time_s, bool(overloaded))
+
+    def quiet(self) -> None:
+        """Nothing radiated any more; without effect on a closed radio.
+
+        Raises RadioError where that could not be reached, also over a new connection: the radio may still radiate.
+        """
+        if self._session is None:
+            return
+        failures = self._session.quiet()
+        if failures:
+            self._recover(failures[0])
+        self._gate.shut()
+        raise_interrupt(failures)
+
+    def close(self) -> None:
+        """Make the radio quiet and let it go, whatever fails. Raises RadioError where it may still radiate."""
+        try:
+            self.quiet()
+        finally:
+            self._drop()
+            self._locks.close()
+
+    def _configured(self) -> RadioSettings:
+        if self._settings is None:
+            raise RadioError(f"radio {self._name}: not configured since it was (re)connected; call configure() first")
+        return self._settings
+
+    def _lock(self, name: str) -> None:
+        if self._exclusive:
+            lock = InstrumentLock("radio", name)
+            lock.acquire()
+            self._locks.callback(lock.close)
+
+    @contextmanager
+    def _guarded(self, doing: str) -> Iterator[PlutoSession]:
+        """The session, for one operation; after any exception the radio is quiet, and foreign ones are mapped."""
+        if self._session is None:
+            raise NotConnected(f"radio {self._name}: not open; call open()")
+        try:
+            yield self._session
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno not in REFUSALS:
+                self._recover(error)
+            else:
+                self.quiet()
+            if isinstance(error, HilError) or not isinstance(error, Exception):
+                raise
+            raise failed(self._name, doing, error) from error
+
+    def _new_session(self) -> PlutoSession:
+        return self._foreign(lambda: PlutoSession(self._connect, self._name, self._timeout_s))
+
+    def _foreign(self, function: Callable[[], T]) -> T:
+        """Result of a step of opening; what fails in it means that the radio is not connected."""
+        try:
+            return function()
+        except HilError:
+            raise
+        except Exception as error:
+            raise not_connected(self._name, error) from error
+
+    def _recover(self, cause: BaseException) -> None:
+        """Throw the context away, and make the radio quiet over a new one. Raises RadioError where that fails too."""
+        failures = first = self._replace_session()
+        if is_interrupted(first):
+            failures = self._replace_session()  # first quiet, then end
+        if failures:
+            self._drop()
+            raise RadioError(
+                f"{failed(self._name, 'lost', cause)}. It could not be made quiet either ({failures[0]}): "
+                "IT MAY STILL RADIATE, unplug it"
+            ) from cause
+        self._gate.shut()
+        raise_interrupt(first)
+
+    def _replace_session(self) -> list[BaseException]:
+        """Drop the session for a new one that is quiet; what failed in that."""
+        self._drop()
+        try:
+            self._session = self._new_session()
+            self._session.take()
+            return self._session.quiet()
+        except BaseException as error:  # noqa: BLE001  the caller decides
+            return [error]
+
+    def _drop(self) -> None:
+        session, self._session, self._settings = self._session, None, None
+        if session is not None:
+            session.close()
+
+
+def _apply(session: PlutoSession, wanted: RadioSettings) -> RadioSettings:
+    """Bring the settings to the device, in the order in which they take; full attenuation again at the end."""
+    session.set_manual_gain()
+    rate_hz = session.set("sample_rate", round(wanted.sample_rate_hz), RATE_TOLERANCE * wanted.sample_rate_hz)
+    lo_hz = session.set("rx_lo", round(wanted.lo_hz), LO_TOLERANCE_HZ)
+    session.set("tx_lo", round(wanted.lo_hz), LO_TOLERANCE_HZ)
+    width_hz = session.set("rx_rf_bandwidth", round(wanted.bandwidth_hz), BANDWIDTH_TOLERANCE * wanted.bandwidth_hz)
+    session.set("tx_rf_bandwidth", round(wanted.bandwidth_hz), BANDWIDTH_TOLERANCE * wanted.bandwidth_hz)
+    gain_db = session.set("rx_hardwaregain_chan0", float(wanted.rx_gain_db), RX_GAIN_TOLERANCE_DB)
+    attenuation_db = math.ceil(round(wanted.tx_attenuation_db / ATTENUATION_STEP_DB, 6)) * ATTENUATION_STEP_DB
+    tx_gain_db = session.set("tx_hardwaregain_chan0", -attenuation_db, ATTENUATION_STEP_DB / 2)
+    session.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, ATTENUATION_STEP_DB / 2)
+    return RadioSettings(rate_hz, lo_hz, width_hz, -tx_gain_db, gain_db)
+
+
+def _largest_part(samples: Complex[np.ndarray, "*shape"]) -> float:
+    return float(np.maximum(np.abs(samples.real), np.abs(samples.imag)).max(initial=0.0))

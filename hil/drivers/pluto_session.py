@@ -1,0 +1,197 @@
+"""One connection to a Pluto: each call bounded in time, each setting read back, quiet and letting go complete."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from hil.arrays import Complex
+from hil.drivers.bounded import BoundedCaller
+from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice
+from hil.errors import RadioError
+
+T = TypeVar("T")
+
+MAX_ATTENUATION_DB = 89.75
+KERNEL_BUFFERS = 1
+DEFAULT_KERNEL_BUFFERS = 4
+_HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
+
+_ADVICE = {
+    "rx_lo": "as shipped the Pluto tunes 325-3800 MHz; for 70-6000 MHz set on its console (ssh root@192.168.2.1) "
+    "`fw_setenv attr_name compatible`, `fw_setenv attr_val ad9364`, `fw_setenv compatible ad9364`, then `reboot`",
+    "sample_rate": "0.521 to 61.44 MS/s are allowed",
+    "rx_rf_bandwidth": "0.2 to 56 MHz are allowed, 20 MHz as shipped (without the AD9364 setting)",
+    "rx_hardwaregain_chan0": "allowed are -3 to 71 dB at 1.3-4 GHz, -10 to 62 dB above, in steps of 1 dB",
+    "tx_hardwaregain_chan0": f"allowed are -{MAX_ATTENUATION_DB} to 0 dB in steps of 0.25 dB",
+}
+_ADVICE |= {"tx_lo": _ADVICE["rx_lo"], "tx_rf_bandwidth": _ADVICE["rx_rf_bandwidth"]}
+
+
+class PlutoSession:
+    """Calls raise what the library raises, TimeoutError where it hangs, RadioError where a setting does not take."""
+
+    def __init__(self, connect: Connect, name: str, timeout_s: float) -> None:
+        """Connects, and changes nothing: see `take`."""
+        self._name = name
+        self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
+        self._rx_size = 0
+        self._taken = False
+        self._device: PlutoDevice = None
+        try:
+            self._caller.call(lambda: self._open(connect))
+        except BaseException:
+            self.close()
+            raise
+
+    def take(self) -> None:
+        """Make the device ours: one kernel block for reception, so that none is filled before it is asked for."""
+        self._caller.call(lambda: self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS))
+        self._taken = True
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """What the device says about itself: `hw_serial`, `hw_model`, `fw_version`."""
+        return dict(self._pluto.ctx.attrs)
+
+    def set(self, key: str, value: float, tolerance: float) -> float:
+        """Write an attribute, read it back, return what the hardware took. Raises RadioError where it is another."""
+        taken = self._exchange(key, value)
+        try:
+            number = float(taken)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not abs(number - value) <= tolerance:
+            raise RadioError(f"radio {self._name}: {key}: sent {value}, it reads {taken!r}; {_ADVICE[key]}")
+        return number
+
+    def set_manual_gain(self) -> None:
+        """Leave the automatic gain control, in which a written gain is ignored without a word."""
+        taken = self._exchange("gain_control_mode_chan0", "manual")
+        if taken != "manual":
+            raise RadioError(f"radio {self._name}: gain control stays in mode {taken!r}, a sweep needs manual")
+
+    def set_lo_power(self, on: bool) -> None:
+        """Power of the TX LO. Setting its frequency does not power it up: nothing is radiated, and no error says so."""
+        self._caller.call(lambda: self._switch_lo(on))
+
+    def play(self, samples: Complex[np.ndarray, "sample"]) -> None:
+        """Send over and over; real and imaginary part are DAC values within int16."""
+        self._caller.call(lambda: self._start_tx(samples))
+
+    def receive(self, num_samples: int) -> Complex[np.ndarray, "sample"]:
+        """Contiguous samples in ADC units, none older than this call."""
+        samples = np.asarray(self._caller.call(lambda: self._refill(num_samples)))
+        if samples.shape != (num_samples,):
+            raise RadioError(f"radio {self._name}: asked for {num_samples} samples, got {samples.shape}")
+        return samples
+
+    def quiet(self) -> list[BaseException]:
+        """Run all steps that end radiation, first those that end it at once; the failures (none: it is quiet).
+
+        Taking the buffer away is not enough: the core falls back to its tones, and the carrier leaks.
+        """
+        return self._run_all(
+            (
+                lambda: self.set_lo_power(False),
+                lambda: self.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, 0.1),
+                lambda: self._caller.call(self._mute_tones),
+                lambda: self._caller.call(self._destroy_tx),
+                lambda: self._caller.call(self._destroy_rx),  # it may hold a block that was filled long ago
+            )
+        )
+
+    def close(self) -> None:
+        """Let go: buffers, then the context; a hanging one is abandoned. Silent on failures, raises interrupts."""
+        give_back = (self._destroy_tx, self._destroy_rx, self._restore) if self._taken else ()
+        failures = self._run_all([partial(self._caller.call, step) for step in (*give_back, self._forget)])
+        self._caller.close()
+        raise_interrupt(failures)
+
+    # ------------------------------------------------------------------------------- steps, on the caller's thread
+
+    @property
+    def _pluto(self) -> PlutoDevice:
+        if self._device is None:
+            raise RadioError(f"radio {self._name}: the connection is closed")
+        return self._device
+
+    def _open(self, connect: Connect) -> None:
+        self._device = connect()
+
+    def _exchange(self, key: str, value: float | str) -> Any:
+        def write_and_read() -> Any:
+            setattr(self._pluto, key, value)
+            return getattr(self._pluto, key)
+
+        try:
+            return self._caller.call(write_and_read)
+        except (OSError, ValueError) as error:  # pyadi-iio refuses some values by itself
+            if isinstance(error, OSError) and error.errno not in REFUSALS:
+                raise
+            raise RadioError(
+                f"radio {self._name}: {key} = {value} refused ({error}); {_ADVICE.get(key, '')}"
+            ) from error
+
+    def _switch_lo(self, on: bool) -> None:
+        channel = self._pluto._ctrl.find_channel("altvoltage1", True)
+        if channel is None:
+            raise RadioError(f"radio {self._name}: has no TX LO (altvoltage1), so it is no Pluto")
+        powerdown = channel.attrs["powerdown"]
+        powerdown.value = "0" if on else "1"
+        if int(powerdown.value) != (not on):
+            raise RadioError(f"radio {self._name}: TX LO powerdown reads {powerdown.value} after writing {int(not on)}")
+
+    def _mute_tones(self) -> None:
+        self._pluto.dds_scales = [0.0] * len(self._pluto.dds_scales)
+        if any(float(scale) for scale in self._pluto.dds_scales):
+            raise RadioError(f"radio {self._name}: tones stay on, scales read {self._pluto.dds_scales}")
+
+    def _start_tx(self, samples: Complex[np.ndarray, "sample"]) -> None:
+        self._destroy_tx()  # a second cyclic frame is refused while the first one lives
+        self._mute_tones()
+        self._pluto.tx_cyclic_buffer = True
+        self._pluto.tx(samples)
+
+    def _refill(self, num_samples: int) -> Any:
+        if num_samples != self._rx_size:
+            self._destroy_rx()  # a new size is ignored while the buffer lives
+            self._pluto.rx_buffer_size = num_samples
+            self._rx_size = num_samples
+        return self._pluto.rx()
+
+    def _destroy_tx(self) -> None:
+        self._pluto.tx_destroy_buffer()
+
+    def _destroy_rx(self) -> None:
+        self._rx_size = 0
+        self._pluto.rx_destroy_buffer()
+
+    def _restore(self) -> None:
+        self._pluto._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)  # the device keeps it for its next user
+
+    def _forget(self) -> None:
+        self._device = None
+
+    def _run_all(self, steps: Sequence[Callable[[], object]]) -> list[BaseException]:
+        failures: list[BaseException] = []
+        for step in steps:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001  the other steps shall run, interrupts included
+                failures.append(error)
+        return failures
+
+
+def is_interrupted(failures: Sequence[BaseException]) -> bool:
+    """Whether a failure is no Exception: somebody wants the program to end."""
+    return any(not isinstance(failure, Exception) for failure in failures)
+
+
+def raise_interrupt(failures: Sequence[BaseException]) -> None:
+    """Raise the first failure that is no Exception."""
+    for failure in failures:
+        if not isinstance(failure, Exception):
+            raise failure
