@@ -143,15 +143,14 @@ def cobs_decoded(frame: bytes) -> bytes | None:
 
 def cobs_encoded(raw: bytes) -> bytes:
     """Consistent-overhead byte stuffing, without the delimiter. A full block at the end stands for no zero."""
-    *runs, last = raw.split(DELIMITER)
-    frame = bytearray().join(_blocks(run) + bytes([len(run) % 254 + 1]) + run[len(run) // 254 * 254 :] for run in runs)
-    rest = last[len(last) // 254 * 254 :]
-    frame += _blocks(last)
-    if rest or not last:
-        frame += bytes([len(rest) + 1]) + rest
+    frame = bytearray()
+    runs = raw.split(DELIMITER)
+    for number, run in enumerate(runs, 1):
+        full = len(run) >= 254
+        while len(run) >= 254:
+            frame += b"\xff" + run[:254]
+            run = run[254:]
+        if run or number < len(runs) or not full:
+            frame.append(len(run) + 1)
+            frame += run
     return bytes(frame)
-
-
-def _blocks(run: bytes) -> bytes:
-    """The full blocks of a run of non-zero bytes."""
-    return b"".join(b"\xff" + run[start : start + 254] for start in range(0, len(run) - 253, 254))
