@@ -15,6 +15,7 @@ from hil.cli import board, doctor, profiles, results, run, sim
 from hil.cli.output import emit_json, say
 from hil.errors import HilError
 
+INTERRUPTED = 130
 UsageError = typer.BadParameter.__mro__[1]  # UsageError: where it lives depends on typer's version
 
 app = typer.Typer(
@@ -32,13 +33,14 @@ for module in (run, results, doctor, profiles, board, sim):
 def main() -> None:
     """Run a command and leave with its exit code; every error is one clear message on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_exit_code())
+    sys.exit(exit_code())
 
 
-def _exit_code() -> int:
+def exit_code() -> int:
+    """Run the command that `sys.argv` holds; what a shell should see of it."""
     try:
         code = app(standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return _interrupted() if code == INTERRUPTED else code if isinstance(code, int) else 0
     except HilError as error:
         return _failed(str(error), error.exit_code, kind=type(error).__name__)
     except typer.Exit as error:
@@ -47,10 +49,14 @@ def _exit_code() -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted; what was recorded is kept", 130, kind="Interrupted")
+        return _interrupted()
     except Exception as error:  # noqa: BLE001  the last line of defence: a defect of ours, told as such
         traceback.print_exc()
         return _failed(f"this is a defect of hil, please report it: {error!r}", 70, kind=type(error).__name__)
+
+
+def _interrupted() -> int:
+    return _failed("interrupted; what was recorded is kept", INTERRUPTED, kind="Interrupted")
 
 
 def _failed(message: str, code: int, *, kind: str) -> int:

@@ -25,14 +25,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 
 def overrides(radio: str | None, board: str | None, assignments: list[str] | None) -> dict[str, object]:
     """Values that replace those of the testbed file, by dotted path. Raises ConfigError for an odd assignment."""
-    import yaml
+    from hil.yamltree import parse
 
     replaced: dict[str, object] = {}
     for assignment in assignments or []:
         path, equals, text = assignment.partition("=")
         if not equals or not path:
             raise ConfigError(f"--set {assignment}: written as path=value, for instance ofdm.repetitions=32")
-        replaced[path] = yaml.safe_load(text)
+        replaced[path] = parse(f"value: {text}", f"--set {assignment}").root["value"]
     if radio is not None:
         replaced["radio.uri"] = radio
     if board is not None:

@@ -1,0 +1,105 @@
+"""Bad input: one clear message that names the place and what is allowed, the right exit code, nothing opened."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXPERIMENT = "configs/experiments/closed_loop.yaml"
+TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "rx_gain_db: 50",
+            "rx_gian_db: 50",
+            r"testbed.yaml:8: radio.rx_gian_db: unknown key, did you mean rx_gain_db?",
+        ),
+        (
+            "rx_gain_db: 50",
+            "rx_gain_db: 5O",
+            r"testbed.yaml:8: radio.rx_gain_db: got \"5O\"; allowed: a number from -3 to 71",
+        ),
+        ("rx_gain_db: 50", "rx_gain_db: 99", r"allowed: a number from -3 to 71"),
+        ("num_subcarriers: 256", "num_subcarriers: 1.5", r"testbed.yaml:10: ofdm.num_subcarriers"),
+        ("num_taps: 16", "num_taps: 300", r"num_taps 300 do not fit in num_subcarriers 256"),
+        ("fft_size: 320", "fft_size: 3200", r"a sample rate of 250 MS/s; the Pluto does"),
+        ("schema: hil-testbed/1", "schema: hil-testbed/2", r"testbed.yaml:2: schema"),
+        ("profile: opensource-ris-16x16", "profile: nowhere", r"nowhere"),
+        ("uri: sim", "uri: ip:192.168.2.1", r"both `sim` or neither"),
+        ("radiated_power_dbm: -20.0", "radiated_power_dbm: 40.0", r"40 dBm cannot be reached"),
+        ("seed: 1\n  scene", "seed: 1\n  seed: 2\n  scene", r"seed"),
+    ],
+)
+def test_a_wrong_testbed_file_is_refused_with_its_line(
+    hil: Callable[..., object], testbed_file: Callable[[str, str], Path], old: str, new: str, told: str
+) -> None:
+    done = hil("run", EXPERIMENT, "--testbed", testbed_file(old, new))
+    assert told in done.err
+    assert done.code == 2
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", EXPERIMENT), "hil run EXPERIMENT.yaml --testbed TESTBED.yaml"),
+        (("run", "nowhere.yaml", "--testbed", TESTBED), "nowhere.yaml"),
+        (("run", EXPERIMENT, "--testbed", TESTBED, "--user", "nobody"), "has desk, shelf"),
+        (("run", EXPERIMENT, "--testbed", TESTBED, "--set", "ofdm.repetitions"), "written as path=value"),
+        (("run", EXPERIMENT, "--testbed", TESTBED, "--set", "ofdm.repetitions=0"), "repetitions"),
+        (("sweep", "--testbed", TESTBED, "--mode", "backwards"), "sweep.mode"),
+        (("board", "set", "zz", "--testbed", TESTBED), "neither hex digits"),
+        (("board", "set", "ff", "--testbed", TESTBED), "8 elements, the surface has 16 x 16"),
+        (("fly",), "No such command"),
+        (("run", EXPERIMENT, "--testbed", TESTBED, "--fast"), "No such option"),
+    ],
+)
+def test_wrong_arguments_are_refused(hil: Callable[..., object], arguments: tuple[str, ...], told: str) -> None:
+    done = hil(*arguments)
+    assert told in done.err
+    assert done.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--set", "radio.lo_hz=2.4e9"), "the surface's reflection is known from"),
+        (("--set", "safety.bands=[]"), "safety.bands"),
+        (("--set", "safety.bands.0.max_eirp_dbm=-40"), "max_eirp_dbm"),
+    ],
+)
+def test_what_the_station_must_not_or_cannot_do_is_refused(
+    hil: Callable[..., object], arguments: tuple[str, ...], told: str
+) -> None:
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, *arguments)
+    assert told in done.err
+    assert done.code in (2, 3)
+
+
+def test_all_instruments_that_fail_are_named_at_once_with_the_fix(hil: Callable[..., object]) -> None:
+    done = hil(
+        "run", EXPERIMENT, "--testbed", TESTBED, "--radio", "ip:127.0.0.1:1", "--board", "/dev/nowhere", "--json"
+    )
+    assert done.code == 3
+    assert "radio" in done.err
+    assert "/dev/nowhere" in done.err
+    assert done.json["error"] == "NotConnected"
+    assert done.json["exit_code"] == 3
+
+
+def test_a_folder_that_is_no_run_is_said_so(hil: Callable[..., object], tmp_path: Path) -> None:
+    for command in ("report", "estimate", "optimize"):
+        done = hil(command, tmp_path)
+        assert done.code == 4
+        assert "no run directory" in done.err
+    assert hil("run", "--resume", tmp_path).code == 4
+
+
+def test_a_run_directory_that_cannot_be_written_is_said_so(hil: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("a file, no folder")
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--out", tmp_path / "full")
+    assert done.code == 4
+    assert "cannot be written" in done.err

@@ -1,0 +1,135 @@
+"""The commands as a user meets them: what they print, what they leave behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXPERIMENT = "configs/experiments/closed_loop.yaml"
+TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
+QUICK = ("--testbed", TESTBED, "--set", "ofdm.repetitions=4")
+
+
+@pytest.fixture
+def quick_experiment(tmp_path: Path) -> Path:
+    path = tmp_path / "quick.yaml"
+    path.write_text(
+        "schema: hil-experiment/1\nkind: closed_loop\noptimizer: {algorithm: stm}\n"
+        "verification: {rounds: 4, soundings: 1, held_out: 4}\n"
+    )
+    return path
+
+
+def test_a_run_prints_its_table_its_verdict_and_one_json_object(
+    hil: Callable[..., object], quick_experiment: Path
+) -> None:
+    done = hil("run", quick_experiment, *QUICK, "--json")
+    assert done.code == 0, done.err
+    table, verdict = done.out.splitlines()[:6], done.out.splitlines()[-2]
+    assert [line.split()[0] for line in table[2:]] == ["all_zero", "best_pilot", "stm", "chosen"]
+    assert verdict.startswith("PASS: chosen pattern +")
+    told = done.json
+    assert told["outcome"] == "PASS"
+    assert set(told["rate_mbps"]) == set(told["true_rate_mbps"]) == {"all_zero", "best_pilot", "stm", "chosen"}
+    promised = {
+        "run_dir", "testbed", "num_elements", "num_pilots", "algorithm", "bound_mbps", "certified_fraction",
+        "prediction_nmse_db", "radio_time_s", "radio_time_floor_s", "wall_time_s",
+    }  # fmt: skip
+    assert promised <= told.keys()
+    run_dir = Path(told["run_dir"])
+    assert {"DONE", "manifest.json", "events.jsonl", "response.png"} <= {path.name for path in run_dir.iterdir()}
+
+    assert hil("report", run_dir, "--json").json["files"]
+    estimated = hil("estimate", run_dir, "--json").json
+    assert estimated["nmse_db"] == pytest.approx(told["prediction_nmse_db"])
+    optimised = hil("optimize", run_dir, "--algorithm", "stm", "--json").json
+    assert optimised["rate_mbps"] == pytest.approx(told["predicted_mbps"]["stm"])
+
+
+def test_a_dry_run_says_what_would_be_radiated_and_does_nothing(hil: Callable[..., object]) -> None:
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--dry-run", "--json")
+    plan = done.json["dry_run"]
+    assert done.code == 0
+    assert plan["low_hz"] < 5.53e9 < plan["high_hz"]
+    assert plan["eirp_dbm"] == pytest.approx(-14.0, abs=0.3)  # P = -20 dBm, antenna 6 dBi
+    assert plan["num_pilots"] == 512
+    assert 3 < plan["sweep_s"] < 5
+    assert not Path("runs").exists()
+
+
+def test_a_sweep_says_how_long_the_radio_was_at_work(hil: Callable[..., object]) -> None:
+    told = hil("sweep", *QUICK, "--mode", "stepped", "--scheme", "hadamard", "--json").json
+    assert told["num_patterns"] == 256
+    assert told["mode"] == "stepped"
+    assert told["radio_time_floor_s"] < told["radio_time_s"] < 1.2 * told["radio_time_floor_s"]
+
+
+def test_the_board_by_hand_shows_what_was_set(hil: Callable[..., object], tmp_path: Path) -> None:
+    first = hil("board", "set", "8000" + "0" * 60, "--testbed", TESTBED, "--json")
+    assert first.code == 0, first.err
+    assert first.out.startswith("#...")
+    pattern = np.zeros((16, 16), dtype=np.uint8)
+    pattern[3, 5] = 1
+    np.save(tmp_path / "pattern.npy", pattern)
+    told = hil("board", "set", tmp_path / "pattern.npy", "--testbed", TESTBED, "--json").json
+    assert told["pattern"] == pattern.reshape(-1).tolist()
+    assert hil("board", "checkerboard", "--testbed", TESTBED).out.startswith(".#.#")
+    assert "rows: 16" in hil("board", "info", "--testbed", TESTBED).out
+
+
+def test_profiles_are_listed_and_explained(hil: Callable[..., object]) -> None:
+    listed = hil("profiles").out.split()
+    assert {"opensource-ris-16x16", "reference-64x64", "uofg-3bit-192"} <= set(listed)
+    assert "115200" in hil("profiles", "opensource-ris-16x16").out
+    assert "properties" in hil("profiles", "--schema").json
+
+
+def test_the_doctor_finds_the_installation_and_the_station_well(hil: Callable[..., object]) -> None:
+    checks = {check["name"]: check for check in hil("doctor", "--testbed", TESTBED, "--json").json["checks"]}
+    for name in ("numpy", "torch", "profile", "transmission", "instruments"):
+        assert checks[name]["ok"], checks[name]
+
+
+def test_help_comes_fast_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['hil', '--help']\n"
+        "import hil.cli.app as app\n"
+        "app.exit_code()\n"
+        "heavy = {'torch', 'scipy', 'matplotlib', 'adi', 'iio', 'serial', 'xarray'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Commands" in done.stdout
+
+
+def test_import_hil_loads_no_library_at_all() -> None:
+    code = "import sys, hil; assert not {'torch', 'numpy', 'scipy', 'adi', 'serial'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
+    hil: Callable[..., object], quick_experiment: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "hil", "run", str(quick_experiment), *QUICK]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert child.stderr is not None
+    recorded: list[Path] = []
+    deadline_s = time.monotonic() + 60
+    while not recorded and time.monotonic() < deadline_s:
+        recorded = list(Path("runs").glob("*/steps/00002.npy"))
+    child.send_signal(number)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130, told
+    assert "what was recorded is kept" in told
+    resumed = hil("run", "--resume", recorded[0].parents[1], "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["outcome"] == "PASS"
