@@ -136,15 +136,16 @@ class FirmwareProfile(Section):
     ) -> SurfaceTiming:
         """Timing of one pattern whose command and reply have these lengths on the wire.
 
-        latency_s: from the end of the reply on the wire until the host has it (USB adapter).
+        latency_s: timer of the USB adapter, which starts with the first byte of the reply.
         """
+        byte_s = self.seconds_per_byte
         sequence = self.capabilities.sequence
         return SurfaceTiming(
             update_s=self.timing.update_s.value,
             settle_s=self.timing.settle_s.value,
-            frame_s=frame_bytes * self.seconds_per_byte,
-            overlap_s=overlap_bytes * self.seconds_per_byte,
-            reply_s=reply_bytes * self.seconds_per_byte + latency_s,
+            frame_s=frame_bytes * byte_s,
+            overlap_s=overlap_bytes * byte_s,
+            reply_s=max(reply_bytes * byte_s, byte_s + latency_s) if reply_bytes else 0.0,
             sequence_dwell_s=sequence.min_dwell_s if sequence else None,
         )
 

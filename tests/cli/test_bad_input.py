@@ -20,7 +20,7 @@ TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
         (
             "rx_gain_db: 50",
             "rx_gain_db: 5O",
-            r"testbed.yaml:8: radio.rx_gain_db: got \"5O\"; allowed: a number from -3 to 71",
+            'testbed.yaml:8: radio.rx_gain_db: got "5O"; allowed: a number from -3 to 71',
         ),
         ("rx_gain_db: 50", "rx_gain_db: 99", r"allowed: a number from -3 to 71"),
         ("num_subcarriers: 256", "num_subcarriers: 1.5", r"testbed.yaml:10: ofdm.num_subcarriers"),

@@ -789,7 +789,7 @@ def test_timing_follows_from_bytes_and_baud() -> None:
     timing = open_line_board()[0].timing
     assert timing.frame_s == pytest.approx(680 / 115200)
     assert timing.overlap_s == pytest.approx(670 / 115200)
-    assert timing.reply_s == pytest.approx(40 / 115200 + LATENCY_S)
+    assert timing.reply_s == pytest.approx(10 / 115200 + LATENCY_S)  # the adapter's timer starts with the first byte
     assert (timing.update_s, timing.settle_s) == (1e-4, 1e-3)
     board = open_reference()[0]
     assert board.timing_of("codebook").frame_s == pytest.approx(90 / 3e6)
