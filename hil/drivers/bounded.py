@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -50,6 +51,18 @@ def _run(function: Callable[[], T], future: "Future[T]") -> None:
     try:
         result = function()
     except BaseException as error:  # noqa: BLE001  handed to the caller
+        _release(error)
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the frames of a failed call hold.
+
+    They would keep a C library's objects alive for as long as the error is; the garbage collector then frees them in
+    any order, and libiio crashes where a context goes before its buffer.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__

@@ -41,6 +41,7 @@ __all__ = ["PlutoSdr", "connect_pluto"]
 
 T = TypeVar("T")
 
+SIMULATED_SERIAL = "hil-sim-"  # how the serial numbers of simulated devices begin, through both of their doors
 ADC_FULL_SCALE = 2048  # 12 bits: -2048 to 2047
 DAC_FULL_SCALE = 32767  # int16, of which the DAC uses the upper 12 bits
 ATTENUATION_STEP_DB = 0.25
@@ -96,7 +97,9 @@ class PlutoSdr(Closing):
             about = session.attrs
             serial = about.get("hw_serial", "unknown serial")
             self._lock(f"serial {serial}")  # the same radio may be reached by USB and by network
-            self._identity = f"{serial} ({about.get('hw_model', 'Pluto')}, firmware {about.get('fw_version', '?')})"
+            prefix = "sim+" if serial.startswith(SIMULATED_SERIAL) else ""
+            model, firmware = about.get("hw_model", "Pluto"), about.get("fw_version", "?")
+            self._identity = f"{prefix}{serial} ({model}, firmware {firmware})"
             self._foreign(session.take)
             self.quiet()
         except BaseException:

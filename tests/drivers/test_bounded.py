@@ -60,6 +60,29 @@ def test_after_close_nothing_is_called_any_more(caller: BoundedCaller) -> None:
         caller.call(lambda: 5)
 
 
+def test_what_a_failed_call_held_is_freed_although_its_error_is_kept(caller: BoundedCaller) -> None:
+    freed: list[str] = []
+
+    class Buffer:
+        def __init__(self, name: str) -> None:
+            weakref.finalize(self, freed.append, name)
+
+        def refill(self) -> None:
+            raise OSError(32, "Broken pipe")
+
+    def read() -> None:
+        buffer = Buffer("first")
+        try:
+            buffer.refill()
+        except OSError:
+            Buffer("second").refill()
+
+    with pytest.raises(OSError, match="Broken pipe") as caught:
+        caller.call(read)
+    assert sorted(freed) == ["first", "second"]
+    assert caught.value.__context__ is not None
+
+
 def test_a_finished_call_is_not_kept_alive(caller: BoundedCaller) -> None:
     class Thing:
         pass
@@ -69,5 +92,4 @@ def test_a_finished_call_is_not_kept_alive(caller: BoundedCaller) -> None:
     weakref.finalize(thing, freed.set)
     caller.call(lambda thing=thing: None)  # type: ignore[misc]
     del thing
-    caller.call(lambda: None)
     assert freed.wait(10)

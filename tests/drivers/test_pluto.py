@@ -672,6 +672,7 @@ def test_after_a_lost_answer_the_context_is_thrown_away_and_a_new_one_made_quiet
         on_air.capture(16) if operation == "rx" else on_air.set_rx_gain(10.0)
     assert hardware.connections == 2
     assert hardware.quiet
+    assert hardware.kernel_buffers == 1
     assert "powerdown" not in hardware.log[: hardware.log.index("connect")]  # no question to the lost one
     with pytest.raises(RadioError, match="not configured since"):
         on_air.capture(16)
