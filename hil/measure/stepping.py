@@ -87,44 +87,61 @@ def sound_patterns(
 ) -> SoundingBlock:
     """Put each pattern on the surface and sound it. The first is sent whole, so that no block depends on another.
 
+    A board that restarts says so only when it has booted, which may be after a capture. What proves a sounding is the
+    board's next answer: where a command meets a restart the sounding before it is void too, and the last one is
+    followed by a read-back. Where a board cannot be read back, the last sounding of a block rests on its silence.
+
     mode: `stepped`, or `pipelined`, where the next pattern's bytes travel while the radio captures.
     progress: called with the number of soundings done.
     Raises BoardReset where one pattern meets more than `max_retakes` restarts of the board, and whatever surface and
     sounder raise.
     """
     soundings: list[Sounding] = []
-    voids: list[int] = []
-    for index, pattern in enumerate(patterns):
+    voids = [0] * len(patterns)
+    staged = False
+    while len(soundings) < len(patterns):
+        index = len(soundings)
         ahead = patterns[index + 1] if mode == "pipelined" and index + 1 < len(patterns) else None
-        staged = mode == "pipelined" and index > 0
-        sounding, void = _sound_through_resets(sounder, surface, pattern, ahead, staged, max_retakes)
+        try:
+            _show(surface, patterns[index], ahead, staged)
+        except BoardReset as error:
+            del soundings[-1:]
+            _count_void(voids, len(soundings), max_retakes, error)
+            staged = False
+            continue
+        try:
+            sounding = sounder.sound()
+            _prove(surface, patterns[index], is_last=index + 1 == len(patterns))
+        except BoardReset as error:
+            _count_void(voids, index, max_retakes, error)
+            staged = False
+            continue
         soundings.append(sounding)
-        voids.append(void)
+        staged = ahead is not None
         if progress is not None:
             progress(index + 1)
     return SoundingBlock.gather(soundings, voids)
 
 
-def _sound_through_resets(
-    sounder: Sounder, surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool, max_retakes: int
-) -> tuple[Sounding, int]:
-    """One sounding, and how many before it were void because the board restarted and lost its pattern."""
-    for void in range(max_retakes + 1):
-        try:
-            return _step(sounder, surface, pattern, ahead, staged and void == 0), void
-        except BoardReset as error:
-            reset = error
-    raise BoardReset(
-        f"the surface's board restarted {max_retakes + 1} times while one pattern was sounded ({reset}); "
-        "look at its supply and its cable"
-    ) from reset
-
-
-def _step(sounder: Sounder, surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> Sounding:
+def _show(surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> None:
     if staged:
         surface.commit(ahead)
     else:
         surface.apply(pattern, ahead)
-    sounding = sounder.sound()
+
+
+def _prove(surface: Surface, pattern: Pattern, is_last: bool) -> None:
+    """Raise BoardReset where the board restarted while it was sounded, as far as that can be known by now."""
     surface.check()
-    return sounding
+    held = surface.read_pattern() if is_last else None
+    if held is not None and not np.array_equal(held, pattern):
+        raise BoardReset("the board holds another pattern than the one that was sounded")
+
+
+def _count_void(voids: list[int], index: int, max_retakes: int, error: BoardReset) -> None:
+    voids[index] += 1
+    if voids[index] > max_retakes:
+        raise BoardReset(
+            f"the surface's board restarted {voids[index]} times while one pattern was sounded ({error}); "
+            "look at its supply and its cable"
+        ) from error

@@ -18,7 +18,8 @@ LOST = np.full(N, 9, dtype=np.uint8)
 class Board:
     """A surface whose board restarts when the listed operations (applies, stages, commits, checks, captures) come.
 
-    A restart loses the pattern and what was staged, and is found at the next operation of the surface.
+    A restart loses the pattern and what was staged, and is found at the next operation of the surface. Where `late`,
+    the board says nothing until it is asked something: to look at what it has said (`check`) does not find it.
     """
 
     identity, modes = "board", ("pipelined", "stepped")
@@ -26,7 +27,8 @@ class Board:
     states = StateSet(np.zeros(1), np.array([[1.0 + 0j, -1]]))
     timing = SurfaceTiming(0.0, 0.0, 0.0, 0.0, 0.0)
 
-    def __init__(self, resets=()):
+    def __init__(self, resets=(), late=False):
+        self.late = late
         self.shown, self._staged, self._restarted = LOST, None, False
         self._resets, self._count = set(resets), 0
         self.log = []
@@ -61,12 +63,19 @@ class Board:
             self.stage(ahead)
 
     def check(self):
-        self._operate("check")
+        if self.late:
+            self.tick("check")
+        else:
+            self._operate("check")
+
+    def read_pattern(self):
+        self._operate("read")
+        return self.shown
 
     def unused(self, *_):
         raise AssertionError("not part of a sweep")
 
-    read_pattern = load_codebook = select = arm_sequence = close = unused
+    load_codebook = select = arm_sequence = close = unused
 
 
 class Mirror:
@@ -102,11 +111,14 @@ def patterns(count=5):
 
 @given(
     st.sampled_from(["stepped", "pipelined"]),
+    st.booleans(),
     st.sets(st.integers(0, 40), max_size=6),
     st.sets(st.integers(0, 20), max_size=4),
 )
-def test_every_sounding_sees_its_own_pattern_whenever_the_board_restarts_or_the_receiver_clips(mode, resets, overloads):
-    board = Board(resets)
+def test_every_sounding_sees_its_own_pattern_whenever_the_board_restarts_or_the_receiver_clips(
+    mode, late, resets, overloads
+):
+    board = Board(resets, late)
     sounder = Sounder(Mirror(board, overloads), GRID, 2, max_retakes=10)
     block = sound_patterns(sounder, board, patterns(), mode=mode, max_retakes=10)
     assert_array_equal(seen(block), patterns())
@@ -116,13 +128,13 @@ def test_every_sounding_sees_its_own_pattern_whenever_the_board_restarts_or_the_
 def test_stepped_sends_each_pattern_whole():
     board = Board()
     sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(2), mode="stepped")
-    assert board.log == ["apply", "capture", "check"] * 2
+    assert board.log == ["apply", "capture", "check"] * 2 + ["read"]
 
 
 def test_pipelined_sends_the_next_pattern_ahead_of_the_capture():
     board = Board()
     sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(3), mode="pipelined")
-    assert " ".join(board.log) == "apply stage capture check commit stage capture check commit capture check"
+    assert " ".join(board.log) == "apply stage capture check commit stage capture check commit capture check read"
 
 
 def test_a_restart_during_the_capture_voids_it_and_is_counted():
@@ -130,6 +142,22 @@ def test_a_restart_during_the_capture_voids_it_and_is_counted():
     block = sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(3))
     assert_array_equal(block.retakes, [0, 1, 0])
     assert block.resets == 1
+    assert_array_equal(seen(block), patterns(3))
+
+
+@pytest.mark.parametrize("mode", ["stepped", "pipelined"])
+def test_a_restart_that_the_board_tells_only_later_voids_the_sounding_before(mode):
+    capture = {"stepped": 4, "pipelined": 6}[mode]  # the second one
+    board = Board(resets=[capture], late=True)
+    block = sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(3), mode=mode)
+    assert_array_equal(seen(block), patterns(3))
+    assert_array_equal(block.retakes, [0, 1, 0])
+
+
+def test_a_restart_during_the_last_capture_is_found_by_the_read_back():
+    board = Board(resets=[7], late=True)
+    block = sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(3))
+    assert board.log[7] == "capture"
     assert_array_equal(seen(block), patterns(3))
 
 
@@ -158,7 +186,7 @@ def test_a_block_depends_on_nothing_before_it():
     sounder = Sounder(Mirror(board), GRID, 2)
     sound_patterns(sounder, board, patterns(3), mode="pipelined")
     block = sound_patterns(sounder, board, patterns(4), mode="pipelined")
-    assert board.log[11] == "apply"
+    assert board.log[12] == "apply"
     assert board.log.count("stage") == 2 + 3
     assert_array_equal(seen(block), patterns(4))
 
