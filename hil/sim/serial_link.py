@@ -119,6 +119,10 @@ class BoardLine:
         self._adapter.clear()
         self._leaving = False
 
+    def trigger(self) -> None:
+        """A rising edge at the board's trigger input."""
+        self.suffer(lambda board, time_s: board.trigger(time_s))
+
     def suffer(self, mishap: Mishap) -> None:
         """Let something happen to the board, in its turn."""
         self._at(self._clock.now_s(), mishap)
