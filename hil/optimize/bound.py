@@ -11,26 +11,26 @@ eigenproblem is left. For states on a line x is real, M becomes Re(M), and the e
 All in double precision, whatever the optimizer used.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hil.arrays import Complex, Float
 from hil.optimize.discrete import collinear, enclosing_circle
 from hil.optimize.objective import TINY, Problem, as_complex, as_reals, power, unit
-from hil.optimize.quasi_newton import Ascent
+from hil.optimize.quasi_newton import Ascent, Evaluate
 
 MARGIN = 1 + 1e-10  # above the rounding error of the eigenvalue and of sums over N elements
-TOLERANCE = 2e-5  # relative gap between relaxed value and certificate at which the search stops
-CHECK_EVERY = 5
-MAX_STEPS = 200
+TOLERANCE = 5e-5  # relative gap between relaxed value and certificate at which the search stops
+FIRST_CHECK, CHECK_EVERY, MAX_STEPS = 10, 5, 100
+SINGLE_STEPS = 25  # of the search, in single precision; its last digits need double
 
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
     """Burer-Monteiro relaxation of one user's rate.
 
-    rows: complex[element + 1, tap], conjugated, the direct channel first, snr_scale folded in.
+    rows: complex[row, tap], the direct channel, then every element's, snr_scale folded in.
     real: the entries of x are +-1; else of unit modulus. reflection = centre + scale * x.
     """
 
@@ -50,72 +50,77 @@ class Relaxation:
             scale = radius * np.exp(1j * np.angle(problem.states[0] - centre))
         cascade = problem.cascade[user]
         rows = np.concatenate([(problem.direct[user] + centre * cascade.sum(axis=0))[None], scale * cascade])
-        return cls(np.sqrt(problem.snr_scale) * rows.conj(), problem.basis, real, centre, scale)
+        return cls(np.sqrt(problem.snr_scale) * rows, problem.basis, real, centre, scale)
 
-    def drive(self, code: Complex[np.ndarray, "tap rank"]) -> np.ndarray:
-        """conj(B) code[row, rank]: what each row is pulled towards."""
-        drive = self.rows @ code
-        return np.asarray(drive.real if self.real else drive)
+    def pulled(self, code: Complex[np.ndarray, "rank tap"]) -> np.ndarray:
+        """conj(B) code[rank, row]: where each row is pulled to."""
+        pull = (code.conj() @ self.rows.T).conj()
+        return np.asarray(pull.real if self.real else pull)
 
     def evaluate(
-        self, code: Complex[np.ndarray, "tap rank"]
-    ) -> tuple[float, Complex[np.ndarray, "tap rank"], Float[np.ndarray, "subcarrier"], np.ndarray]:
-        """Relaxed value in nats, its gradient dR/dcode*, the SNR y[subcarrier] and the pull Q C on the rows."""
-        drive = self.drive(code)
-        norm = np.sqrt(power(drive).sum(axis=1) + TINY)[:, None]
-        rows = drive / norm
-        response = self.basis @ (self.rows.conj().T @ rows)
-        snr = power(response).sum(axis=1)
-        pull = self.drive(self.basis.conj().T @ (response / (1 + snr)[:, None]))
-        slope = (pull - rows * (rows.conj() * pull).real.sum(axis=1)[:, None]) / norm
-        return float(np.log1p(snr).sum()), self.rows.conj().T @ slope, snr, pull
+        self, code: Complex[np.ndarray, "rank tap"]
+    ) -> tuple[float, Complex[np.ndarray, "rank tap"], Float[np.ndarray, "subcarrier"], Float[np.ndarray, "row"]]:
+        """Relaxed value in nats, its gradient dR/dcode*, and the multipliers for the certificate: SNR y and price d."""
+        drive = self.pulled(code)
+        norm = np.sqrt(power(drive).sum(axis=0) + TINY)
+        vectors = drive / norm
+        response = vectors @ self.rows @ self.basis.T
+        snr = power(response).sum(axis=0)
+        pull = self.pulled((response / (1 + snr)) @ self.basis.conj())
+        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=0)) / norm
+        return float(np.log1p(snr).sum()), slope @ self.rows, snr, np.sqrt(power(pull).sum(axis=0))
 
     def certificate(self, snr: Float[np.ndarray, "subcarrier"], price: Float[np.ndarray, "row"]) -> float:
-        """Upper bound in nats from any snr >= 0 and any price >= 0 of the rows (d in the head of this file)."""
+        """Upper bound in nats from any snr >= 0 and any price >= 0 of the rows (y and d in the head of this file)."""
+        snr, price = snr.astype(np.float64), price.astype(np.float64)
         weight = 1 / (1 + snr)
         price = np.maximum(price, 1e-12 * price.max() + TINY)
         values, vectors = np.linalg.eigh((self.basis.conj().T * weight) @ self.basis)
         root = vectors * np.sqrt(np.maximum(values, 0))
-        factor = (self.rows @ root) / np.sqrt(price)[:, None]
+        factor = self.rows.conj() @ root
         if self.real:
             factor = np.concatenate([factor.real, factor.imag], axis=1)
-        largest = float(np.linalg.eigvalsh(factor.conj().T @ factor)[-1])
+        largest = float(np.linalg.eigvalsh(factor.conj().T @ (factor / price[:, None]))[-1])
         return float((np.log1p(snr) - snr * weight).sum() + MARGIN * largest * price.sum())
 
     def bound(self, reflection: Complex[np.ndarray, "element"], rank: int, rng: np.random.Generator) -> float:
         """Certified bound in nats. reflection: a good configuration, from which the search starts."""
-        taps = self.rows.conj().T @ np.concatenate([[1], (reflection - self.centre) / self.scale])
-        response = self.basis @ taps
-        outer = self.basis.conj().T @ (response / (1 + power(response)))
-        best = self.certificate(power(response), np.sqrt(power(self.drive(outer[:, None]))[:, 0]))
-        if best <= (1 + TOLERANCE) * np.log1p(power(response)).sum():
+        own = np.concatenate([[1], (reflection - self.centre) / self.scale])
+        response = self.basis @ (own @ self.rows)
+        snr = power(response)
+        code = self.basis.conj().T @ (response / (1 + snr))
+        best = self.certificate(snr, np.abs(self.pulled(code[None])[0]))
+        if best <= (1 + TOLERANCE) * np.log1p(snr).sum():
             return best
-        noise = rng.standard_normal((len(outer), rank, 2)) @ [1, 1j]
-        code = 0.1 * np.linalg.norm(outer) / np.linalg.norm(noise) * noise
-        code[:, 0] += outer
-        return min(best, self.search(code))
+        noise = rng.standard_normal((rank, len(code), 2)) @ [1, 1j]
+        codes = 0.1 * np.linalg.norm(code) / np.linalg.norm(noise) * noise
+        codes[0] += code
+        return min(best, self.search(codes))
 
-    def search(self, code: Complex[np.ndarray, "tap rank"]) -> float:
+    def search(self, codes: Complex[np.ndarray, "rank tap"]) -> float:
         """Maximise the relaxation; the best certificate on the way."""
-        shape = code.shape
-
-        def as_code(reals: np.ndarray) -> Complex[np.ndarray, "tap rank"]:
-            return np.asarray(as_complex(reals).reshape(shape))
-
-        def evaluate(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, gradient, _, _ = self.evaluate(as_code(reals))
-            return np.array([[value]]), 2 * as_reals(gradient.reshape(1, 1, -1), np)
-
-        state = Ascent.dense(unit(as_reals(code.reshape(1, 1, -1), np)), evaluate, 0.1, np)
+        single = replace(self, rows=self.rows.astype(np.complex64), basis=self.basis.astype(np.complex64))
+        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), single.evaluator(codes.shape), 0.1, np)
         best = np.inf
         while state.steps < MAX_STEPS:
-            for _ in range(CHECK_EVERY):
-                state = state.advance(evaluate, unit, 0.7)
-            value, _, snr, pull = self.evaluate(as_code(state.point))
-            best = min(best, self.certificate(snr, np.sqrt(power(pull).sum(axis=1))))
+            relaxation = single if state.steps < SINGLE_STEPS else self
+            for _ in range(CHECK_EVERY if state.steps else FIRST_CHECK):
+                state = state.advance(relaxation.evaluator(codes.shape), unit, 0.7)
+            value, _, snr, price = relaxation.evaluate(as_complex(state.point).reshape(codes.shape))
+            best = min(best, self.certificate(snr, price))
             if best <= (1 + TOLERANCE) * value:
                 break
         return best
+
+    def evaluator(self, shape: tuple[int, ...]) -> Evaluate:
+        """Value and gradient for the ascent: codes of a shape as one vector of real numbers."""
+
+        def evaluate(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            codes = as_complex(reals).reshape(shape).astype(self.rows.dtype)
+            value, gradient, _, _ = self.evaluate(codes)
+            return np.array([[value]]), 2 * as_reals(gradient.reshape(1, 1, -1), np)
+
+        return evaluate
 
 
 def certified_bound(

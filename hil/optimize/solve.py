@@ -238,7 +238,7 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
     return np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus))
 
 
-TAP_SEARCH = (TapPool(), TapSearch(keep=4, steps=3), TapSearch(keep=1, steps=30))
+TAP_SEARCH = (TapPool(), TapSearch(keep=4, steps=3), TapSearch(keep=1, steps=12))
 
 
 def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
@@ -247,7 +247,7 @@ def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
     network = PaperPrior(options.starts, options.epochs or 300, reading, options.device)
-    polish = Stage("polish", (TapSearch(keep=2, steps=30),))
+    polish = Stage("polish", (TapSearch(keep=1, steps=12),))
     return (Stage("network", (network,)), polish)[: 1 + options.polish]
 
 
@@ -255,7 +255,7 @@ def _tap_prior(options: Options) -> tuple[Stage, ...]:
     network = TapCodePrior(options.starts, options.epochs or 20)
     if options.device != "cpu":
         network = replace(network, device=options.device)
-    polish = Stage("polish", (TapSearch(keep=2, steps=30),))
+    polish = Stage("polish", (TapSearch(keep=1, steps=12),))
     return (Stage("network", (network,)), polish)[: 1 + options.polish]
 
 
