@@ -17,10 +17,10 @@ import numpy as np
 from hil.arrays import Complex, Float
 from hil.channel import Scene, direct_response, surface_response
 from hil.interfaces import Geometry, StateSet
+from hil.sim.chebyshev import chebyshev_nodes, interpolation_weights, num_nodes
 from hil.units import SPEED_OF_LIGHT_M_S, amplitude_from_db
 
 LEAKAGE_PATH_M = 0.5  # between antennas side by side
-TOLERANCE = 1e-8  # of the interpolation, relative to each path
 BLOCK = 8192  # lines whose interpolation weights are made and kept together
 
 
@@ -112,6 +112,10 @@ class LineChannel:
         self._base = (static + first_state).astype(np.complex64)
         self._contrast = (reflection[:, 1:] - reflection[:, :1]).T.astype(np.complex64)
 
+    def during(self, pattern: bytes, _start_s: float, _end_s: float) -> Complex[np.ndarray, "moment line"]:
+        """complex64[1, line]: nothing moves."""
+        return self.response(pattern)[None]
+
     def response(self, pattern: bytes) -> Complex[np.ndarray, "line"]:
         """complex64[line] of a settled pattern, given as the bytes of its states."""
         by_state = _complex(self._interpolate(self._band.sums(pattern)))
@@ -131,33 +135,3 @@ def _complex(parts: Float[np.ndarray, "part line"]) -> Complex[np.ndarray, "stat
     values = np.empty((parts.shape[0] // 2, parts.shape[1]), dtype=np.complex64)
     values.real, values.imag = parts[0::2], parts[1::2]
     return values
-
-
-def chebyshev_nodes(count: int) -> Float[np.ndarray, "node"]:
-    """Of the first kind, on -1..1."""
-    return np.asarray(np.cos(np.pi * (np.arange(count) + 0.5) / count))
-
-
-def interpolation_weights(
-    nodes: Float[np.ndarray, "node"], place: Float[np.ndarray, "f"]
-) -> Float[np.ndarray, "node f"]:
-    """Values at Chebyshev nodes times this are values at `place` (Berrut and Trefethen, Barycentric Lagrange, 2004)."""
-    angle = np.pi * (np.arange(nodes.size) + 0.5) / nodes.size
-    weight = (-1.0) ** np.arange(nodes.size) * np.sin(angle)
-    distance = place - nodes[:, None]
-    on_node = distance == 0
-    terms = np.where(on_node.any(axis=0), on_node, weight[:, None] / np.where(on_node, 1.0, distance))
-    return np.asarray(terms / terms.sum(axis=0))
-
-
-@lru_cache(maxsize=32)
-def num_nodes(argument: float) -> int:
-    """Fewest nodes, in steps of four, that hold exp(1j a x) on -1..1 to `TOLERANCE` for every |a| <= `argument`."""
-    place = np.linspace(-1, 1, 257)
-    count = 4 * math.ceil((argument + 1) / 4)
-    while True:
-        nodes = chebyshev_nodes(count)
-        error = np.exp(1j * argument * nodes) @ interpolation_weights(nodes, place) - np.exp(1j * argument * place)
-        if np.abs(error).max() <= TOLERANCE:
-            return count
-        count += 4

@@ -1,7 +1,9 @@
 """The surface in time: which patterns a capture meets, and with what share while the elements settle."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -36,26 +38,32 @@ def remainder(progress: Float[np.ndarray, "sample"]) -> Complex[np.ndarray, "sam
 
 
 def pieces(
-    history: Sequence[tuple[float, float, bytes]], settle_s: float, window: Window, first: int, last: int
+    history: Sequence[tuple[float, float, bytes]],
+    settle_s: float,
+    window: Window,
+    first: int,
+    last: int,
+    longest_s: float = math.inf,
 ) -> Iterator[Piece]:
-    """Cut samples first..last where a pattern starts to change or has settled.
+    """Cut samples first..last where a pattern starts to change or has settled, and into pieces of `longest_s` at most.
 
     history: the patterns from `settle_s` before the window on; the first of them has settled when the window starts.
     """
     changes = [(window.index(from_s), window.index(from_s + settle_s)) for from_s, _, _ in history]
     inner = {edge for change in changes for edge in change if first < edge < last}
-    edges = sorted({first, *inner, last})
+    longest = max(1, int(min(longest_s * window.rate_hz, window.num_samples)))
+    edges = sorted({first, *inner, *range(first, last, longest), last})
     for start, stop in pairwise(edges):
         started = [
             (pattern, from_s, settled <= start)
             for (from_s, _, pattern), (begun, settled) in zip(history, changes, strict=True)
             if begun <= start
         ]
-        yield Piece(start, stop, tuple(_shares(started, settle_s, window.times_s(start, stop))))
+        yield Piece(start, stop, tuple(_shares(started, settle_s, partial(window.times_s, start, stop))))
 
 
 def _shares(
-    started: list[tuple[bytes, float, bool]], settle_s: float, time_s: Float[np.ndarray, "sample"]
+    started: list[tuple[bytes, float, bool]], settle_s: float, times_s: Callable[[], Float[np.ndarray, "sample"]]
 ) -> Iterator[tuple[bytes, Share]]:
     """From the newest pattern back to the last settled one: each takes its part of what the newer ones left."""
     left: Share = 1.0
@@ -63,6 +71,6 @@ def _shares(
         if settled:
             yield pattern, left
             return
-        remaining = left * remainder((time_s - from_s) / settle_s)
+        remaining = left * remainder((times_s() - from_s) / settle_s)
         yield pattern, left - remaining
         left = remaining

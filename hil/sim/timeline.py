@@ -3,11 +3,13 @@
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from hil.arrays import Float
+from hil.sim.crystal import EXACT, Crystal
 
 T = TypeVar("T")
 
@@ -47,22 +49,28 @@ class Timeline(Generic[T]):
 
 @dataclass(frozen=True)
 class Window:
-    """What a receiver takes in: sample n is taken at start_s + n / sample_rate_hz, around lo_hz."""
+    """What a receiver takes in: sample n is taken n / sample_rate_hz after start_s by its crystal, around lo_hz."""
 
     start_s: float
     num_samples: int
     sample_rate_hz: float
     lo_hz: float
+    crystal: Crystal = EXACT
+
+    @cached_property
+    def rate_hz(self) -> float:
+        """Samples per second of the world's time."""
+        return self.sample_rate_hz * self.crystal.rate(self.start_s)
 
     @property
     def end_s(self) -> float:
         return self.time_s(self.num_samples)
 
     def time_s(self, index: int) -> float:
-        return self.start_s + index / self.sample_rate_hz
+        return self.start_s + index / self.rate_hz
 
     def times_s(self, first: int, last: int) -> Float[np.ndarray, "sample"]:
-        return self.start_s + np.arange(first, last) / self.sample_rate_hz
+        return self.start_s + np.arange(first, last) / self.rate_hz
 
     def meets(self, from_s: float, until_s: float) -> bool:
         """Whether [from_s, until_s) has a part in it."""
@@ -70,5 +78,5 @@ class Window:
 
     def index(self, time_s: float) -> int:
         """The first sample at or after `time_s` (a thousandth of a sample is rounding), within 0..num_samples."""
-        place = (time_s - self.start_s) * self.sample_rate_hz - 1e-3
+        place = (time_s - self.start_s) * self.rate_hz - 1e-3
         return math.ceil(min(max(place, 0.0), self.num_samples))

@@ -5,27 +5,32 @@ world works on samples and knows no waveform, no estimator, no protocol.
 
 Simplifications: the surface acts on a wave at the moment at which it is received (the way from the surface to the
 receiver is shorter than a sample), a cyclic frame is in its steady state from its first sample on, the receiver's
-filter is a rectangle as wide as the sample rate.
+filter is a rectangle as wide as the sample rate, the channel is the one at nominal frequencies (a crystal is off by
+millionths), interferers do not reach the surface.
 """
 
 import math
 import threading
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Pattern
+from hil.arrays import Complex, Pattern
 from hil.channel import Scene, build_scene
 from hil.config import SceneConfig, TestbedConfig, UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import EventClock, VirtualClock
+from hil.sim.crystal import EXACT, Crystal
+from hil.sim.interferers import Interferer
+from hil.sim.motion import DirectEcho, MovingChannel, Walkers
 from hil.sim.noise import random_at, white_noise
 from hil.sim.propagation import Band, LineChannel, Propagation
 from hil.sim.switching import Piece, pieces
 from hil.sim.timeline import Timeline, Window
-from hil.sim.waveform import Emission, Lines, Places, Transmission, offsets_hz, synthesize, synthesize_period
+from hil.sim.truth import WorldTruth
+from hil.sim.waveform import Emission, Places, Transmission, offsets_hz
 from hil.units import amplitude_from_db, noise_power_dbm, power_from_db
 
 __all__ = ["Transmission", "World", "WorldTruth"]
@@ -59,22 +64,29 @@ class World:
         self.clock: EventClock = clock or VirtualClock()
         self.settle_s = settle_s
         self.seed = simulation.seed
-        self._propagation = Propagation(
-            scene or _scene(testbed, simulation.scene, geometry, user or testbed.users[0]),
-            geometry,
-            states,
-            antenna_gain_dbi=power.tx_antenna_gain_dbi,
-            leakage_db=simulation.leakage_db,
-        )
+        scene = scene or _scene(testbed, simulation.scene, geometry, user or testbed.users[0])
+        propagate = partial(Propagation, geometry=geometry, states=states, antenna_gain_dbi=power.tx_antenna_gain_dbi)
+        self._propagation = propagate(scene, leakage_db=simulation.leakage_db)
+        motion = simulation.room_motion
+        self._walkers = Walkers(motion, scene, self.seed) if motion else None
+        self._echoes = tuple(propagate(echo) for echo in self._walkers.scenes) if self._walkers else ()
+        self._straight_s = self._walkers.straight_s if self._walkers else math.inf
+        last_s = (path.last_arrival_s for path in (self._propagation, *self._echoes))
+        self._last_arrival_s = max(last_s)
+        self._interferers = [
+            Interferer(config, self.seed, index) for index, config in enumerate(simulation.interferers)
+        ]
         self._gain = amplitude_from_db(power.tx_chain_gain_db + power.rx_chain_gain_db)
-        self._rx_chain_gain_db = power.rx_chain_gain_db
+        self._rx_gain, self._rx_chain_gain_db = amplitude_from_db(power.rx_chain_gain_db), power.rx_chain_gain_db
         self._noise_figure_db = power.noise_figure_db
         self._surface = Timeline(bytes(geometry.num_elements), KEPT_PATTERNS)
         self._air: Timeline[Transmission | None] = Timeline(None, KEPT_TRANSMISSIONS)
         self._lock = threading.RLock()
-        self._band = lru_cache(maxsize=4)(self._make_band)
+        self._band = lru_cache(maxsize=4 * (1 + len(self._echoes)))(Band)
         self._channel = lru_cache(maxsize=8)(self._make_channel)
-        self.truth = WorldTruth(self._propagation, testbed.radio.lo_hz, ofdm.num_subcarriers, ofdm.bandwidth_hz)
+        subcarrier = np.arange(ofdm.num_subcarriers) - ofdm.num_subcarriers // 2
+        rf_hz = testbed.radio.lo_hz + subcarrier * ofdm.bandwidth_hz / ofdm.num_subcarriers
+        self.truth = WorldTruth(self._propagation, rf_hz, self._walkers, self._echoes)
 
     def set_pattern(self, states: Pattern, time_s: float) -> None:
         """Let the elements change to `states` at `time_s`; patterns planned for later are void.
@@ -99,21 +111,23 @@ class World:
             self._air.put(time_s, transmission)
 
     def receive(
-        self, start_s: float, num_samples: int, *, sample_rate_hz: float, lo_hz: float
+        self, start_s: float, num_samples: int, *, sample_rate_hz: float, lo_hz: float, crystal: Crystal = EXACT
     ) -> Complex[np.ndarray, "sample"]:
         """complex64[sample] in sqrt(mW) at the RX connector, thermal noise included.
 
-        Sample n is taken at start_s + n / sample_rate_hz. A past start hears what was on the air and on the surface
-        then; the end must not lie after `clock.now_s()`, what will be scheduled is not known yet. Receptions that
-        overlap in time share the signal, each with noise of its own.
+        Sample n is taken n / sample_rate_hz after start_s, by the receiver's crystal. A past start hears what was on
+        the air and on the surface then; the end must not lie after `clock.now_s()`, what will be scheduled is not
+        known yet. Receptions that overlap in time share the signal, each with noise of its own.
         """
-        window = Window(start_s, num_samples, sample_rate_hz, lo_hz)
+        window = Window(start_s, num_samples, sample_rate_hz, lo_hz, crystal)
         samples = self._thermal_noise(window)
+        for interferer in self._interferers:
+            interferer.add_to(samples, window, self._rx_gain)
         with self._lock:
             history = self._surface.during(start_s - self.settle_s, window.end_s)
             for emission in self._heard(window):
                 first, last = window.index(emission.from_s), window.index(emission.until_s)
-                for piece in pieces(history, self.settle_s, window, first, last):
+                for piece in pieces(history, self.settle_s, window, first, last, self._straight_s):
                     samples[piece.first : piece.last] += self._signal(emission, piece, window)
         return samples
 
@@ -126,26 +140,30 @@ class World:
         """All that arrives during the window within the receiver's band."""
         for from_s, until_s, sent in self._air.during():
             if sent and abs(sent.lo_hz - window.lo_hz) < (sent.sample_rate_hz + window.sample_rate_hz) / 2:
-                yield from sent.emissions(from_s, until_s, window, self._propagation.last_arrival_s)
+                yield from sent.emissions(from_s, until_s, window, self._last_arrival_s)
 
     def _signal(self, emission: Emission, piece: Piece, window: Window) -> Complex[np.ndarray, "sample"]:
         """At the receiver's connector, without noise."""
-        lines, shift_hz = emission.lines, emission.lo_hz - window.lo_hz
-        channel = self._channel(emission.lo_hz, lines.sample_rate_hz, lines.places)
-        start_s = window.time_s(piece.first)
-        in_band = np.abs(lines.offset_hz + shift_hz) <= window.sample_rate_hz / 2
-        turned = self._gain * np.exp(2j * np.pi * math.fmod(shift_hz * start_s, 1.0))
-        amplitude = (turned * in_band * lines.at(start_s)).astype(np.complex64)
+        start_s, end_s = window.time_s(piece.first), window.time_s(piece.last)
+        tuned = emission.tuned(window, start_s, self._gain)
+        channel = self._channel(emission.lo_hz, emission.lines.sample_rate_hz, emission.lines.places)
         signal = np.zeros(piece.last - piece.first, dtype=np.complex64)
         for pattern, share in piece.shares:
-            signal += share * _samples(lines, amplitude * channel.response(pattern), shift_hz, signal.size, window)
+            signal += share * tuned.samples(channel.during(pattern, start_s, end_s), signal.size)
         return signal
 
-    def _make_band(self, lo_hz: float, width_hz: float) -> Band:
-        return Band(self._propagation, lo_hz, width_hz)
+    def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> LineChannel | MovingChannel:
+        rf_hz = lo_hz + offsets_hz(places, sample_rate_hz)
 
-    def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> LineChannel:
-        return LineChannel(self._band(lo_hz, sample_rate_hz), lo_hz + offsets_hz(places, sample_rate_hz))
+        def on_lines(propagation: Propagation) -> LineChannel:
+            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz), rf_hz)
+
+        still = on_lines(self._propagation)
+        if self._walkers is None:
+            return still
+        if self._walkers.at_surface:
+            return MovingChannel(still, self._walkers, [on_lines(echo) for echo in self._echoes])
+        return MovingChannel(still, self._walkers, [DirectEcho(echo, rf_hz) for echo in self._echoes])
 
 
 def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig) -> Scene:
@@ -159,41 +177,3 @@ def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user:
         user=user,
         element_gain_dbi=testbed.surface.element_gain_dbi,
     )
-
-
-def _samples(
-    lines: Lines, amplitude: Complex[np.ndarray, "line"], shift_hz: float, num_samples: int, window: Window
-) -> Complex[np.ndarray, "sample"]:
-    """Samples that a receiver takes of lines with these amplitudes, tuned `shift_hz` below their LO."""
-    rate_hz = window.sample_rate_hz
-    if not isinstance(lines.places, int) or lines.sample_rate_hz != rate_hz:
-        return synthesize(lines.offset_hz + shift_hz, amplitude, num_samples, rate_hz)
-    samples = synthesize_period(amplitude, num_samples)
-    if shift_hz:
-        samples = samples * synthesize(np.array([shift_hz]), np.ones(1, dtype=complex), num_samples, rate_hz)
-    return samples
-
-
-class WorldTruth:
-    """What only a simulation knows, for reports and tests: the channel without noise, exact on each subcarrier."""
-
-    def __init__(self, propagation: Propagation, lo_hz: float, num_subcarriers: int, bandwidth_hz: float) -> None:
-        self._propagation = propagation
-        self._rf_hz = lo_hz + (np.arange(num_subcarriers) - num_subcarriers // 2) * bandwidth_hz / num_subcarriers
-        self._reflection = propagation.states.reflection(self._rf_hz)
-
-    def response(self, pattern: Pattern) -> Complex[np.ndarray, "subcarrier"]:
-        """complex[subcarrier] of a settled pattern, antenna port to antenna port, leakage and direct paths included."""
-        states = np.arange(self._reflection.shape[1])
-        members = (np.asarray(pattern) == states[:, None]).astype(float)
-        by_state = (members @ self._cascade).view(complex)
-        return np.asarray(self.no_surface() + (self._reflection.T * by_state).sum(axis=0))
-
-    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]:
-        """complex[subcarrier] as if the surface were not there."""
-        return self._propagation.static(self._rf_hz)
-
-    @cached_property
-    def _cascade(self) -> Float[np.ndarray, "element part"]:
-        """Real and imaginary parts by turns, so that sums over elements are real products."""
-        return self._propagation.cascade(self._rf_hz).view(float)

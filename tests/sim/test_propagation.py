@@ -6,7 +6,7 @@ import pytest
 from hil.channel import Scene, build_scene, direct_response, surface_response
 from hil.config import SceneConfig, UserConfig
 from hil.interfaces import Geometry, StateSet
-from hil.sim.propagation import Band, LineChannel, Propagation, chebyshev_nodes, interpolation_weights, num_nodes
+from hil.sim.propagation import Band, LineChannel, Propagation
 
 CARRIER_HZ = 4e9
 RATE_HZ = 12.8e6
@@ -56,21 +56,6 @@ def test_the_reflection_of_each_state_follows_its_table_over_frequency(scene):
     over_surface = surface_response(scene, GEOMETRY, rf_hz - CARRIER_HZ).sum(axis=0)
     expected = direct_response(scene, rf_hz - CARRIER_HZ) + reflection * over_surface
     assert np.allclose(response, expected, rtol=1e-4, atol=0)
-
-
-@pytest.mark.parametrize("argument", [0.0, 0.3, 5.0, 33.0, 150.0])
-def test_the_nodes_hold_every_delay_of_the_window(argument):
-    count = num_nodes(argument)
-    nodes, place = chebyshev_nodes(count), np.random.default_rng(0).uniform(-1, 1, 500)
-    weights = interpolation_weights(nodes, place)
-    for delay in argument * np.linspace(-1, 1, 11):
-        assert abs(np.exp(1j * delay * nodes) @ weights - np.exp(1j * delay * place)).max() < 1e-7
-    assert count < argument + 6 * argument ** (1 / 3) + 14
-
-
-def test_interpolation_on_a_node_is_the_value_at_the_node():
-    nodes = chebyshev_nodes(8)
-    assert np.array_equal(interpolation_weights(nodes, nodes[[5, 0]]), np.eye(8)[:, [5, 0]])
 
 
 def test_leakage_is_a_flat_coupling_of_its_level_next_to_the_scene(scene):

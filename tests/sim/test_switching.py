@@ -75,3 +75,15 @@ def test_the_way_from_one_to_minus_one_never_reflects_more_than_a_mirror():
 @pytest.mark.parametrize("outside", [-1.0, 2.0])
 def test_before_and_after_the_change_nothing_moves(outside):
     assert remainder(np.array([outside]))[0] == (1 if outside < 0 else 0)
+
+
+@given(st.floats(0.5e-6, 300e-6), st.floats(0, 190e-6))
+def test_no_piece_lasts_longer_than_it_may_and_the_shares_stay_what_they_are(longest_s, change_s):
+    timeline = Timeline(b"old", 100)
+    timeline.put(change_s, b"new")
+    window = Window(0.0, NUM_SAMPLES, RATE_HZ, 4e9)
+    history = timeline.during(-SETTLE_S, window.end_s)
+    fine = list(pieces(history, SETTLE_S, window, 0, NUM_SAMPLES, longest_s))
+    assert max(piece.last - piece.first for piece in fine) <= max(1, longest_s * RATE_HZ)
+    shares = [dict(piece.shares).get(b"new", 0) * np.ones(piece.last - piece.first) for piece in fine]
+    assert np.allclose(np.concatenate(shares), shares_by_pattern([(change_s, b"new")]).get(b"new", 0))

@@ -52,7 +52,8 @@ def test_noise_differs_from_time_to_time(make_world):
     assert likeness < 0.05
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])  # the fixture only makes
+# the fixture only makes worlds
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_past_is_heard_as_it_was_however_late_it_is_asked_for(make_world, data):
     world = make_world()

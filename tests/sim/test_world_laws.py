@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hil.channel import Scene
+from hil.sim.crystal import Crystal
 from hil.sim.world import Transmission
 
 CARRIER_HZ = 4e9
@@ -279,3 +280,54 @@ def test_a_receiver_at_another_sample_rate_hears_the_same_wave(make_world, one_p
     arrived = spectrum * np.exp(-2j * np.pi * rf_hz * 0.3e-6) / np.sqrt(80)
     expected = np.exp(2j * np.pi * np.outer(times_s(rate_hz=rate_hz), rf_hz - CARRIER_HZ)) @ arrived
     assert relative_error(listen(world, rate_hz=rate_hz), expected) < 1e-4
+
+
+FAST, SLOW = Crystal(offset_ppm=12.0, warm_up_ppm=-7.0, time_constant_s=30.0), Crystal(offset_ppm=-9.0)
+
+
+def test_a_radio_whose_two_halves_share_a_crystal_does_not_notice_that_it_is_off(make_world, one_path):
+    """In the crystal's own time; the channel's phase aside, which is constant."""
+    world = make_world(one_path(1.0, 0.0))
+    sent = frame(random_spectrum(80), start_s=5.0)
+    for tone in ((), ((1.234e6, STRONG),)):
+        world.radiate(replace(sent, tones=tone), 0.0)
+        expected = listen(world, 5.0 + 3.217)
+        world.radiate(replace(sent, tones=tone, crystal=FAST), 0.0)
+        start_s = FAST.when_s(5.0, 3.217)
+        heard = world.receive(start_s, 800, sample_rate_hz=RATE_HZ, lo_hz=CARRIER_HZ, crystal=FAST) / STRONG
+        assert relative_error(heard, expected) < 1e-4
+
+
+def test_two_crystals_shift_the_carrier_and_stretch_the_time(make_world, one_path):
+    """By the definition: each wave is one exponential of its sender's time, taken down by one of the receiver's."""
+    world = make_world(one_path(1.0, 0.0))
+    spectrum, origin_s, start_s, num_samples = random_spectrum(80), 5.0, 8.0, 20_000
+    world.radiate(replace(frame(spectrum, start_s=origin_s), crystal=FAST), 0.0)
+    heard = world.receive(start_s, num_samples, sample_rate_hz=RATE_HZ, lo_hz=CARRIER_HZ, crystal=SLOW) / STRONG
+    time_s = start_s + np.arange(num_samples) / (RATE_HZ * SLOW.rate(start_s))
+    by_sender = time_s - origin_s + np.array([FAST.ahead_s(t) for t in time_s]) - FAST.ahead_s(origin_s)
+    wave = np.exp(2j * np.pi * np.outer(by_sender, np.fft.fftfreq(80, 1 / RATE_HZ))) @ spectrum / np.sqrt(80)
+    ahead_s = np.array([FAST.ahead_s(t) - SLOW.ahead_s(t) for t in time_s])
+    in_band = np.exp(2j * np.pi * np.fmod(CARRIER_HZ * ahead_s, 1.0))
+    assert abs(np.angle(in_band[1] / in_band[0])) * RATE_HZ / (2 * np.pi) > 50e3  # a CFO indeed
+    assert relative_error(heard, wave * in_band) < 0.02
+
+
+def test_the_phase_of_two_crystals_goes_on_from_capture_to_capture_while_one_warms_up(make_world, one_path):
+    world = make_world(one_path(1.0, 0.0))
+    world.radiate(replace(tones((0.0, 1.0)), crystal=FAST), 0.0)
+    starts_s = np.arange(10.0, 100.0, 7.3)
+    phasors = [
+        world.receive(t, 1, sample_rate_hz=RATE_HZ, lo_hz=CARRIER_HZ, crystal=SLOW)[0] / STRONG for t in starts_s
+    ]
+    expected = [np.exp(2j * np.pi * np.fmod(CARRIER_HZ * (FAST.ahead_s(t) - SLOW.ahead_s(t)), 1.0)) for t in starts_s]
+    assert np.allclose(phasors, expected, atol=1e-4)
+
+
+def test_a_burst_by_a_fast_crystal_is_over_earlier(make_world, one_path):
+    fast = Crystal(offset_ppm=200.0)
+    world = make_world(one_path(1.0, 0.0))
+    burst = replace(frame(np.r_[50_000.0, np.zeros(49_999)], start_s=1.0e-3, cyclic=False), crystal=fast)
+    world.radiate(burst, 0.0)
+    heard = abs(listen(world, num_samples=50_100))
+    assert np.flatnonzero(heard > 0.5 * heard[25_000])[-1] == pytest.approx(50_000 * (1 - 200e-6), abs=2)
