@@ -22,6 +22,7 @@ CHUNK = 256  # soundings scored at once: bounds the memory
 CANDIDATES = 16  # advances that are tried together with as many of the complement
 MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, below it a sounding is ambiguous
 MAX_TURNS = 20
+LEARNING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, while learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
 
 
@@ -71,8 +72,8 @@ class DelayModel:
         return np.asarray(score)
 
     def pair_log_likelihood(
-        self, taps: Complex[np.ndarray, "*batch tap"], complements: Complex[np.ndarray, "*batch tap"]
-    ) -> Float[np.ndarray, "*batch"]:
+        self, taps: Complex[np.ndarray, "*#batch tap"], complements: Complex[np.ndarray, "*#batch tap"]
+    ) -> Float[np.ndarray, "..."]:
         """Of both soundings of a pair together, up to a constant; broadcasts.
 
         With x = direct + surface and y = direct - surface, x + y holds no surface and x - y no direct channel.
@@ -165,15 +166,18 @@ def _learn(
     fft_size: int,
     num_taps: int,
 ) -> DelayModel:
-    samples, profile = _align_profiles(delay_profile(responses, fft_size), noise_var * responses.shape[1])
+    """The model of a subset. It is learnt as if it were noisier: without noise, any alignment is certain of itself."""
+    power = float(_energy(responses).mean()) / responses.shape[1]
+    learning, knowing = (max(noise_var, power / snr) for snr in LEARNING_SNR)
+    samples, profile = _align_profiles(delay_profile(responses, fft_size), learning * responses.shape[1])
     length = round(num_taps * fft_size / responses.shape[1])
     samples = (samples + place_window(profile, length)) % fft_size
     for _ in range(MAX_TURNS):
-        model = DelayModel.fit(basis, advance(responses, samples, fft_size), noise_var)
+        model = DelayModel.fit(basis, advance(responses, samples, fft_size), learning)
         before, samples = samples, model.log_likelihood(responses, fft_size).argmax(axis=1)
         if np.array_equal(before, samples):
             break
-    return model
+    return DelayModel.fit(basis, advance(responses, samples, fft_size), knowing)
 
 
 def _align_profiles(

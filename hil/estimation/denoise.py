@@ -16,9 +16,10 @@ from hil.estimation.least_squares import CascadedEstimate
 
 CLEAR_WIN = 0.9  # risk of the subspace filter, relative to the delay filter's, below which it is used
 PROBE = 1e-3  # step of the probe that finds the divergence, in standard deviations of the noise
-TURNS = 3
+TURNS, FILL_TURNS = 3, 10
 
 Tensor = Complex[np.ndarray, "row col tap"]
+Core = Complex[np.ndarray, "row_mode col_mode tap_mode"]
 Filter = Callable[[Tensor], Tensor]
 
 
@@ -40,9 +41,11 @@ def _untie(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate
     """
     spread = np.sqrt(np.median(estimate.cascade_var, axis=0))
     noisy = (estimate.cascade / spread).reshape(rows, cols, -1)
-    guessed = np.unique(np.linspace(0, rows * cols - 1, min(1 + rows * cols // 8, 33)).astype(int))
-    filled = _fill_in(noisy, guessed).reshape(estimate.cascade.shape)
-    missed = np.mean(np.abs((filled - noisy.reshape(filled.shape))[guessed[1:]]) ** 2) if guessed.size > 1 else np.inf
+    others = 1 + np.random.default_rng(0).permutation(rows * cols - 1)[: min(rows * cols // 8, 32)]
+    if not others.size:
+        return estimate
+    filled = _fill_in(noisy, np.append(0, others)).reshape(estimate.cascade.shape)
+    missed = float(np.mean(np.abs((filled - noisy.reshape(filled.shape))[others]) ** 2))
     pilots_var = float(np.mean(estimate.cascade_var[0] / spread**2))
     trust = pilots_var / (pilots_var + missed)
     change = (trust * (filled[0] * spread - estimate.cascade[0])).astype(estimate.cascade.dtype)
@@ -59,11 +62,19 @@ def _untie(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate
 
 
 def _fill_in(noisy: Tensor, missing: Int[np.ndarray, "element"]) -> Tensor:
-    """A copy in which the missing elements are what the filter makes of the others, in a few turns from the mean."""
+    """A copy in which the missing elements are what the filter makes of the others.
+
+    Guesses are noise of their own, larger than the noise: it is counted in full at first and halved in each turn, so
+    that the strongest waves are filled in first.
+    """
     known = noisy.reshape(-1, noisy.shape[2]).copy()
-    known[missing] = np.delete(known, missing, axis=0).mean(axis=0)
-    for _ in range(TURNS):
-        known[missing] = _filter_subspaces(known.reshape(noisy.shape)).reshape(known.shape)[missing]
+    rest = np.delete(known, missing, axis=0)
+    known[missing] = rest.mean(axis=0)
+    guess = float(np.mean(np.abs(rest) ** 2)) / 8
+    for turn in range(FILL_TURNS):
+        level = np.sqrt(1 + guess / 2**turn)
+        filtered = level * _filter_subspaces(known.reshape(noisy.shape) / level)
+        known[missing] = filtered.reshape(known.shape)[missing]
     return known.reshape(noisy.shape)
 
 
@@ -130,17 +141,17 @@ def _leading(unfolded: Complex[np.ndarray, "size rest"], rank: int) -> Complex[n
     return np.asarray(vectors[:, : -rank - 1 : -1])
 
 
-def _unfold(tensor: Tensor, mode: int) -> Complex[np.ndarray, "size rest"]:
+def _unfold(tensor: Core, mode: int) -> Complex[np.ndarray, "size rest"]:
     return np.moveaxis(tensor, mode, 0).reshape(tensor.shape[mode], -1)
 
 
-def _core(tensor: Tensor, bases: list[np.ndarray]) -> Tensor:
+def _core(tensor: Tensor, bases: list[np.ndarray]) -> Core:
     """Coordinates of a tensor in a basis of each axis."""
     rows, cols, taps = (base.conj() for base in bases)
     return np.asarray(np.einsum("rct,ra,cb,td->abd", tensor, rows, cols, taps, optimize=True))
 
 
-def _expand(core: Tensor, bases: list[np.ndarray]) -> Tensor:
+def _expand(core: Core, bases: list[np.ndarray]) -> Tensor:
     return np.asarray(np.einsum("abd,ra,cb,td->rct", core, *bases, optimize=True))
 
 

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from hil.errors import MeasurementError
+from hil.estimation.align import align_sweep
+
+L, NUM_TAPS = 128, 12
+
+
+def align(channel, plan, block, *, pairs=True):
+    return align_sweep(
+        block.response,
+        block.noise_var,
+        used=channel.grid.used,
+        fft_size=L,
+        num_taps=NUM_TAPS,
+        partner=plan.partner if pairs else None,
+    )
+
+
+def wrong(alignment, starts):
+    """Soundings whose start, undone, is not that of most."""
+    left = (alignment.samples + starts) % L
+    return left != np.bincount(left).argmax()
+
+
+@pytest.mark.parametrize("kind", ["few", "rough"])
+@pytest.mark.parametrize("scheme", ["pairs", "hadamard", "hadamard_plus_one"])
+@pytest.mark.parametrize("direct_db", [-10.0, 0.0, 30.0])
+def test_every_start_is_found_whatever_the_direct_path(make_channel, sweep, kind, scheme, direct_db):
+    channel = make_channel(12, 12, direct_db, kind)
+    plan, block, starts = sweep(channel, scheme, snr_db=8.0)
+    alignment = align(channel, plan, block)
+    assert not np.any(wrong(alignment, starts) & ~alignment.ambiguous)
+    assert alignment.ambiguous.mean() <= 0.01
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_wrong_is_marked_when_noise_hides_the_start(make_channel, sweep, seed):
+    """One delay, surface alone, 0 dB: soundings in which the surface fades cannot be placed, and say so."""
+    channel = make_channel(12, 12, -20.0, "flat", seed)
+    plan, block, starts = sweep(channel, "hadamard", snr_db=0.0, seed=seed)
+    alignment = align(channel, plan, block)
+    lost = wrong(alignment, starts)
+    assert alignment.ambiguous.any()
+    assert not np.any(lost & ~alignment.ambiguous)
+
+
+def test_complements_help_each_other(make_channel, sweep):
+    together = alone = 0
+    for seed in range(4):
+        channel = make_channel(12, 12, -6.0, "flat", seed)
+        plan, block, starts = sweep(channel, "pairs", snr_db=-1.0, seed=seed)
+        resolved = align(channel, plan, block)
+        assert not np.any(wrong(resolved, starts) & ~resolved.ambiguous)
+        together += resolved.ambiguous.sum()
+        alone += align(channel, plan, block, pairs=False).ambiguous.sum()
+    assert together < 0.7 * alone
+
+
+def test_small_surfaces_are_aligned_too(make_channel, sweep):
+    """Thirty-two soundings could confirm any alignment of themselves; the covariance must not let them."""
+    for seed in range(5):
+        channel = make_channel(4, 4, 20.0, seed=seed)
+        plan, block, starts = sweep(channel, "pairs", snr_db=8.0, seed=seed)
+        assert not wrong(align(channel, plan, block), starts).any()
+
+
+def test_aligned_coordinates_are_the_channels(make_channel, sweep):
+    """Up to one advance and one phase the projected soundings are the responses: superposition holds between them."""
+    channel = make_channel()
+    plan, block, _ = sweep(channel, snr_db=60.0)
+    alignment = align(channel, plan, block)
+    taps = alignment.project(block.response)
+    sums = taps[::2] + taps[1::2]  # a row and its complement: twice the direct channel
+    assert np.linalg.norm(sums - sums.mean(axis=0)) < 0.02 * np.linalg.norm(sums)
+    clean = np.linalg.norm(channel.response(plan.signs()), axis=1)
+    assert_allclose(np.linalg.norm(taps, axis=1), clean, rtol=0.03)
+
+
+def test_later_soundings_are_placed_at_the_same_reference(make_channel, sweep):
+    channel = make_channel(12, 12)
+    plan, block, starts = sweep(channel, snr_db=8.0)
+    alignment = align(channel, plan, block)
+    rng = np.random.default_rng(5)
+    later, later_starts = channel.sound(rng.choice([-1.0, 1.0], (20, 144)), 8.0, rng)
+    located = alignment.locate(later.response)
+    assert_array_equal((located.samples + later_starts) % L, np.full(20, (alignment.samples[0] + starts[0]) % L))
+
+
+def test_a_retaken_sounding_takes_its_place(make_channel, sweep):
+    channel = make_channel(12, 12)
+    plan, block, starts = sweep(channel, snr_db=8.0)
+    alignment = align(channel, plan, block)
+    which = np.array([7, 3])
+    again, again_starts = channel.sound(plan.signs()[which].astype(float), 8.0, np.random.default_rng(6))
+    replaced = alignment.retaken(which, alignment.locate(again.response))
+    starts = starts.copy()
+    starts[which] = again_starts
+    assert not wrong(replaced, starts).any()
+    assert_array_equal(np.delete(replaced.samples, which), np.delete(alignment.samples, which))
+
+
+def test_noise_alone_is_no_pilot(make_channel, sweep):
+    channel = make_channel()
+    plan, block, _ = sweep(channel, snr_db=-40.0)
+    with pytest.raises(MeasurementError, match="no pilot"):
+        align(channel, plan, block)

@@ -1,0 +1,80 @@
+import numpy as np
+from numpy.testing import assert_allclose
+
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.prediction import compare_held_out, nmse_to_truth_db
+from hil.phy.sync import advance
+
+L = 128
+
+
+def exact(channel, error=0.0, seed=0):
+    """An estimate that is the channel itself, or errs by a share of it."""
+    rng = np.random.default_rng(seed)
+    k = channel.direct.size
+    wrong = rng.normal(size=channel.cascade.shape) * np.sqrt(np.mean(np.abs(channel.cascade) ** 2))
+    return CascadedEstimate(
+        channel.direct,
+        channel.cascade + error * wrong,
+        np.eye(k, dtype=complex),
+        np.zeros(k),
+        np.zeros(channel.cascade.shape),
+    )
+
+
+def held_out(channel, snr_db, seed=1, count=32):
+    rng = np.random.default_rng(seed)
+    patterns = rng.integers(0, 2, (count, len(channel.cascade))).astype(np.uint8)
+    block, _ = channel.sound(1.0 - 2.0 * patterns, snr_db, rng, phase=2.2)
+    return patterns, block
+
+
+def test_the_soundings_own_noise_is_no_error_of_the_prediction(make_channel):
+    """At 6 dB SNR a perfect prediction misses the soundings by -6 dB; that is not held against it."""
+    channel = make_channel(direct_db=-5.0)
+    patterns, block = held_out(channel, 6.0)
+    prediction = compare_held_out(exact(channel), patterns, block, channel.grid)
+    assert prediction.resolution_db < -20
+    assert prediction.nmse_db < prediction.resolution_db + 5
+
+
+def test_an_estimates_error_is_measured(make_channel):
+    channel = make_channel(direct_db=-20.0)
+    patterns, block = held_out(channel, 15.0)
+    prediction = compare_held_out(exact(channel, 0.1), patterns, block, channel.grid)
+    assert_allclose(prediction.nmse_db, -20.0, atol=1.0)
+
+
+def test_it_is_never_better_than_can_be_told(make_channel):
+    channel = make_channel()
+    for seed in range(20):
+        patterns, block = held_out(channel, 10.0, seed, count=4)
+        prediction = compare_held_out(exact(channel), patterns, block, channel.grid)
+        assert prediction.nmse_db >= prediction.resolution_db
+
+
+def test_measured_responses_lie_on_the_predicted_ones(make_channel):
+    """The paper's Fig. 2: amplitude and phase."""
+    channel = make_channel()
+    patterns, block = held_out(channel, 40.0)
+    prediction = compare_held_out(exact(channel), patterns, block, channel.grid)
+    assert np.linalg.norm(prediction.measured - prediction.predicted) < 0.02 * np.linalg.norm(prediction.predicted)
+
+
+def test_phases_that_wander_between_soundings_are_an_error(make_channel):
+    """One common phase is unknown, not one for each sounding: a coherent prediction must hold its phase."""
+    channel = make_channel()
+    patterns, block = held_out(channel, 40.0)
+    turns = np.exp(1j * np.random.default_rng(3).uniform(-1, 1, len(patterns)))
+    block.response[:] *= turns[:, None]
+    assert compare_held_out(exact(channel), patterns, block, channel.grid).nmse_db > -10
+
+
+def test_truth_is_compared_up_to_one_phase_and_one_advance(make_channel):
+    channel = make_channel()
+    truth = channel.response(np.random.default_rng(2).choice([-1.0, 1.0], (5, 64)))
+    elsewhere = advance(truth, np.full(5, 17), L) * np.exp(0.4j)
+    assert nmse_to_truth_db(elsewhere, truth, L) < -200
+    assert_allclose(nmse_to_truth_db(1.1 * elsewhere, truth, L), -20.0)
+    uneven = advance(truth, np.array([17, 17, 17, 17, 40]), L)
+    assert nmse_to_truth_db(uneven, truth, L) > -12
