@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from hil.cli import board, doctor, profiles, results, run, sim
+from hil.cli import bench, board, doctor, profiles, reproduce, results, run, sim
 from hil.cli.output import emit_json, say
 from hil.errors import HilError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, results, doctor, profiles, board, sim):
+for module in (run, results, doctor, profiles, board, sim, bench, reproduce):
     module.register(app)
 
 

@@ -24,17 +24,18 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="Of environment, users, noise and networks.")] = 0,
     json: Json = False,
 ) -> None:
-    """Reproduce the paper's Table I and Figs. 2 and 4 to 10: PNG and JSON, each beside the paper's value and our bound.
+    """Reproduce the paper's table and its figures 2 and 4 to 10, each beside its value and our bound: PNG and JSON.
 
     Where its figures cannot hold, and which reading of its ambiguous parts was taken: hil/campaign/README.md.
 
     Examples: `hil reproduce all --quick`, `hil reproduce table1 fig6 --out runs/paper`
     """
     from hil.campaign.reproduce import reproduce as compute
+    from hil.campaign.workbook import FULL, QUICK
 
     folder = out or Path("runs") / time.strftime("reproduce-%Y%m%dT%H%M%SZ", time.gmtime())
     with progress() as report_progress:
-        artifacts, files = compute(items, folder, quick=quick, seed=seed, progress=report_progress)
+        artifacts, files = compute(items, folder, effort=QUICK if quick else FULL, seed=seed, progress=report_progress)
     rows: list[dict[str, Any]] = []
     for name, artifact in artifacts.items():
         print(

@@ -14,27 +14,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLES: dict[str, dict[str, Any]] = {
-    "no-surface": {"color": "0.65"},
     "stm": {"color": "tab:blue", "marker": "s"},
     "paper's network": {"color": "tab:orange", "marker": "^"},
-    "tap-space": {"color": "tab:green", "marker": "v"},
+    "tap-space": {"color": "tab:green", "marker": "v", "ms": 8, "mfc": "none"},
+    "tap-code network": {"color": "tab:red", "marker": "o"},
     "neural-prior": {"color": "tab:red", "marker": "o"},
     "certified-bound": {"color": "k", "ls": ":", "marker": ""},
-    "truth": {"color": "k", "lw": 1.6},
+    "truth": {"color": "k", "lw": 2.2},
     "estimate": {"color": "tab:red", "lw": 0.9},
+    "same configuration": {"color": "0.5", "marker": "x"},
+    "5 epochs": {"color": "#fdd0a2", "marker": "^"},
+    "10 epochs": {"color": "#fdae6b", "marker": "^"},
+    "20 epochs": {"color": "#e6550d", "marker": "^"},
+    "50 epochs": {"color": "#8c2d04", "marker": "^"},
+    "tap code kept": {"color": "tab:blue", "marker": "o", "ls": "--"},
+    "tap code, 10 steps": {"color": "tab:green", "marker": "o"},
 }
 
 
 @dataclass(frozen=True)
 class Curve:
-    """style: a key of `STYLES`, or any other name. points: markers alone, for printed values. dashed: a variant."""
+    """style: a key of `STYLES`, or any other name. points: marks alone, for printed values."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     style: str = ""
-    points: bool = False
     dashed: bool = False
+    points: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,57 +55,62 @@ class Panel:
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure as PNG and return its path."""
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=110)
     return path
 
 
 def curves_figure(
     panels: Sequence[Panel], *, xlabel: str, ylabel: str = "", logx: bool = False, logy: bool = False, cols: int = 0
 ) -> "Figure":
-    """Curves in panels, `cols` of them in a row (all where 0); one legend where all panels show the same."""
-    figure, axes = _panels(len(panels), cols or len(panels))
+    """Curves in panels, `cols` of them in a row (all where 0), with one legend below for the curves of the first."""
+    cols = cols or len(panels)
+    figure, axes = _panels(len(panels), cols, width=6.0 if len(panels) > 1 else 8.0, height=3.6 if cols > 1 else 4.6)
     for panel, here in zip(panels, axes, strict=True):
         for curve in panel.curves:
             here.plot(curve.x, curve.y, label=curve.label, **_style(curve))
         here.set(title=panel.title, xlabel=xlabel, ylabel=panel.ylabel or ylabel)
         if logx:
-            here.set_xscale("log", base=2)
-            ticks = sorted({x for curve in panel.curves for x in curve.x})
-            here.set_xticks(ticks, [f"{x:g}" for x in ticks], rotation=30)
+            _octaves(here, sorted({x for curve in panel.curves for x in curve.x}))
         if logy:
-            here.set_yscale("log")
+            positive = all(y > 0 for curve in panel.curves for y in curve.y)
+            here.set_yscale("log" if positive else "symlog")
         here.grid(alpha=0.25)
-    alike = len({tuple(curve.label for curve in panel.curves) for panel in panels}) == 1
-    for here in axes[:1] if alike else axes:
-        here.legend(fontsize="small")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4 if cols > 1 else 2, len(labels)))
     return figure
 
 
-def images_figure(
-    images: Mapping[str, Float[np.ndarray, "row col"]], *, cols: int = 0, cyclic: bool = False, unit: str = "rad"
-) -> "Figure":
+def images_figure(images: Mapping[str, Float[np.ndarray, "row col"]], *, cyclic: bool = False) -> "Figure":
     """Values of each element, front view, a panel each. cyclic: phases, whose ends are the same colour."""
-    figure, axes = _panels(len(images), cols or len(images), width=3.6, height=3.4)
+    figure, axes = _panels(len(images), len(images), width=4.4, height=4.2)
     for (title, image), here in zip(images.items(), axes, strict=True):
-        limits = {"vmin": -np.pi, "vmax": np.pi, "cmap": "twilight"} if cyclic else {"cmap": "gray"}
+        limits: dict[str, Any] = {"vmin": -np.pi, "vmax": np.pi, "cmap": "twilight"} if cyclic else {"cmap": "gray"}
         shown = here.imshow(image, interpolation="nearest", **limits)
         here.set(title=title, xlabel="column", ylabel="row")
-        figure.colorbar(shown, ax=here, shrink=0.8, label=unit)
+        figure.colorbar(shown, ax=here, shrink=0.75, label="phase [rad]" if cyclic else None)
     return figure
 
 
 def bars_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
-    """Measured rates of both kinds of users as bars, printed ones as marks. rows: case, los_mbps, paper_los_mbps, ..."""
-    figure, (axes,) = _panels(1, 1, width=10.5, height=4.6)
-    place = np.arange(len(rows))
+    """Measured rates of both kinds of users as bars, printed ones as marks and in brackets.
+
+    rows: case, los_mbps, nlos_mbps, paper_los_mbps, paper_nlos_mbps (None where nothing is printed).
+    """
+    figure, (axes,) = _panels(1, 1, width=11.0, height=5.0)
     for offset, kind, colour in ((-0.2, "los", "tab:blue"), (0.2, "nlos", "tab:orange")):
-        bars = axes.bar(place + offset, [row[f"{kind}_mbps"] for row in rows], 0.38, color=colour, label=f"{kind.upper()}, measured")
-        axes.bar_label(bars, fmt="%.1f", fontsize="small", padding=2)
-        printed = [(x + offset, row[f"paper_{kind}_mbps"]) for x, row in zip(place, rows, strict=True)]
-        x, y = np.array([point for point in printed if point[1] is not None]).T
-        axes.plot(x, y, "_", color="k", ms=26, mew=2, label="printed in the paper" if kind == "los" else None)
-    axes.set_xticks(place, [row["case"].replace(" (", "\n(").replace(", ", ",\n") for row in rows])
-    axes.set(ylabel="mean rate [Mbit/s]", title=title, ylim=(0, 1.1 * max(row["los_mbps"] for row in rows)))
+        for place, row in enumerate(rows):
+            measured, printed = row[f"{kind}_mbps"], row[f"paper_{kind}_mbps"]
+            named = place == 0
+            axes.bar(place + offset, measured, 0.38, color=colour, label=f"{kind.upper()}, measured" if named else None)
+            text = f"{measured:.1f}"
+            if printed is not None:
+                mark = "printed in the paper" if named and kind == "nlos" else None
+                axes.plot(place + offset, printed, "_", color="k", ms=28, mew=2, label=mark)
+                text += f"\n({printed:.1f})"
+            axes.text(place + offset, max(measured, printed or 0) + 1.5, text, ha="center", fontsize="small")
+    axes.set_xticks(range(len(rows)), [row["case"].replace(" ", "\n", 1).replace(" (", "\n(") for row in rows])
+    highest = max(row[f"{source}los_mbps"] or 0 for row in rows for source in ("", "paper_"))
+    axes.set(title=title, ylim=(0, 1.15 * highest))
     axes.legend(loc="upper left")
     return figure
 
@@ -106,11 +118,18 @@ def bars_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
 def _style(curve: Curve) -> dict[str, Any]:
     style = {"ms": 5, "lw": 1.3, **STYLES.get(curve.style, {})}
     if curve.points:
-        style |= {"ls": "", "marker": "*", "ms": 11, "mec": "k", "mew": 0.6}
-    return style | ({"ls": "--"} if curve.dashed else {})
+        style |= {"ls": "", "marker": "*", "ms": 12, "mec": "k", "mew": 0.6}
+    return style | ({"ls": "--", "mfc": "none"} if curve.dashed else {})
 
 
-def _panels(count: int, cols: int, width: float = 5.6, height: float = 4.2) -> tuple["Figure", list["Axes"]]:
+def _octaves(axes: "Axes", ticks: Sequence[float]) -> None:
+    """A logarithmic axis of sizes, marked where there are any."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks], rotation=30)
+    axes.minorticks_off()
+
+
+def _panels(count: int, cols: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
     from matplotlib.figure import Figure
 
     rows = -(-count // cols)
