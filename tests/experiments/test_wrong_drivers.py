@@ -1,0 +1,56 @@
+"""The simulation finds out wrong drivers, each for its own cause; the right one passes the same examination."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hil.config import ClosedLoopConfig, TestbedConfig
+from hil.drivers.board import SurfaceBoard
+from hil.estimation.align import Alignment
+from hil.experiments import closed_loop
+from hil.testbed import open_testbed
+
+Examine = Callable[[], float]
+STALE_BLOCKS = 4
+
+
+@pytest.fixture
+def true_nmse_db(
+    station: Callable[..., TestbedConfig], procedure: Callable[..., ClosedLoopConfig], tmp_path: Path
+) -> Examine:
+    """Error of the prediction on a station whose radio and link are faster than its surface settles."""
+
+    def examine() -> float:
+        with open_testbed(station(simulation__usb_turnaround_s=1e-5, simulation__ftdi_latency_s=1e-5)) as testbed:
+            recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
+            result = closed_loop.run(testbed, procedure(), recording)
+        assert result.true_nmse_db is not None
+        return result.true_nmse_db
+
+    return examine
+
+
+def test_the_right_driver_passes(true_nmse_db: Examine) -> None:
+    assert true_nmse_db() < -45
+
+
+def test_a_driver_that_reads_old_kernel_blocks_hears_old_patterns(
+    true_nmse_db: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.drivers.pluto_session.KERNEL_BUFFERS", STALE_BLOCKS)
+    assert true_nmse_db() > -32
+
+
+def test_a_driver_that_does_not_wait_for_the_surface_hears_it_between_patterns(
+    true_nmse_db: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SurfaceBoard, "_settle", lambda _self, _changed_s: None)
+    assert true_nmse_db() > -32
+
+
+def test_a_driver_that_ignores_where_a_capture_starts_adds_up_what_does_not_belong_together(
+    true_nmse_db: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Alignment, "project", lambda self, responses: self.model.basis.project(responses))
+    assert true_nmse_db() > -3
