@@ -4,9 +4,10 @@ What the libraries and the device do behind one's back, and what is done about i
 
 - Settings that do not take (gain outside manual mode, TX gain reset by a new rate, LO left powered down): set in the
   order gain mode, rate, LO, bandwidth, gains; each read back; all with the transmitter down.
-- Old samples (of four kernel blocks, three were filled long ago): one kernel block only. A refill then hands the block
-  to the DMA and waits for it, so each capture is filled after it was asked for; so is the first, since asking for it
-  opens the buffer. Samples are contiguous within a capture, not between captures; nothing can overflow unseen.
+- Old samples (of four kernel blocks, three were filled long ago): one kernel block, asked for before each opening of
+  the buffer, as the device keeps the number and anybody may change it. A refill then hands the block to the DMA and
+  waits for it, so each capture is filled after it was asked for; so is the first, since asking for it opens the buffer.
+  Samples are contiguous within a capture, not between captures; nothing can overflow unseen.
 - A new buffer size is ignored, and a second cyclic frame refused, while the old buffer lives: destroyed first.
 - The DAC wraps beyond int16: frames beyond full scale are refused, and full scale is sent as 32767.
 - At 20 MS/s and below, pyadi-iio's TX filter takes 6 dB: `power.tx_full_scale_dbm` is the full scale at the testbed's
@@ -103,8 +104,9 @@ class PlutoSdr(Closing):
             self._foreign(session.take)
             self.quiet()
         except BaseException:
-            self._drop()
-            self._locks.close()
+            with ExitStack() as whatever_fails:
+                whatever_fails.callback(self._locks.close)
+                whatever_fails.callback(self._drop)
             raise
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
@@ -178,11 +180,10 @@ class PlutoSdr(Closing):
 
     def close(self) -> None:
         """Make the radio quiet and let it go, whatever fails. Raises RadioError where it may still radiate."""
-        try:
+        with ExitStack() as whatever_fails:
+            whatever_fails.callback(self._locks.close)
+            whatever_fails.callback(self._drop)
             self.quiet()
-        finally:
-            self._drop()
-            self._locks.close()
 
     def _configured(self) -> RadioSettings:
         if self._settings is None:
@@ -239,10 +240,9 @@ class PlutoSdr(Closing):
 
     def _replace_session(self) -> list[BaseException]:
         """Drop the session for a new one that is quiet; what failed in that."""
-        self._drop()
         try:
+            self._drop()
             self._session = self._new_session()
-            self._session.take()
             return self._session.quiet()
         except BaseException as error:  # noqa: BLE001  the caller decides
             return [error]

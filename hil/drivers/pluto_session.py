@@ -47,9 +47,8 @@ class PlutoSession:
             raise
 
     def take(self) -> None:
-        """Make the device ours: one kernel block for reception, so that none is filled before it is asked for."""
-        self._caller.call(lambda: self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS))
-        self._taken = True
+        """Make the receiver ours. Raises OSError EBUSY where another program is capturing."""
+        self._caller.call(self._take_receiver)
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -105,8 +104,8 @@ class PlutoSession:
 
     def close(self) -> None:
         """Let go: buffers, then the context; a hanging one is abandoned. Silent on failures, raises interrupts."""
-        give_back = (self._destroy_tx, self._destroy_rx, self._restore) if self._taken else ()
-        failures = self._run_all([partial(self._caller.call, step) for step in (*give_back, self._forget)])
+        steps = (self._destroy_tx, self._destroy_rx, self._restore, self._forget)
+        failures = self._run_all([partial(self._caller.call, step) for step in steps])
         self._caller.close()
         raise_interrupt(failures)
 
@@ -158,6 +157,7 @@ class PlutoSession:
     def _refill(self, num_samples: int) -> Any:
         if num_samples != self._rx_size:
             self._destroy_rx()  # a new size is ignored while the buffer lives
+            self._take_receiver()
             self._pluto.rx_buffer_size = num_samples
             self._rx_size = num_samples
         return self._pluto.rx()
@@ -169,8 +169,14 @@ class PlutoSession:
         self._rx_size = 0
         self._pluto.rx_destroy_buffer()
 
+    def _take_receiver(self) -> None:
+        """One kernel block, so that none is filled before it is asked for."""
+        self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS)
+        self._taken = True
+
     def _restore(self) -> None:
-        self._pluto._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)  # the device keeps it for its next user
+        if self._taken:
+            self._pluto._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)  # the device keeps the number
 
     def _forget(self) -> None:
         self._device = None

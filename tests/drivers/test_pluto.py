@@ -614,6 +614,16 @@ def test_a_driver_that_leaves_four_kernel_blocks_gets_old_samples(
     assert replay(Hardware(), steps) == 0
 
 
+def test_a_number_of_kernel_blocks_that_another_program_set_does_not_matter(
+    on_air: PlutoSdr, hardware: Hardware
+) -> None:
+    hardware.kernel_buffers = 4
+    for _ in range(5):
+        scene = hardware.change_scene()
+        hardware.clock.sleep(1)
+        assert np.all(on_air.capture(16).samples.real * 2048 == scene)
+
+
 def test_an_interrupted_capture_leaves_no_old_block(on_air: PlutoSdr, hardware: Hardware) -> None:
     on_air.capture(16)
     fail_at(hardware, "rx", KeyboardInterrupt())
@@ -672,7 +682,6 @@ def test_after_a_lost_answer_the_context_is_thrown_away_and_a_new_one_made_quiet
         on_air.capture(16) if operation == "rx" else on_air.set_rx_gain(10.0)
     assert hardware.connections == 2
     assert hardware.quiet
-    assert hardware.kernel_buffers == 1
     assert "powerdown" not in hardware.log[: hardware.log.index("connect")]  # no question to the lost one
     with pytest.raises(RadioError, match="not configured since"):
         on_air.capture(16)
@@ -836,6 +845,24 @@ def test_a_call_that_hangs_is_left_behind_and_the_radio_made_quiet_over_a_new_co
         sdr.quiet()
     assert hardware.quiet
     assert hardware.connections == 2
+    sdr.close()
+
+
+def test_a_capture_that_hangs_with_an_open_buffer_does_not_keep_the_radio_on_the_air(
+    hardware: Hardware, hang: Callable[[str], None]
+) -> None:
+    sdr = make(hardware, timeout_s=0.1)
+    sdr.open()
+    sdr.configure(SETTINGS)
+    sdr.transmit(FRAME)
+    sdr.capture(16)
+    hang("rx")
+    with pytest.raises(RadioError, match="capture: the library hangs"):
+        sdr.capture(16)
+    assert hardware.quiet
+    sdr.configure(SETTINGS)
+    with pytest.raises(RadioError, match="another program holds the radio's buffers"):
+        sdr.capture(16)  # the call left behind still holds its buffer
     sdr.close()
 
 
