@@ -2,8 +2,8 @@
 
 Two filters whose every choice follows from the noise variance: Wiener over the delays alone (sure to keep what it
 cannot explain), and Wiener in the subspaces of rows x columns x delays that stand above the noise (a Tucker model,
-higher-order orthogonal iteration, De Lathauwer et al. 2000). Stein's unbiased risk estimate, its divergence found by a
-random probe (Ramani et al. 2008), says how much of the second to take; where it does not clearly win, the first stays.
+higher-order orthogonal iteration, De Lathauwer et al. 2000). The mixture of both that Stein's unbiased risk estimate
+finds best is taken; the divergences that it needs are found by a random probe (Ramani et al. 2008).
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ import numpy as np
 from hil.arrays import Complex, Float, Int
 from hil.estimation.least_squares import CascadedEstimate
 
-CLEAR_WIN = 0.9  # risk of the subspace filter, relative to the delay filter's, below which it is used
 PROBE = 1e-3  # step of the probe that finds the divergence, in standard deviations of the noise
 TURNS, FILL_TURNS = 3, 10
 
@@ -84,9 +83,6 @@ def _least_risk(noisy: Tensor) -> tuple[Tensor, float]:
     safe_divergence, keen_divergence = (
         _divergence(noisy, each, by) for each, by in ((safe, _filter_taps), (keen, _filter_subspaces))
     )
-    risk = _risk(noisy, safe, safe_divergence)
-    if _risk(noisy, keen, keen_divergence) > CLEAR_WIN * risk:
-        return safe, risk
     step = keen - safe
     slope = float(np.vdot(step, noisy - safe).real) - (keen_divergence - safe_divergence)
     mix = float(np.clip(slope / max(_energy(step), np.finfo(float).tiny), 0, 1))

@@ -67,6 +67,16 @@ def test_small_surfaces_are_aligned_too(make_channel, sweep):
         assert not wrong(align(channel, plan, block), starts).any()
 
 
+def test_few_soundings_that_cannot_be_placed_are_marked(make_channel, sweep):
+    unmarked = []
+    for seed in range(6):
+        channel = make_channel(4, 4, -10.0, "rough", seed)
+        plan, block, starts = sweep(channel, "pairs", snr_db=8.0, seed=seed)
+        alignment = align(channel, plan, block)
+        unmarked.append(np.mean(wrong(alignment, starts) & ~alignment.ambiguous))
+    assert np.mean(unmarked) < 0.03
+
+
 def test_aligned_coordinates_are_the_channels(make_channel, sweep):
     """Up to one advance and one phase the projected soundings are the responses: superposition holds between them."""
     channel = make_channel()

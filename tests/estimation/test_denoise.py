@@ -48,6 +48,18 @@ def test_a_channel_without_structure_is_never_made_worse(nmse_db, seed):
     assert error(denoise(raw, ROWS, COLS), cascade) < error(raw, cascade)
 
 
+@pytest.mark.parametrize("nmse_db", [6.0, 3.0, 0.0])
+def test_elements_that_are_strangers_get_the_wiener_filter_of_their_delays(nmse_db):
+    """Nothing better exists for them; the surface's subspaces would cost half of the channel."""
+    rng = np.random.default_rng(9)
+    power = np.exp(-np.arange(T) / 2)
+    cascade = np.sqrt(power) * noise(rng, ROWS * COLS, T)
+    raw = noisy(rng, cascade, nmse_db)
+    variance = raw.cascade_var[0]
+    ideal = np.sum(power * variance / (power + variance)) / np.sum(power)
+    assert error(denoise(raw, ROWS, COLS), cascade) < 1.15 * ideal
+
+
 @pytest.mark.parametrize("structured", [True, False])
 def test_the_variance_left_is_the_error_left(structured):
     rng = np.random.default_rng(2)
