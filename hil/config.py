@@ -184,6 +184,8 @@ class SimulationConfig(Section):
     ftdi_latency_s: NonNegative = Field(1e-3, description="latency timer of the board's USB adapter")
     tx_lo_leakage_dbc: float = Field(-45.0, description="carrier at the output, below a full-scale sine")
     rx_dc_offset_dbfs: float = Field(-50.0, description="DC at the ADC")
+    phase_noise_deg: NonNegative = Field(0.0, description="rms jitter of each of the radio's two PLLs")
+    dc_notch: bool = Field(False, description="DC tracking, while it is on, takes away a signal at DC too")
     rf_drift: RfDriftConfig = Field(RfDriftConfig(), description="drift of the radio; none by default")
     room_motion: RoomMotionConfig | None = Field(None, description="people in the room; a still one where null")
     interferers: tuple[InterfererConfig, ...] = Field((), description="who else is on the air")
@@ -257,7 +259,7 @@ class SweepConfig(Section):
 class OptimizerConfig(Section):
     """Which algorithm chooses the pattern."""
 
-    algorithm: str = Field("neural-prior-paper", description="name of an optimizer, `hil optimize --list`")
+    algorithm: str = Field("neural-prior", description="name of an optimizer: `hil optimize RUN --algorithm list`")
     starts: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="random starts in one batch")
     epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="training epochs of a network; what the algorithm needs where null"
