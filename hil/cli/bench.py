@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.bench_loop import loop
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 
@@ -14,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
     bench.command()(optimizers)
+    bench.command()(loop)
     app.add_typer(bench, name="bench")
 
 
