@@ -103,8 +103,11 @@ class StateSearch:
     def rate(self, taps: Complex[np.ndarray, "tap start"]) -> Float[np.ndarray, "start"]:
         return np.asarray(self.mbps_per_nat * np.log1p(power(self.basis @ taps)).sum(axis=0))
 
+    def taps_of(self, pattern: UInt8[np.ndarray, "element"]) -> Complex[np.ndarray, "tap"]:
+        return self.taps(pattern[:, None])[:, 0]
+
     def rate_of(self, pattern: UInt8[np.ndarray, "element"]) -> float:
-        return float(self.rate(self.taps(pattern[:, None]))[0])
+        return float(self.rate(self.taps_of(pattern)[:, None])[0])
 
     def asked(self, taps: Complex[np.ndarray, "tap"]) -> Complex[np.ndarray, "element"]:
         """conj(cascade) dR/dh* at a channel: the reflection that each element should have, to first order."""
@@ -127,10 +130,11 @@ class StateSearch:
         return patterns[:, best], float(rates[best])
 
     def settle(self, pattern: UInt8[np.ndarray, "element"], rate: float) -> tuple[UInt8[np.ndarray, "element"], float]:
-        """Quantise what the present pattern asks for, as long as that helps."""
+        """Give each element the state that the present pattern asks it for, as long as that helps."""
         for _ in range(MAX_ROUNDS):
-            trial, trial_rate = self.quantise(self.asked(self.taps(pattern[:, None])[:, 0]))
-            if trial_rate <= rate:
+            trial = self.nearest(self.asked(self.taps_of(pattern)))
+            trial_rate = self.rate_of(trial)
+            if trial_rate <= rate * (1 + 1e-13):
                 break
             pattern, rate = trial, trial_rate
         return pattern, rate
@@ -162,7 +166,7 @@ class StateSearch:
         """Change elements, several at once while that pays, at last one at a time, until no screened change helps."""
         pattern = pattern.copy()
         for _ in range(MAX_ROUNDS):
-            taps = self.taps(pattern[:, None])[:, 0]
+            taps = self.taps_of(pattern)
             element, state = self.changes(taps, pattern)
             _, first = np.unique(element, return_index=True)
             first.sort()
@@ -180,7 +184,7 @@ class StateSearch:
 
 
 def discretise(
-    problem: Problem, reflection: Complex[np.ndarray, "batch start element"], flipped: int = 2
+    problem: Problem, reflection: Complex[np.ndarray, "batch start element"], flipped: int = 3
 ) -> tuple[UInt8[np.ndarray, "batch element"], Float[np.ndarray, "batch"]]:
     """Best pattern, and its rate in Mbit/s, on the way from relaxed configurations of each user.
 
@@ -195,6 +199,6 @@ def discretise(
 def _discretise_user(
     search: StateSearch, candidates: Complex[np.ndarray, "start element"], flipped: int
 ) -> tuple[UInt8[np.ndarray, "element"], float]:
-    settled = [search.settle(*search.quantise(candidate)) for candidate in candidates]
-    settled.sort(key=lambda result: -result[1])
-    return max((search.flip(*result) for result in settled[:flipped]), key=lambda result: result[1])
+    settled = {rate: pattern for pattern, rate in (search.settle(*search.quantise(asked)) for asked in candidates)}
+    best = sorted(settled, reverse=True)[:flipped]
+    return max((search.flip(settled[rate], rate) for rate in best), key=lambda result: result[1])

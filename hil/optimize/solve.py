@@ -20,7 +20,7 @@ from hil.optimize.prior import TapCodePrior
 from hil.optimize.stm import StrongestTap
 from hil.optimize.tap_space import TapPool, TapSearch
 
-KEPT = 8  # candidates of a stage that go to the next, and to the states of the board
+OFFERED = 8  # best candidates of each solver that are tried on the states of the board
 
 
 @dataclass(frozen=True)
@@ -168,24 +168,28 @@ class _Run:
         found = None if warm is None else _given(objective, warm)
         for stage in stages:
             began = time.perf_counter()
+            offers = []
             for solver in stage.solvers:
                 placed = objective if solver.device is None else objective.on(solver.device)
                 found, history = iterate(solver, placed, found, self.rng)
+                offers.append(found)
                 self.history += [on_host(rate).astype(float) for rate in history]
-            assert found is not None
-            found = found.best(KEPT)
             self.seconds[stage.name] = time.perf_counter() - began
-            self.take(stage.name, objective, found)
+            self.take(stage.name, objective, offers)
 
-    def take(self, name: str, objective: Objective, found: Candidates) -> None:
-        """Score a stage in double precision, on the states where there are some; keep it where it is best."""
-        best = _unit_modulus(found.best(1).reflection(objective)[:, 0])
+    def take(self, name: str, objective: Objective, offers: list[Candidates]) -> None:
+        """Score a stage in double precision, on the states where there are some; keep it where it is best.
+
+        Phases are what the last solver found; states are tried on what all of them did, for variety.
+        """
+        best = _unit_modulus(offers[-1].best(1).reflection(objective)[:, 0])
         self.relaxed[name] = relaxed(self.problem).rate_mbps(best)
         if self.problem.states is None:
             self.keep(name, best, self.relaxed[name])
             return
         began = time.perf_counter()
-        pattern, rate = discretise(self.problem, found.reflection(objective))
+        found = [each.best(OFFERED).reflection(objective) for each in offers]
+        pattern, rate = discretise(self.problem, np.concatenate(found, axis=1))
         self.seconds["states"] = self.seconds.get("states", 0.0) + time.perf_counter() - began
         self.keep(name, self.problem.states[pattern], rate, pattern)
 
