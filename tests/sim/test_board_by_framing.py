@@ -149,6 +149,12 @@ def test_the_arduino_acknowledges_before_it_applies_and_ripples_through_eight_st
     assert arduino.shown[-1][0] == pytest.approx(acknowledged_s + 2e-5)
 
 
+def test_the_pins_of_the_arduino_are_not_in_the_order_of_the_cells(arduino):
+    """The maker's map sends cell 14 to pin 12."""
+    arduino.ask(b"\x01\x01" + b"\0\x08" + bytes(10))
+    assert np.flatnonzero(arduino.surface).tolist() == [14]
+
+
 def test_the_arduino_refuses_too_many_patterns_and_takes_their_bytes_for_headers(arduino):
     assert arduino.ask(b"\x01\x81" + b"\x01\xff" * 6) == 7 * b"\x15"
 

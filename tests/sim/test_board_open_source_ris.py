@@ -171,6 +171,19 @@ def test_a_command_that_straddles_the_end_of_the_boot_is_lost_and_leaves_no_trac
     assert bench.ask(SET) == OK
 
 
+def test_bytes_of_one_piece_are_lost_or_heard_each_by_its_own_time():
+    board = Bench().board
+    board.reset(0.0)
+    ready_s = 0.530 + 95 * BYTE_S
+    board.receive(b"xx" + SET, ready_s - 1.5 * BYTE_S, BYTE_S)
+    board.run_until(1.0)
+    assert [text for _, text in board.take_output()] == [BANNER, OK]
+    board.reset(1.0)
+    board.receive(SET, 1.0 + ready_s - BYTE_S / 2, BYTE_S)
+    board.run_until(2.0)
+    assert [text for _, text in board.take_output()] == [BANNER]
+
+
 def test_an_overflowing_fifo_forgets_the_command(bench):
     assert bench.ask(b"!" + b"0" * 129) == b""
     assert bench.ask(SET) == OK

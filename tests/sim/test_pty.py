@@ -105,9 +105,9 @@ def test_a_client_that_dies_in_the_middle_of_a_command_takes_nothing_down(ris):
 
 def test_answers_that_nobody_reads_are_lost_and_do_not_stop_the_board(clock, log):
     board = build_board(load_profile("opensource-ris-16x16"), log)
-    with serve_pty(board, clock, baud=12_000_000, latency_s=1e-3) as server:
-        server.line.suffer(lambda board, time_s: board._send(time_s, bytes(20_000)))
-        clock.sleep(20_000 * 10 / 12e6 + 0.01)
+    with serve_pty(board, clock, baud=50_000_000, latency_s=1e-3) as server:
+        server.line.suffer(lambda board, time_s: board._send(time_s, bytes(200_000)))  # more than the kernel holds
+        clock.sleep(200_000 * 10 / 50e6 + 0.01)
         with open_port(server) as port:
             port.write(SET)
             assert port.readline() == b"#OK\n"
