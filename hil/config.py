@@ -208,6 +208,9 @@ class TestbedConfig(Section):
     users: tuple[UserConfig, ...] = Field(
         min_length=1, description="places of the receive antenna; the first is the default"
     )
+    polarisation: Literal["vertical", "horizontal", "circular", "unknown"] = Field(
+        "unknown", description="of antennas and surface as mounted; recorded with each run, matched ones are assumed"
+    )
     safety: SafetyConfig
     simulation: SimulationConfig | None = Field(None, description="needed where radio or surface is `sim`")
 

@@ -42,6 +42,7 @@ def run(
     Interrupted? The radio is quiet and what was recorded is kept: hil run --resume runs/...
     """
     from hil.experiments import closed_loop
+    from hil.experiments.choose import check_optimizer
     from hil.experiments.draw import draw
     from hil.measure.recording import Recording
     from hil.testbed import open_testbed
@@ -49,6 +50,7 @@ def run(
     started_s = time.monotonic()
     recording = Recording.resume(resume) if resume else None
     procedure, station, place = _load(recording, experiment, testbed, user, seed, overrides(radio, board, set_))
+    check_optimizer(procedure.optimizer)
     if dry_run:
         _tell_plan(procedure, station, place, as_json=json)
         return

@@ -7,12 +7,13 @@ import numpy as np
 
 from hil.arrays import Pattern
 from hil.config import OptimizerConfig
+from hil.errors import ConfigError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.sound import Sweep
 from hil.measure.recording import Step
 from hil.measure.setup import Setup
 from hil.optimize.objective import Problem
-from hil.optimize.solve import Solution, solve
+from hil.optimize.solve import ALGORITHMS, Solution, solve
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,14 @@ def choose_patterns(
         solution.status,
         solve_time_s,
     )
+
+
+def check_optimizer(config: OptimizerConfig) -> None:
+    """Raise ConfigError for what would else be found out after the sweep only."""
+    if config.algorithm not in ALGORITHMS:
+        raise ConfigError(
+            f"optimizer.algorithm: there is no {config.algorithm!r}; allowed: {', '.join(sorted(ALGORITHMS))}"
+        )
 
 
 def optimize(problem: Problem, config: OptimizerConfig, seed: int) -> Solution:

@@ -17,7 +17,7 @@ from hil.errors import ReadbackMismatch
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, nmse_to_truth_db
-from hil.experiments.choose import Choice, choose_patterns
+from hil.experiments.choose import Choice, check_optimizer, choose_patterns
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.verify import Examination, examine, load_verification
 from hil.interfaces import Progress, no_progress
@@ -69,8 +69,12 @@ def run(
 
 
 def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, root: str | Path = "runs") -> Recording:
-    """A run directory under `root` whose manifest says all that the reading of it needs. Raises RecordingError."""
+    """A run directory under `root` whose manifest says all that the reading of it needs.
+
+    Raises ConfigError for a procedure that cannot come to its end, RecordingError.
+    """
     experiment = experiment or ClosedLoopConfig(schema="hil-experiment/1", kind="closed_loop")
+    check_optimizer(experiment.optimizer)
     manifest = {
         "experiment": experiment.model_dump(mode="json", by_alias=True),
         "identity": testbed.identity,

@@ -79,6 +79,15 @@ def test_what_the_station_must_not_or_cannot_do_is_refused(
     assert done.code in (2, 3)
 
 
+def test_an_unknown_optimizer_is_refused_before_anything_is_opened(hil: Callable[..., object], tmp_path: Path) -> None:
+    path = tmp_path / "magic.yaml"
+    path.write_text("schema: hil-experiment/1\nkind: closed_loop\noptimizer: {algorithm: magic}\n")
+    done = hil("run", path, "--testbed", TESTBED)
+    assert "optimizer.algorithm: there is no 'magic'; allowed: all-zero" in done.err
+    assert done.code == 2
+    assert not Path("runs").exists()
+
+
 def test_all_instruments_that_fail_are_named_at_once_with_the_fix(hil: Callable[..., object]) -> None:
     done = hil(
         "run", EXPERIMENT, "--testbed", TESTBED, "--radio", "ip:127.0.0.1:1", "--board", "/dev/nowhere", "--json"
