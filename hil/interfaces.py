@@ -4,10 +4,10 @@ Everything above the drivers is written against this file. Nothing here does I/O
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -201,6 +201,51 @@ class Surface(Protocol):
 
 
 @dataclass(frozen=True)
+class SequenceAbility:
+    """What a board can step through by its own timer.
+
+    min_dwell_s: shortest time from one pattern to the next. max_length: patterns of one sequence.
+    num_slots: patterns that it stores, which a sequence is made of. hadamard: whether it makes the rows of a Hadamard
+    matrix itself, over the elements in `Geometry` order, so that nothing needs to be stored.
+    """
+
+    min_dwell_s: float
+    max_length: int
+    num_slots: int
+    hadamard: bool
+
+
+@runtime_checkable
+class SequencedSurface(Surface, Protocol):
+    """A surface whose board steps through patterns by its own timer."""
+
+    @property
+    def sequence(self) -> SequenceAbility | None:
+        """None where this board cannot."""
+        ...
+
+    def arm_hadamard(
+        self,
+        first: int,
+        count: int,
+        dwell_s: float,
+        source: Literal["software", "timer", "trigger"],
+        *,
+        complement: bool,
+        mask: Pattern,
+    ) -> None:
+        """Step through rows first, first + 1, ... of a Sylvester-Hadamard matrix that the board makes.
+
+        State of element n in row i = parity(i AND n) XOR mask[n]; complement: each row, then its complement.
+        """
+        ...
+
+    def sequence_status(self) -> Mapping[str, Any]:
+        """Where the sequence is: `applied`, patterns shown; `overruns`, steps that came too early. BoardReset."""
+        ...
+
+
+@dataclass(frozen=True)
 class RadioSettings:
     """What the radio is asked for, and, returned by `Sdr.configure`, what the hardware took. One LO for TX and RX."""
 
@@ -254,6 +299,19 @@ class Sdr(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingSdr(Sdr, Protocol):
+    """A radio that takes samples while its user does something else."""
+
+    def begin_capture(self, num_samples: int) -> None:
+        """Start to take contiguous samples; the first is taken before this returns."""
+        ...
+
+    def end_capture(self) -> Capture:
+        """The samples since `begin_capture`, once all are taken; `time_s` is when that was called."""
+        ...
 
 
 @dataclass(frozen=True)

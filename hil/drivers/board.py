@@ -12,7 +12,16 @@ from hil.drivers.dialogue import Dialogue
 from hil.errors import BoardRejected, BoardReset, LinkError, NotConnected, ReadbackMismatch
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.wire import Value, Values, Wire
-from hil.interfaces import ByteLink, Clock, Closing, Geometry, StateSet, SurfaceTiming, SweepMode
+from hil.interfaces import (
+    ByteLink,
+    Clock,
+    Closing,
+    Geometry,
+    SequenceAbility,
+    StateSet,
+    SurfaceTiming,
+    SweepMode,
+)
 
 __all__ = ["SequenceSource", "SurfaceBoard"]
 
@@ -209,9 +218,8 @@ class SurfaceBoard(Closing):
         if not self._dialogue.is_ahead:
             self._set(pattern)
             return
-        self._guarded(self._dialogue.finish)
-        if self.profile.capabilities.slots:
-            self._request("select_slot", slot=self._spare_slot)
+        show = ("select_slot", {"slot": self._spare_slot}) if self.profile.capabilities.slots else None
+        self._guarded(lambda: self._dialogue.finish(show))
 
     def _show(self, pattern: Pattern, send: Callable[[], None], ahead: Pattern | None = None) -> None:
         """Send, compare where that is asked for or needed, send ahead, settle."""
@@ -311,6 +319,17 @@ class SurfaceBoard(Closing):
             self._codebook_on_board = False
 
     # ------------------------------------------------------------------------------------------------------- sequences
+
+    @property
+    def sequence(self) -> SequenceAbility | None:
+        """What the board can step through by its timer; None where it cannot."""
+        limits = self.profile.capabilities.sequence
+        if limits is None or "timer" not in limits.sources or "status" not in self.profile.commands:
+            return None
+        straight = np.array_equal(self.profile.geometry.wire_order(), np.arange(self.geometry.num_elements))
+        hadamard = straight and self.states.num_states == 2 and "arm_hadamard" in self.profile.commands
+        slots = self.profile.capabilities.slots
+        return SequenceAbility(limits.min_dwell_s, limits.max_length, slots, hadamard)
 
     def arm_sequence(self, first: int, count: int, dwell_s: float, source: SequenceSource) -> None:
         """Step through stored patterns on the board: by `step`, by its timer at once, or by the trigger input."""

@@ -145,18 +145,33 @@ class Dialogue:
         """A command was sent ahead and not finished yet."""
         return self._ahead is not None
 
-    def finish(self) -> Values:
-        """Complete the command that was sent ahead. Raises as `stream`."""
+    def finish(self, then: Request | None = None) -> Values:
+        """Complete the command that was sent ahead. Raises as `stream`.
+
+        then: a command that builds upon it. Where the board takes several at once it leaves at once, not after the
+        first one's reply; it is sent again where the first one had to be, since it then built upon nothing.
+        """
         pending, self._ahead = self._ahead, None
         assert pending is not None, "nothing was sent ahead"
         if self._held:
             self._discard_stale()
             self._send_or_try_again(pending, self._held)
         answers: dict[int, Values] = {}
-        window = {self._ahead_key: pending}
+        window, next_key = {self._ahead_key: pending}, None
+        if then is not None and self._profile.capabilities.max_outstanding > 1:
+            next_key, follower = self._new(1, *then)
+            self._send_or_try_again(follower, follower.frame)
+            window[next_key] = follower
         while window:
-            self._advance(window, answers)
+            try:
+                self._advance(window, answers)
+            except BoardRejected:
+                if next_key not in window or (0 in answers and not pending.tries) or pending.tries >= MAX_TRIES:
+                    raise
+                del window[next_key]  # refused, as it may be, for want of what it builds upon
         self._in_step = True
+        if then is not None and (pending.tries or 1 not in answers):
+            self.stream([then])
         return answers[0]
 
     def check(self) -> None:

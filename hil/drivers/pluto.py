@@ -50,6 +50,7 @@ RATE_TOLERANCE = 1e-5
 LO_TOLERANCE_HZ = 10.0  # the LO's step is 2.4 Hz
 BANDWIDTH_TOLERANCE = 0.05
 RX_GAIN_TOLERANCE_DB = 0.5
+PIECE = 1 << 16  # samples converted at a time
 
 
 class PlutoSdr(Closing):
@@ -83,6 +84,7 @@ class PlutoSdr(Closing):
         self._locks = ExitStack()
         self._session: PlutoSession | None = None
         self._settings: RadioSettings | None = None
+        self._begun: tuple[int, float] | None = None  # size of a capture under way, and when it was begun
         self._identity = ""
 
     @property
@@ -154,22 +156,47 @@ class PlutoSdr(Closing):
         """
         time_s = self._clock.now_s()
         with self._guarded("capture") as session:
-            duration_s = num_samples / self._configured().sample_rate_hz
-            if duration_s > self._timeout_s / 2:
-                raise RadioError(
-                    f"radio {self._name}: a capture of {duration_s:.3g} s does not fit in half of radio.timeout_s "
-                    f"({self._timeout_s:g} s)"
-                )
-            self._gate.renew(duration_s)
+            self._admit_capture(num_samples)
             samples = session.receive(num_samples)
-        overloaded = _largest_part(samples) >= ADC_FULL_SCALE - 1
-        return Capture((samples / ADC_FULL_SCALE).astype(np.complex64), time_s, bool(overloaded))
+        return _as_capture(samples, time_s)
+
+    def begin_capture(self, num_samples: int) -> None:
+        """Start to take contiguous samples and return; `end_capture` fetches them.
+
+        Its first sample is taken before this returns. What is begun again before its end is dropped.
+        Raises as `capture`.
+        """
+        self._begun = None
+        time_s = self._clock.now_s()
+        with self._guarded("begin_capture") as session:
+            self._admit_capture(num_samples)
+            session.start_receiving(num_samples)
+        self._begun = (num_samples, time_s)
+
+    def end_capture(self) -> Capture:
+        """The samples since `begin_capture`, once all of them are taken. Raises as `capture`."""
+        if self._begun is None:
+            raise RadioError(f"radio {self._name}: no capture was begun, or the radio was made quiet since")
+        (num_samples, time_s), self._begun = self._begun, None
+        with self._guarded("end_capture") as session:
+            samples = session.receive(num_samples)
+        return _as_capture(samples, time_s)
+
+    def _admit_capture(self, num_samples: int) -> None:
+        duration_s = num_samples / self._configured().sample_rate_hz
+        if duration_s > self._timeout_s / 2:
+            raise RadioError(
+                f"radio {self._name}: a capture of {duration_s:.3g} s does not fit in half of radio.timeout_s "
+                f"({self._timeout_s:g} s)"
+            )
+        self._gate.renew(duration_s)
 
     def quiet(self) -> None:
         """Nothing radiated any more; without effect on a closed radio.
 
         Raises RadioError where that could not be reached, also over a new connection: the radio may still radiate.
         """
+        self._begun = None
         if self._session is None:
             return
         failures = self._session.quiet()
@@ -248,7 +275,7 @@ class PlutoSdr(Closing):
             return [error]
 
     def _drop(self) -> None:
-        session, self._session, self._settings = self._session, None, None
+        session, self._session, self._settings, self._begun = self._session, None, None, None
         if session is not None:
             session.close()
 
@@ -266,6 +293,17 @@ def _apply(session: PlutoSession, wanted: RadioSettings) -> RadioSettings:
     tx_gain_db = session.set("tx_hardwaregain_chan0", -attenuation_db, ATTENUATION_STEP_DB / 2)
     session.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, ATTENUATION_STEP_DB / 2)
     return RadioSettings(rate_hz, lo_hz, width_hz, -tx_gain_db, gain_db)
+
+
+def _as_capture(samples: Complex[np.ndarray, "sample"], time_s: float) -> Capture:
+    """From ADC units; in pieces, since a long capture in double precision takes much memory."""
+    scaled = np.empty(samples.size, dtype=np.complex64)
+    overloaded = False
+    for start in range(0, samples.size, PIECE):
+        piece = samples[start : start + PIECE]
+        overloaded |= _largest_part(piece) >= ADC_FULL_SCALE - 1
+        scaled[start : start + PIECE] = piece / ADC_FULL_SCALE
+    return Capture(scaled, time_s, overloaded)
 
 
 def _largest_part(samples: Complex[np.ndarray, "*shape"]) -> float:

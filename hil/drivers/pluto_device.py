@@ -20,7 +20,7 @@ _rxadc.set_kernel_buffers_count(count).
 sample_rate, rx_lo, tx_lo, rx_rf_bandwidth, tx_rf_bandwidth: Hz, written as int.
 gain_control_mode_chan0: text. rx_hardwaregain_chan0, tx_hardwaregain_chan0: dB, written as float.
 dds_scales: numbers, one a tone. tx_cyclic_buffer, tx(samples), tx_destroy_buffer(): DAC values within int16.
-rx_buffer_size, rx(), rx_destroy_buffer(): ADC values from -2048 to 2047, complex.
+rx_buffer_size, rx(), rx_destroy_buffer(): ADC values from -2048 to 2047, complex. _rx_init_channels(): opens it.
 """
 
 Connect = Callable[[], PlutoDevice]

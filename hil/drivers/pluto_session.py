@@ -80,6 +80,10 @@ class PlutoSession:
         """Send over and over; real and imaginary part are DAC values within int16."""
         self._caller.call(lambda: self._start_tx(samples))
 
+    def start_receiving(self, num_samples: int) -> None:
+        """Let the device fill a new block from now on, which the next `receive` of that size returns."""
+        self._caller.call(lambda: self._start_rx(num_samples))
+
     def receive(self, num_samples: int) -> Complex[np.ndarray, "sample"]:
         """Contiguous samples in ADC units, none older than this call."""
         samples = np.asarray(self._caller.call(lambda: self._refill(num_samples)))
@@ -156,11 +160,18 @@ class PlutoSession:
 
     def _refill(self, num_samples: int) -> Any:
         if num_samples != self._rx_size:
-            self._destroy_rx()  # a new size is ignored while the buffer lives
-            self._take_receiver()
-            self._pluto.rx_buffer_size = num_samples
-            self._rx_size = num_samples
+            self._resize_rx(num_samples)
         return self._pluto.rx()
+
+    def _start_rx(self, num_samples: int) -> None:
+        self._resize_rx(num_samples)
+        self._pluto._rx_init_channels()  # opens the buffer, as `rx` would first: the DMA fills its block from then on
+
+    def _resize_rx(self, num_samples: int) -> None:
+        self._destroy_rx()  # a new size is ignored while the buffer lives
+        self._take_receiver()
+        self._pluto.rx_buffer_size = num_samples
+        self._rx_size = num_samples
 
     def _destroy_tx(self) -> None:
         self._pluto.tx_destroy_buffer()

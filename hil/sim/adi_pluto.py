@@ -153,7 +153,8 @@ class Pluto(Closing):
     def rx(self) -> Complex[np.ndarray, "sample"]:
         """complex128[sample], the next block in ADC units; the first call opens the buffer."""
         if self._rxbuf is None:
-            self._rxbuf = self._pluto.open_buffer(RX, self.rx_buffer_size)
+            self._rx_init_channels()
+        assert self._rxbuf is not None
         try:
             data = self._rxbuf.read(self._rxbuf.num_bytes, self.ctx.block_timeout_s)
         except OSError:
@@ -161,6 +162,10 @@ class Pluto(Closing):
             raise
         words = np.frombuffer(data, dtype=np.int16).reshape(-1, 2)
         return np.asarray(words[:, 0] + 1j * words[:, 1])
+
+    def _rx_init_channels(self) -> None:
+        """Opens the buffer; a program calls it so that samples are taken before it asks for them."""
+        self._rxbuf = self._pluto.open_buffer(RX, self.rx_buffer_size)
 
     def rx_destroy_buffer(self) -> None:
         if self._rxbuf is not None:
