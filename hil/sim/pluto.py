@@ -24,6 +24,8 @@ class SimulatedPluto:
     ad9364: tuned as an AD9364 (70 MHz to 6 GHz, 56 MHz bandwidth), else 325 to 3800 MHz and 20 MHz as delivered.
     plan_rate_hz: sample rate at which `power.tx_full_scale_dbm` holds; at rates on the other side of 20 MS/s the filter
         that pyadi-iio loads then makes 6 dB of difference (pyadi-iio#591). Where None it holds at every rate.
+    tx_connected: whether its TX connector has the world's transmit antenna; else it ends in a load, so that one radio
+        of two transmits and the other one receives. Two need configurations of their own: seed and crystal.
     """
 
     def __init__(
@@ -34,8 +36,11 @@ class SimulatedPluto:
         *,
         ad9364: bool = True,
         plan_rate_hz: float | None = None,
+        tx_connected: bool = True,
     ) -> None:
-        self._radio = Radio(world, power, simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
+        self._radio = Radio(
+            world, power, simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz, tx_connected=tx_connected
+        )
         self._context = describe_pluto(self._radio)
         self._buffers: list[Buffer] = []
 

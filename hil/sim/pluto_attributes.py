@@ -15,6 +15,7 @@ from hil.sim.pluto_chip import (
     MAX_RATE_HZ,
     RX_BANDWIDTH_HZ,
     TX_BANDWIDTH_HZ,
+    XO_RANGE_HZ,
     Synthesizer,
     within,
 )
@@ -23,7 +24,6 @@ from hil.sim.pluto_radio import PHY, RX, TX, Radio
 
 FIRMWARE = "v0.38-hil-sim"
 FPGA_FACTOR = 8  # the optional decimation and interpolation in the FPGA
-XO_RANGE_HZ = (39_992_000, 40_008_000)
 WARM_C, COLD_C, WARM_UP_S = 42.0, 33.0, 600.0
 STATUS_REGISTER, OVERFLOW_BIT = 0x80000088, 1 << 2
 XADC_OFFSET, XADC_SCALE = -2219, 123.040771484
@@ -64,7 +64,7 @@ def _phy(radio: Radio) -> Device:
         "filter_fir_config": Attribute(lambda: str(chip.fir or "FIR Rx: 0,0 Tx: 0,0"), chip.load_fir),
         "rx_path_rates": Attribute(lambda: chip.clocks.describe("ADC", "R", "RXSAMP")),
         "tx_path_rates": Attribute(lambda: chip.clocks.describe("DAC", "T", "TXSAMP")),
-        "xo_correction": _ranged_integer(chip, "xo_correction_hz", *XO_RANGE_HZ),
+        "xo_correction": integer(lambda: chip.xo_correction_hz, chip.set_xo_correction),
         "xo_correction_available": constant(span(XO_RANGE_HZ[0], 1, XO_RANGE_HZ[1])),
     }
     debug = {"loopback": _ranged_integer(chip, "loopback", 0, 1)}

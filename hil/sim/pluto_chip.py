@@ -1,22 +1,24 @@
 """The AD936x transceiver's settings: what it accepts, what it makes of it, and what changes in silence with it.
 
 Hidden quantities (the phases of the two PLLs, of the gain stages, of the offsets) are functions of the seed and of the
-virtual time at which a PLL locked. Simplifications: analog filters and the FIR are flat over the band; the crystal is
-exact, so that `xo_correction` is kept but moves nothing; the tables of gain are ideal.
+virtual time at which a PLL locked. Simplifications: analog filters and the FIR are flat over the band; the tables of
+gain are ideal.
 """
 
 import cmath
 import errno
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hil.interfaces import Clock
+from hil.sim.crystal import EXACT, PPM, Crystal
 from hil.sim.iio_context import io_error
 from hil.sim.noise import random_at
 from hil.sim.pluto_fir import Fir, parse_fir
 from hil.units import amplitude_from_db
 
+XO_HZ, XO_RANGE_HZ = 40_000_000, (39_992_000, 40_008_000)
 LO_STEPS_PER_12_HZ = 5  # a step is 2.4 Hz
 LOCK_S = 50e-6  # until a PLL has settled on a new frequency
 CALIBRATION_STEP_HZ = 100e6  # a larger step of the TX LO starts the quadrature calibration
@@ -98,10 +100,19 @@ class Chip:
 
     calibrate: called where the chip runs its TX quadrature calibration, which radiates.
     retimed: called when the sample rate has changed; `epoch_s` is then the time of its first sample.
+    crystal: the true one. The attribute of that name is what the chip's frequencies are multiples of: it divides by
+        the frequency that it believes its crystal to have.
     """
 
     def __init__(
-        self, clock: Clock, seed: int, ad9364: bool, *, calibrate: Callable[[], None], retimed: Callable[[], None]
+        self,
+        clock: Clock,
+        seed: int,
+        ad9364: bool,
+        crystal: Crystal = EXACT,
+        *,
+        calibrate: Callable[[], None],
+        retimed: Callable[[], None],
     ) -> None:
         self._clock, self._seed, self._calibrate, self._retimed = clock, seed, calibrate, retimed
         self.lo_range_hz = (70_000_000, 6_000_000_000) if ad9364 else (325_000_000, 3_800_000_000)
@@ -119,7 +130,8 @@ class Chip:
         self.calibration_mode = "auto"
         self.dc_tracking = {"rf": True, "bb": True}
         self.quadrature_tracking = True
-        self.xo_correction_hz = 40_000_000
+        self._true_crystal = self.crystal = crystal
+        self.xo_correction_hz = XO_HZ
         self._lock_all()
 
     # ------------------------------------------------------------------------------------------------- oscillators
@@ -142,6 +154,17 @@ class Chip:
         if synthesizer.powerdown and not down:
             self._relock(synthesizer)
         synthesizer.powerdown = down
+
+    def set_xo_correction(self, frequency_hz: int) -> None:
+        """Believe that the crystal has this frequency and divide by it: all clocks and LOs are made anew."""
+        within(frequency_hz, *XO_RANGE_HZ, "xo_correction")
+        if frequency_hz == self.xo_correction_hz:
+            return
+        believed_ppm = (XO_HZ / frequency_hz - 1) / PPM
+        self.crystal = replace(self._true_crystal, offset_ppm=self._true_crystal.offset_ppm + believed_ppm)
+        self.xo_correction_hz = frequency_hz
+        self._new_grid()
+        self._lock_all()
 
     def _relock(self, synthesizer: Synthesizer) -> None:
         self._clock.sleep(LOCK_S)
@@ -197,12 +220,15 @@ class Chip:
 
     def _restart(self) -> None:
         self.attenuation_db = POWER_ON_ATTENUATION_DB
-        self.epoch_s = self._clock.now_s()
-        self._retimed()
-        self._clock.sleep(LOCK_S)
+        self._new_grid()
         if self.calibration_mode == "auto":
             self._calibrate()
         self._lock_all()
+
+    def _new_grid(self) -> None:
+        self.epoch_s = self._clock.now_s()
+        self._retimed()
+        self._clock.sleep(LOCK_S)
 
     def calibrate_tx(self) -> None:
         """Run the quadrature calibration: it radiates a tone, interrupts the samples and moves the TX phase."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hil.config import PowerConfig, SimulationConfig
+from hil.sim.crystal import Crystal
 from hil.sim.iio_context import io_error
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_rx import Receiver
@@ -28,18 +29,28 @@ class Radio:
         *,
         ad9364: bool,
         plan_rate_hz: float | None,
+        tx_connected: bool,
     ) -> None:
         self.world, self.clock, self.simulation, self.ad9364 = world, world.clock, simulation, ad9364
         self.lock = threading.RLock()
-        self._power, self._plan_rate_hz = power, plan_rate_hz
+        self._power, self._plan_rate_hz, self._tx_connected = power, plan_rate_hz, tx_connected
         self.power_on()
 
     def power_on(self) -> None:
         """Start with the settings that a Pluto boots with: the TX LO is up, so that its leakage is on the air."""
         with self.lock:
-            chip = Chip(self.clock, self.simulation.seed, self.ad9364, calibrate=self._calibrate, retimed=self._retimed)
+            chip = Chip(
+                self.clock,
+                self.simulation.seed,
+                self.ad9364,
+                Crystal.from_config(self.simulation.crystal),
+                calibrate=self._calibrate,
+                retimed=self._retimed,
+            )
             self.chip = chip
-            self.transmitter = Transmitter(chip, self.world, self._power, self.simulation, self._plan_rate_hz)
+            self.transmitter = Transmitter(
+                chip, self.world, self._power, self.simulation, self._plan_rate_hz, connected=self._tx_connected
+            )
             self.receiver = Receiver(chip, self.transmitter, self.world, self._power, self.simulation)
             self.kernel_blocks = {RX: DEFAULT_KERNEL_BLOCKS, TX: DEFAULT_KERNEL_BLOCKS}
             self.present = True
@@ -48,7 +59,7 @@ class Radio:
     def power_off(self) -> None:
         with self.lock:
             self.present = False
-            self.world.radiate(None, self.clock.now_s())
+            self.transmitter.radiate(None, self.clock.now_s())
 
     @contextmanager
     def using(self) -> Iterator[None]:

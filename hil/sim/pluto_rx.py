@@ -1,7 +1,8 @@
 """The receive path: from the RX connector of the world through the chip to 12-bit words.
 
 Simplifications: the AGC looks at the mean power of what was last taken; with quadrature tracking off the image is
-constant, with DC tracking off the offset is ten times as large.
+constant, with DC tracking off the offset is ten times as large; where the tracking loops eat a signal at DC they have
+settled on each run of samples.
 """
 
 import cmath
@@ -11,8 +12,10 @@ import numpy as np
 
 from hil.arrays import Complex, Int
 from hil.config import PowerConfig, SimulationConfig
+from hil.sim.drift import RfDrift
 from hil.sim.kernel_blocks import BlockQueue
 from hil.sim.noise import random_at
+from hil.sim.phase_noise import PhaseNoise
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_tx import DAC_DROPPED_BITS, Transmitter
 from hil.sim.sample_clock import SampleClock
@@ -36,12 +39,15 @@ class Receiver:
     ) -> None:
         self.chip, self.decimation, self.muted = chip, 1, False
         self._transmitter, self._world, self._seed = transmitter, world, simulation.seed
+        self._drift = RfDrift(simulation.rf_drift, simulation.seed)
+        self._phase_noise = PhaseNoise(simulation.phase_noise_deg, simulation.seed)
+        self._dc_notch = simulation.dc_notch
         self._full_scale_dbm, self._dc_dbfs = power.rx_full_scale_dbm, simulation.rx_dc_offset_dbfs
         self._queues: list[BlockQueue] = []
 
     @property
     def clock(self) -> SampleClock:
-        return SampleClock(self.chip.rate_hz / self.decimation, self.chip.epoch_s)
+        return SampleClock(self.chip.rate_hz / self.decimation, self.chip.epoch_s, self.chip.crystal)
 
     # ------------------------------------------------------------------------------------------------------ queues
 
@@ -96,7 +102,10 @@ class Receiver:
 
     def _arriving(self, start_s: float, num_samples: int) -> Complex[np.ndarray, "sample"]:
         rate_hz, lo_hz = self.clock.rate_hz, self.chip.rx.frequency_hz
-        return self._world.receive(start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=lo_hz)
+        crystal = self.chip.crystal
+        arriving = self._world.receive(start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=lo_hz, crystal=crystal)
+        drifting = self._drift.apply(arriving, start_s, rate_hz)
+        return self._phase_noise.apply(drifting, start_s, rate_hz)
 
     def _baseband(self, arriving: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "sample"]:
         """Gain, phase and imperfections; the ADC's full scale = 1."""
@@ -109,7 +118,10 @@ class Receiver:
             self._control_gain(arriving)
         if not chip.quadrature_tracking:
             samples += chip.offset("RX image", IMAGE_DBC, chip.rx.locked_s) * samples.conj()
-        untracked_db = 0.0 if all(chip.dc_tracking.values()) else UNTRACKED_DC_DB
+        tracked = all(chip.dc_tracking.values())
+        if tracked and self._dc_notch:
+            samples -= samples.mean()
+        untracked_db = 0.0 if tracked else UNTRACKED_DC_DB
         samples += chip.offset("RX DC", self._dc_dbfs + untracked_db, chip.rx.locked_s)
         return samples
 

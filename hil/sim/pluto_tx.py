@@ -13,6 +13,7 @@ import numpy as np
 
 from hil.arrays import Complex, Int
 from hil.config import PowerConfig, SimulationConfig
+from hil.sim.crystal import EXACT, Crystal
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_dds import Dds
 from hil.sim.sample_clock import SampleClock
@@ -38,10 +39,11 @@ class Block:
     start_s: float
     rate_hz: float
     cyclic: bool
+    crystal: Crystal = EXACT
 
     @property
     def end_s(self) -> float:
-        return math.inf if self.cyclic else self.start_s + len(self.codes) / self.rate_hz
+        return math.inf if self.cyclic else self.crystal.when_s(self.start_s, len(self.codes) / self.rate_hz)
 
     @property
     def frame(self) -> Complex[np.ndarray, "sample"]:
@@ -51,28 +53,36 @@ class Block:
 
     def during(self, start_s: float, num_samples: int, rate_hz: float) -> Int[np.ndarray, "sample 2"]:
         """What the DAC is fed with at the samples of another clock; zeros where this block is silent."""
-        first = (start_s - self.start_s) * self.rate_hz
+        first = self.crystal.elapsed_s(self.start_s, start_s) * self.rate_hz
         index = np.rint(first + np.arange(num_samples) * (self.rate_hz / rate_hz)).astype(np.int64)
         sounding = (index >= 0) & (self.cyclic | (index < len(self.codes)))
         return np.where(sounding[:, None], self.codes[index % len(self.codes)], np.int16(0))
 
 
 class Transmitter:
-    """What the DAC is fed with, and what leaves the connector."""
+    """What the DAC is fed with, and what leaves the connector, which has the antenna where it is `connected`."""
 
     def __init__(
-        self, chip: Chip, world: World, power: PowerConfig, simulation: SimulationConfig, plan_rate_hz: float | None
+        self,
+        chip: Chip,
+        world: World,
+        power: PowerConfig,
+        simulation: SimulationConfig,
+        plan_rate_hz: float | None,
+        *,
+        connected: bool = True,
     ) -> None:
         self.chip, self.dds, self.interpolation = chip, Dds(), 1
         self._world, self._leakage_dbc, self._plan_rate_hz = world, simulation.tx_lo_leakage_dbc, plan_rate_hz
         self._full_scale = amplitude_from_db(power.tx_full_scale_dbm)
+        self._connected = connected
         self._blocks: deque[Block] = deque(maxlen=KEPT_BLOCKS)
         self._on_air: tuple[object, ...] = ()
 
     @property
     def clock(self) -> SampleClock:
         """Of the samples in buffers."""
-        return SampleClock(self.chip.rate_hz / self.interpolation, self.chip.epoch_s)
+        return SampleClock(self.chip.rate_hz / self.interpolation, self.chip.epoch_s, self.chip.crystal)
 
     # ----------------------------------------------------------------------------------------------- from a buffer
 
@@ -89,7 +99,7 @@ class Transmitter:
         """Queue samples behind those that wait; they start on the DAC's sample grid."""
         idle_s = max([self._now_s, *(block.end_s for block in self._blocks)])
         start_s = self.clock.time_s(self.clock.index(idle_s))
-        self._blocks.append(Block(codes, start_s, self.clock.rate_hz, cyclic))
+        self._blocks.append(Block(codes, start_s, self.clock.rate_hz, cyclic, self.chip.crystal))
 
     def has_room_at_s(self, kernel_blocks: int) -> float:
         """When fewer than that many blocks wait or are being sent."""
@@ -135,16 +145,21 @@ class Transmitter:
             return
         self._on_air = state
         if not plan:
-            self._world.radiate(None, self._now_s)
+            self.radiate(None, self._now_s)
         for block in plan:
             transmission = self._tones_alone(self._tones()) if block is None else self._sending(block)
-            self._world.radiate(transmission, max(self._now_s, block.start_s if block else self._now_s))
+            self.radiate(transmission, max(self._now_s, block.start_s if block else self._now_s))
+
+    def radiate(self, transmission: Transmission | None, time_s: float) -> None:
+        """Let the connector emit that from `time_s` on."""
+        if self._connected:
+            self._world.radiate(transmission, time_s)
 
     def radiate_calibration(self) -> None:
         """The tone of the quadrature calibration, at the attenuation of the moment; silent where the LO is down."""
         if self.chip.transmitting:
             tone = (self.chip.rate_hz / 16, self._amplitude * amplitude_from_db(CALIBRATION_TONE_DBFS))
-            self._world.radiate(self._tones_alone((tone,)), self._now_s)
+            self.radiate(self._tones_alone((tone,)), self._now_s)
         self._on_air = ()
 
     def _tones(self) -> Tones:
@@ -158,12 +173,13 @@ class Transmitter:
     def _tones_alone(self, tones: Tones) -> Transmission:
         nothing = np.empty(0, complex)
         chip = self.chip
-        return Transmission(nothing, False, chip.rate_hz, chip.tx.frequency_hz, self.dds.synced_s, tones)
+        start_s = self.dds.synced_s
+        return Transmission(nothing, False, chip.rate_hz, chip.tx.frequency_hz, start_s, tones, chip.crystal)
 
     def _sending(self, block: Block) -> Transmission:
         frame = block.frame * self._amplitude
-        lo_hz = self.chip.tx.frequency_hz
-        return Transmission(frame, block.cyclic, block.rate_hz, lo_hz, block.start_s, self._tones())
+        lo_hz, crystal = self.chip.tx.frequency_hz, self.chip.crystal
+        return Transmission(frame, block.cyclic, block.rate_hz, lo_hz, block.start_s, self._tones(), crystal)
 
     # -------------------------------------------------------------------------------------------- digital loopback
 

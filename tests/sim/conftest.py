@@ -9,6 +9,7 @@ from hil.channel import Paths, Scene
 from hil.config import TestbedConfig
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import VirtualClock
+from hil.sim.crystal import EXACT
 from hil.sim.iiod import IiodServer
 from hil.sim.pluto import SimulatedPluto
 from hil.sim.world import World
@@ -111,7 +112,7 @@ class Cable(World):
     def on_air(self):
         return self.history[-1][1]
 
-    def receive(self, start_s, num_samples, *, sample_rate_hz, lo_hz):
+    def receive(self, start_s, num_samples, *, sample_rate_hz, lo_hz, crystal=EXACT):
         time_s = start_s + np.arange(num_samples) / sample_rate_hz
         samples = np.full(num_samples, 10 ** (self.level_dbm / 20), complex)
         untils_s = [entry[0] for entry in self.history[1:]] + [np.inf]
@@ -181,11 +182,12 @@ class BenchPluto(SimulatedPluto):
 def make_pluto(make_cable, make_station):
     """A simulated Pluto on a cable; by default without leakage and DC, 0 dBm full scale both ways."""
 
-    def make(world=None, *, ad9364=True, plan_rate_hz=None, power=None, **simulation):
+    def make(world=None, *, ad9364=True, plan_rate_hz=None, tx_connected=True, power=None, **simulation):
         quiet = {"tx_lo_leakage_dbc": -300, "rx_dc_offset_dbfs": -300}
         station = make_station(power=power or {}, simulation=quiet | simulation)
         world = world or make_cable()
-        return BenchPluto(world, station.power, station.simulation, ad9364=ad9364, plan_rate_hz=plan_rate_hz)
+        options = {"ad9364": ad9364, "plan_rate_hz": plan_rate_hz, "tx_connected": tx_connected}
+        return BenchPluto(world, station.power, station.simulation, **options)
 
     return make
 
