@@ -39,16 +39,30 @@ def compare_held_out(
     aligned = advance(soundings.response, samples, grid.fft_size)
     phase = np.angle(np.vdot(predicted, aligned))
     measured = aligned * np.exp(-1j * phase).astype(aligned.dtype)
-    noise = float(soundings.noise_var.sum()) * int(grid.used.sum())
-    signal = max(float(np.sum(np.abs(measured) ** 2)) - noise, np.finfo(float).tiny)
-    error = float(np.sum(np.abs(measured - predicted) ** 2)) - noise
-    resolution = noise / np.sqrt(len(patterns) * int(grid.used.sum()))
-    return Prediction(
-        predicted,
-        measured,
-        float(power_db(max(error, resolution) / signal)),
-        float(power_db(resolution / signal)),
-    )
+    noise = float(soundings.noise_var.sum())
+    error, resolution = _error_beyond_noise((measured - predicted)[:, grid.used], estimate.basis[grid.used], noise)
+    signal = max(float(np.sum(np.abs(measured) ** 2)) - noise * int(grid.used.sum()), np.finfo(float).tiny)
+    return Prediction(predicted, measured, float(power_db(error / signal)), float(power_db(resolution / signal)))
+
+
+def _error_beyond_noise(
+    difference: Complex[np.ndarray, "pattern subcarrier"], basis: Complex[np.ndarray, "subcarrier tap"], noise: float
+) -> tuple[float, float]:
+    """Energy of predictions' errors and the standard deviation of that figure.
+
+    The estimate's delays and all others are looked at apart: so many subcarriers hold noise alone that it would hide
+    small errors. Error at other delays counts where it stands out by three standard deviations.
+    noise: variance on a subcarrier, summed over the patterns.
+    """
+    count, num_subcarriers = difference.shape
+    window = np.linalg.qr(basis)[0]
+    inside = float(np.sum(np.abs(difference @ window.conj()) ** 2))
+    outside = float(np.sum(np.abs(difference) ** 2)) - inside
+    num_taps = window.shape[1]
+    resolution = noise * np.sqrt(num_taps / count)
+    beyond = outside - noise * (num_subcarriers - num_taps)
+    told = beyond > 3 * noise * np.sqrt((num_subcarriers - num_taps) / count)
+    return max(inside - noise * num_taps, resolution) + (beyond if told else 0.0), resolution
 
 
 def nmse_to_truth_db(

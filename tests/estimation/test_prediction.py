@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import compare_held_out, nmse_to_truth_db
 from hil.phy.sync import advance
+from hil.phy.taps import DelayBasis, delay_response
 
 L = 128
 
@@ -11,14 +12,11 @@ L = 128
 def exact(channel, error=0.0, seed=0):
     """An estimate that is the channel itself, or errs by a share of it."""
     rng = np.random.default_rng(seed)
-    k = channel.direct.size
-    wrong = rng.normal(size=channel.cascade.shape) * np.sqrt(np.mean(np.abs(channel.cascade) ** 2))
+    wrong = np.exp(2j * np.pi * rng.random((len(channel.cascade), 1))) * channel.cascade
+    basis = DelayBasis.build(np.ones(channel.direct.size, dtype=bool), 19.0, 31.0)
+    cascade = basis.project(channel.cascade + error * wrong)
     return CascadedEstimate(
-        channel.direct,
-        channel.cascade + error * wrong,
-        np.eye(k, dtype=complex),
-        np.zeros(k),
-        np.zeros(channel.cascade.shape),
+        basis.project(channel.direct), cascade, basis.basis, np.zeros(basis.num_taps), np.zeros(cascade.shape)
     )
 
 
@@ -43,6 +41,22 @@ def test_an_estimates_error_is_measured(make_channel):
     patterns, block = held_out(channel, 15.0)
     prediction = compare_held_out(exact(channel, 0.1), patterns, block, channel.grid)
     assert_allclose(prediction.nmse_db, -20.0, atol=1.0)
+
+
+def test_what_the_estimates_window_misses_is_an_error_too(make_channel):
+    """A path far outside of the delays that the estimate can hold, 20 dB below the rest."""
+    channel = make_channel(direct_db=0.0)
+    estimate = exact(channel)
+    channel.direct = channel.direct + 0.1 * np.sqrt(2) * delay_response(100, np.array([70.0]))[:, 0]
+    patterns, block = held_out(channel, 15.0)
+    assert_allclose(compare_held_out(estimate, patterns, block, channel.grid).nmse_db, -20.0, atol=1.0)
+
+
+def test_small_errors_are_told_from_noise_far_above_them(make_channel):
+    channel = make_channel(direct_db=-20.0)
+    patterns, block = held_out(channel, 10.0, count=256)
+    prediction = compare_held_out(exact(channel, 0.06), patterns, block, channel.grid)
+    assert_allclose(prediction.nmse_db, 20 * np.log10(0.06), atol=1.5)
 
 
 def test_it_is_never_better_than_can_be_told(make_channel):
