@@ -65,6 +65,15 @@ def test_batches_do_not_change_the_verdict(monkeypatch):
     assert np.array_equal(parts.line_of_sight, whole.line_of_sight)
 
 
+def test_every_batch_hears_noise_of_its_own(monkeypatch):
+    site = make_site("paper", size=4, users=1)
+    site = replace(site, users=(site.users[0], site.users[0].model_copy(update={"line_of_sight": False})) * 2)
+    monkeypatch.setattr("hil.campaign.sites.BATCH_ELEMENTS", 32)
+    heard = []
+    judge(site, {"listener": lambda problem: heard.append(problem) or solve(problem, "stm", certify=False)}, csi="ls")
+    assert len(heard) == 2 and not np.array_equal(heard[0].cascade, heard[1].cascade)
+
+
 def test_who_cannot_take_a_problem_is_left_out_with_the_reason():
     verdict = judge(make_site("paper", size=3, users=1), contestants(["best-pilot", "stm"]))
     assert list(verdict.rate_mbps) == ["stm"]

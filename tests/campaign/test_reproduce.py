@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from hil.campaign import networks
 from hil.campaign.reproduce import ITEMS, chosen, reproduce
-from hil.campaign.workbook import FULL, QUICK, Effort
+from hil.campaign.workbook import FULL, QUICK, Effort, Workbook
 from hil.errors import ConfigError
+from hil.interfaces import no_progress
 
 TINY = Effort(
     name="tiny",
@@ -69,8 +71,8 @@ def test_what_the_folder_holds_is_not_computed_again(made, monkeypatch):
     for module, name in (("table1", "judge"), ("sizes", "compare"), ("fig2", "make_site"), ("moving", "make_site")):
         monkeypatch.delattr(f"hil.campaign.{module}.{name}")
     monkeypatch.delattr(networks, "make_site")
-    again, _ = reproduce(["all"], folder, effort=TINY)
-    assert {name: artifact.rows for name, artifact in again.items()} == {
+    workbook = Workbook(folder, TINY, 0, no_progress)
+    assert {name: make(workbook).rows for name, make in ITEMS.items()} == {
         name: artifact.rows for name, artifact in artifacts.items()
     }
 
@@ -93,8 +95,6 @@ def test_the_full_form_has_the_papers_users_epochs_and_walkers():
 
 
 def test_a_plane_wave_does_not_bend_and_random_phases_bend_by_a_quarter_turn():
-    import numpy as np
-
     row, col = np.indices((16, 16))
     assert networks.bend_deg(np.exp(1j * (2.1 * row + 0.7 * col))) == pytest.approx(0, abs=1e-6)
     phases = np.random.default_rng(0).uniform(0, 2 * np.pi, (64, 64))
