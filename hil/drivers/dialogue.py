@@ -196,7 +196,7 @@ class Dialogue:
 
     @property
     def sent_s(self) -> float:
-        """When the last byte sent has left, as far as the baud rate tells."""
+        """When the last byte sent has left, as the baud rate tells: an answer before that is an earlier one's."""
         return max(self._line_free_s, self._clock.now_s())
 
     # ---------------------------------------------------------------------------------------------------- one command
@@ -253,8 +253,6 @@ class Dialogue:
         elif reply.kind == "answer":
             done = window.pop(reply.key)
             answers[done.index], self.answered = reply.values, done.name
-            if not window:
-                self._line_free_s = self._clock.now_s()  # whatever the baud rate says, all has arrived
         elif reply.again:
             self._try_again([window[reply.key]], self._rejected(window[reply.key], reply))
         else:
