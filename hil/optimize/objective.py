@@ -106,7 +106,8 @@ class Objective:
 
     direct: complex[batch, 1, tap]; cascade: complex[batch, element, tap]; basis: complex[subcarrier, tap].
     aims: complex[delay, tap], the codes of unit norm that point at the taps of delay 0 .. M-1: such a tap of the
-    channel is a^H basis h with a the response of a pure delay, so its code is basis^H a.
+    channel is a^H basis h with a the response of a pure delay, so its code is basis^H a. aims_are_taps: they are the
+    unit vectors, as with `dft_basis`.
     xp: numpy or torch, whichever the arrays belong to.
     """
 
@@ -114,6 +115,7 @@ class Objective:
     cascade: Any
     basis: Any
     aims: Any
+    aims_are_taps: bool
     mbps_per_nat: float
     rows: int
     cols: int
@@ -124,11 +126,13 @@ class Objective:
         problem = problem.with_leading_axis()
         amplitude = np.sqrt(problem.snr_scale)
         delays = delay_response(problem.num_subcarriers, np.arange(problem.num_taps, dtype=float))
+        aims = unit(delays.T @ problem.basis.conj())
         return cls(
             direct=(amplitude * problem.direct[:, None]).astype(dtype),
             cascade=np.multiply(problem.cascade, amplitude, dtype=dtype, casting="same_kind"),
             basis=problem.basis.astype(dtype),
-            aims=unit(delays.T @ problem.basis.conj()).astype(dtype),
+            aims=aims.astype(dtype),
+            aims_are_taps=aims.shape[0] == aims.shape[1] and bool(np.allclose(aims, np.eye(len(aims)))),
             mbps_per_nat=problem.mbps_per_nat,
             rows=problem.rows,
             cols=problem.cols,

@@ -242,7 +242,7 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
     return np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus))
 
 
-TAP_SEARCH = (TapPool(), TapSearch(keep=4, steps=3), TapSearch(keep=1, steps=12))
+TAP_SEARCH = (TapPool(keep=(8, 6, 4)), TapSearch(keep=2, steps=6))
 
 
 def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:

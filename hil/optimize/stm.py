@@ -9,11 +9,22 @@ from hil.optimize.iterate import Candidates, Kind, OneShot, Point
 from hil.optimize.objective import TINY, Objective, choose
 
 
-def tap_codes(objective: Objective) -> Any:
-    """Codes[batch, delay, tap] of unit norm that align every element, and the direct channel, at delay 0 .. M-1."""
+def tap_candidates(objective: Objective) -> tuple[Any, Any]:
+    """Codes of unit norm that align every element, and the direct channel, at delay 0 .. M-1, and what taps they give.
+
+    Both [batch, delay, tap]. The turn to the phase of the direct channel is common to all elements, so it is made on
+    the taps; where the taps are those delays themselves, alignment is the conjugate phase of the cascade, without a
+    product.
+    """
+    if objective.aims_are_taps:
+        phases = objective.cascade.conj() / (objective.xp.abs(objective.cascade) + TINY)
+        pointed = phases.swapaxes(-1, -2) @ objective.cascade
+    else:
+        pointed = objective.align(objective.aims[None]) @ objective.cascade
     direct = (objective.direct @ objective.aims.conj().swapaxes(-1, -2)).swapaxes(-1, -2)
     modulus = objective.xp.abs(direct)
-    return objective.aims * objective.xp.where(modulus > 0, direct / (modulus + TINY), 1)
+    turn = objective.xp.where(modulus > 0, direct / (modulus + TINY), 1)
+    return objective.aims * turn, objective.direct + turn * pointed
 
 
 @dataclass(frozen=True)
@@ -24,8 +35,7 @@ class StrongestTap(OneShot):
     kind: Kind = "code"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        codes = tap_codes(objective)
-        taps = objective.taps(objective.align(codes))
+        codes, taps = tap_candidates(objective)
         if not self.by_rate:
             modulus = np.abs((codes.conj() * taps).sum(axis=-1))
             strongest = np.argmax(modulus, axis=-1)[:, None]

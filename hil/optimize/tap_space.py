@@ -12,7 +12,7 @@ import numpy as np
 from hil.optimize.iterate import Candidates, Kind, OneShot, Point
 from hil.optimize.objective import Objective, as_complex, as_reals, choose, unit
 from hil.optimize.quasi_newton import Ascent
-from hil.optimize.stm import tap_codes
+from hil.optimize.stm import tap_candidates
 
 
 def random_codes(objective: Objective, count: int, rng: np.random.Generator) -> Any:
@@ -22,9 +22,9 @@ def random_codes(objective: Objective, count: int, rng: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class TapPool(OneShot):
-    """Starting codes: every tap, `random` ones, and what earlier stages found.
+    """Starting codes: from every tap, from `random` ones, and from what earlier stages found.
 
-    keep: how many go on to each further fixed-point step code <- dR/dh*; the last number is how many come out.
+    keep: how many of them go through each fixed-point step code <- dR/dh*; the last number is how many come out.
     """
 
     keep: tuple[int, ...] = (8, 6, 4)
@@ -32,20 +32,21 @@ class TapPool(OneShot):
     kind: Kind = "code"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        code = self.pool(objective, start, rng)
-        rate, asked = objective.rate_and_gradient(objective.taps(objective.align(code)))
+        taps = self.pool(objective, start, rng)
+        rate, asked = objective.rate_and_gradient(taps)
         for count in self.keep:
             code = unit(choose(asked, objective.xp.argsort(-rate)[:, :count], objective.xp))
             rate, asked = objective.rate_and_gradient(objective.taps(objective.align(code)))
         return Point(code, rate)
 
     def pool(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Any:
-        codes = [tap_codes(objective)]
+        """Channel taps[batch, start, tap] of all starting configurations."""
+        taps = [tap_candidates(objective)[1]]
         if self.random:
-            codes.append(random_codes(objective, self.random, rng))
+            taps.append(objective.taps(objective.align(random_codes(objective, self.random, rng))))
         if start is not None:
-            codes.append(start.code(objective))
-        return objective.xp.concatenate(codes, 1)
+            taps.append(objective.taps(start.reflection(objective)))
+        return objective.xp.concatenate(taps, 1)
 
 
 @dataclass(frozen=True, eq=False)
