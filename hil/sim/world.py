@@ -35,7 +35,7 @@ from hil.units import amplitude_from_db, noise_power_dbm, power_from_db
 
 __all__ = ["Transmission", "World", "WorldTruth"]
 
-KEPT_PATTERNS = 4096  # changes of the surface that a late reader of old samples still meets
+KEPT_PATTERNS = 4608  # changes of the surface that a late reader of old samples still meets: a 64 x 64 sweep and more
 KEPT_TRANSMISSIONS = 64
 
 
