@@ -165,7 +165,4 @@ class Faults:
 
 def repair(board: Board, time_s: float) -> None:
     """Columns, elements and latch as new. A mishap like the others, a good one."""
-    board.outputs.dead_columns = frozenset()
-    board.outputs.stuck = {}
-    board.outputs.latched = True
-    board.outputs.refresh(time_s)
+    board.outputs.repair(time_s)

@@ -13,6 +13,7 @@ from hil.firmware.protocol import PatternCodec
 from hil.sim.board import build_board
 from hil.sim.boards.wording import Wording, element_order
 from hil.sim.clock import VirtualClock
+from hil.sim.faults import repair
 from hil.sim.serial_link import SimulatedLink
 
 
@@ -147,6 +148,14 @@ def test_the_arduino_acknowledges_before_it_applies_and_ripples_through_eight_st
     assert [int(states.sum()) for _, states in arduino.shown] == list(range(1, 9))
     assert arduino.shown[0][0] == pytest.approx(acknowledged_s + 2e-5 / 8)
     assert arduino.shown[-1][0] == pytest.approx(acknowledged_s + 2e-5)
+
+
+def test_a_board_that_never_had_a_latch_has_none_after_a_repair(arduino):
+    arduino.link.line.suffer(repair)
+    arduino.listen(1e-6)
+    arduino.shown.clear()
+    arduino.ask(b"\x01\x01" + b"\xff" + bytes(11))
+    assert len(arduino.shown) == 8
 
 
 def test_the_pins_of_the_arduino_are_not_in_the_order_of_the_cells(arduino):

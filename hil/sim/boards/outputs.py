@@ -37,7 +37,7 @@ class Outputs:
         latched: bool = True,
     ) -> None:
         self.rows, self.cols = rows, cols
-        self.latched = latched
+        self.latched = self._built_latched = latched
         self.dead_columns: frozenset[int] = frozenset()
         self.stuck: Mapping[int, int] = {}
         self._door = door
@@ -62,6 +62,11 @@ class Outputs:
     def refresh(self, time_s: float) -> None:
         """Show the register again, after something broke or was repaired."""
         self.show(self.register, time_s)
+
+    def repair(self, time_s: float) -> None:
+        """Columns, elements and latch as they were built."""
+        self.dead_columns, self.stuck, self.latched = frozenset(), {}, self._built_latched
+        self.refresh(time_s)
 
     def steps(self, register: UInt8[np.ndarray, "place"]) -> Iterator[UInt8[np.ndarray, "place"]]:
         """What the outputs go through on their way to `register`: each shift of the registers, or that alone."""
