@@ -36,7 +36,8 @@ def test_the_estimate_predicts_patterns_that_it_never_saw(finished: tuple[Record
     _, result = finished
     assert result.true_nmse_db is not None
     assert result.true_nmse_db < -35
-    assert result.prediction.nmse_db == pytest.approx(result.true_nmse_db, abs=4)
+    told = result.prediction
+    assert result.true_nmse_db - 4 < told.nmse_db < max(result.true_nmse_db, told.resolution_db) + 4
 
 
 def test_everything_is_read_again_from_the_run_directory(finished: tuple[Recording, ClosedLoopResult]) -> None:
