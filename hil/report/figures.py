@@ -37,26 +37,26 @@ def response_figure(
             frequency_hz / 1e6,
             power_db(np.maximum(values, 1e-6)),
             ".",
-            ms=2.5,
+            ms=5 if name == "stm" else 2.5,  # what lies under the chosen arm still shows
             color=COLOURS.get(name),
             label=_title(name),
         )
     for name, values in (truth or {}).items():
         axes.plot(frequency_hz / 1e6, power_db(values), lw=0.8, color=COLOURS.get(name))
     levels = power_db(np.maximum(np.concatenate(list(snr.values())), 1e-6))
-    axes.set_ylim(float(np.percentile(levels, 1)) - 6, float(levels.max()) + 3)
+    axes.set_ylim(float(np.percentile(levels, 1)) - 3, float(levels.max()) + 3)
     axes.set(
         xlabel="frequency from the carrier [MHz]",
         ylabel="SNR [dB]",
         title="Received on each subcarrier (points: measured" + ("; lines: true)" if truth else ")"),
     )
-    axes.legend(loc="lower right", ncols=4, markerscale=4)
+    figure.legend(loc="outside lower center", ncols=4, markerscale=2)
     return figure
 
 
 def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
     """State of each element, front view, one panel an arm."""
-    figure, panels = _panels(len(patterns), width=3.2)
+    figure, panels = _panels(len(patterns), width=3.2, height=3.4)
     for axes, (name, pattern) in zip(panels, patterns.items(), strict=True):
         axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest")
         axes.set(title=_title(name), xlabel="column", ylabel="row")
@@ -112,10 +112,10 @@ def rates_figure(
     return figure
 
 
-def _panels(count: int, width: float = 6.4) -> tuple["Figure", list["Axes"]]:
+def _panels(count: int, width: float = 6.4, height: float = 4.0) -> tuple["Figure", list["Axes"]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * count, 4.0), layout="constrained")
+    figure = Figure(figsize=(width * count, height), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
