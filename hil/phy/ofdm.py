@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy.fft
 
-from hil.arrays import Bool, Complex, Float, Int
+from hil.arrays import Bool, Complex, Float
 from hil.config import OfdmConfig
+from hil.phy.sync import to_delays
 from hil.units import amplitude_from_db
 
 PilotName = Literal["constant", "zadoff_chu", "newman"]
@@ -70,9 +72,7 @@ class OfdmGrid:
             raise ValueError(f"{num_subcarriers} subcarriers do not fit in {fft_size} samples")
         pilot = np.zeros(num_subcarriers, dtype=complex)
         pilot[used] = pilot_sequence(pilot_name, int(used.sum()))
-        bins = np.zeros(fft_size, dtype=complex)
-        bins[_bins(num_subcarriers, fft_size)] = pilot
-        waveform = np.fft.ifft(bins) * fft_size
+        waveform = to_delays(pilot, fft_size)
         peak = float(np.maximum(np.abs(waveform.real), np.abs(waveform.imag)).max())
         return cls(num_subcarriers, fft_size, bandwidth_hz, used, pilot, waveform / peak, 1 / peak)
 
@@ -117,12 +117,8 @@ class OfdmGrid:
         """
         if samples.size == 0 or samples.size % self.fft_size:
             raise ValueError(f"{samples.size} samples are not whole symbols of {self.fft_size}")
-        spectrum = np.fft.fft(samples.reshape(-1, self.fft_size), axis=-1, norm="forward")
-        matched: Complex[np.ndarray, "symbol subcarrier"] = spectrum[:, _bins(self.num_subcarriers, self.fft_size)]
+        spectrum = scipy.fft.fft(samples.reshape(-1, self.fft_size), axis=-1, norm="forward")
+        bins = (np.arange(self.num_subcarriers) - self.num_subcarriers // 2) % self.fft_size
+        matched: Complex[np.ndarray, "symbol subcarrier"] = spectrum[:, bins]
         matched *= self.pilot.conj().astype(matched.dtype)
         return matched
-
-
-def _bins(num_subcarriers: int, fft_size: int) -> Int[np.ndarray, "subcarrier"]:
-    """FFT bin of each subcarrier."""
-    return (np.arange(num_subcarriers) - num_subcarriers // 2) % fft_size

@@ -4,6 +4,7 @@ A capture that starts s samples into the period advances the response: h[k] exp(
 """
 
 import numpy as np
+import scipy.fft
 
 from hil.arrays import Complex, Float, Int
 
@@ -25,11 +26,16 @@ def correlate(
     fft_size: int,
 ) -> Complex[np.ndarray, "... shift"]:
     """Inner product <reference, advance(response, s)> for each shift s = 0..fft_size-1, by one FFT."""
-    num_subcarriers = responses.shape[-1]
-    product = reference.conj() * responses
-    bins = np.zeros((*product.shape[:-1], fft_size), dtype=product.dtype)
-    bins[..., (np.arange(num_subcarriers) - num_subcarriers // 2) % fft_size] = product
-    return np.asarray(np.fft.ifft(bins, axis=-1, norm="forward"))
+    return to_delays(reference.conj() * responses, fft_size)
+
+
+def to_delays(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Complex[np.ndarray, "*batch delay"]:
+    """sum_k response[k] exp(2j pi (k - K//2) t / size) for t = 0..size-1; keeps single precision single."""
+    upper = responses.shape[-1] - responses.shape[-1] // 2
+    bins = np.zeros((*responses.shape[:-1], size), dtype=responses.dtype)
+    bins[..., :upper] = responses[..., -upper:]
+    bins[..., size - responses.shape[-1] + upper :] = responses[..., :-upper]
+    return np.asarray(scipy.fft.ifft(bins, axis=-1, norm="forward", overwrite_x=True))
 
 
 def advance_between(

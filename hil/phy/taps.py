@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
+from hil.phy.sync import to_delays
 
 GUARD_RIDGE = 1e-3  # relative to a subcarrier's unit energy; bounds the noise that unseen band edges would amplify
 
@@ -94,10 +95,8 @@ class DelayBasis:
 
 def delay_profile(responses: Complex[np.ndarray, "*batch subcarrier"], size: int) -> Float[np.ndarray, "*batch delay"]:
     """Power over circular delay on `size` points of one symbol (K points: taps of 1/B). White noise adds K v."""
-    num_subcarriers = responses.shape[-1]
-    bins = np.zeros((*responses.shape[:-1], size), dtype=responses.dtype)
-    bins[..., (np.arange(num_subcarriers) - num_subcarriers // 2) % size] = responses
-    return np.asarray(np.abs(np.fft.ifft(bins, axis=-1, norm="forward")) ** 2)
+    delays = to_delays(responses, size)
+    return np.asarray(delays.real**2 + delays.imag**2)
 
 
 def place_window(profile: Float[np.ndarray, "delay"], length: int) -> int:
