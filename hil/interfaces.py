@@ -278,7 +278,10 @@ class Sdr(Protocol):
     def identity(self) -> str: ...
 
     def configure(self, settings: RadioSettings) -> RadioSettings:
-        """Set rate, LO, bandwidth, gains in the order that takes, read each back, return what the hardware took."""
+        """Set rate, LO, bandwidth, gains in the order that takes, read each back, return what the hardware took.
+
+        Ends a transmission.
+        """
         ...
 
     def set_rx_gain(self, gain_db: float) -> float:
@@ -288,7 +291,7 @@ class Sdr(Protocol):
     def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
         """Send `frame` over and over; 1.0 = full scale of the DAC.
 
-        Raises SafetyError where the gate refuses, ValueError where |re| or |im| exceeds 1 (a DAC wraps, it does not clip).
+        Raises SafetyError where the gate refuses, ValueError where |re| or |im| exceeds 1 (a DAC would wrap).
         """
         ...
 
@@ -321,7 +324,7 @@ class LinkBudget:
     transmit_power_dbm: mean power P at the transmit antenna's port while sounding.
     noise_density_dbm_hz: N0 at the receive antenna's port.
     bandwidth_hz: B.
-    scale: channel amplitude, antenna port to antenna port, of a received amplitude of 1 (ADC full scale) on a subcarrier.
+    scale: channel, antenna port to antenna port, of a received amplitude of 1 (ADC full scale) on a subcarrier.
     calibrated: False where P/N0 is declared for reference only; rates are then labelled so.
     """
 

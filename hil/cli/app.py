@@ -16,7 +16,8 @@ from hil.cli.output import emit_json, say
 from hil.errors import HilError
 
 INTERRUPTED = 130
-UsageError = typer.BadParameter.__mro__[1]  # UsageError: where it lives depends on typer's version
+# The base of typer.BadParameter: where it lives depends on typer's version.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="hil",
@@ -46,7 +47,7 @@ def exit_code() -> int:
     except typer.Exit as error:
         return error.exit_code
     except UsageError as error:
-        error.show()
+        error.show()  # type: ignore[attr-defined]
         return 2
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()

@@ -120,12 +120,13 @@ def _read_states(text: str, geometry: "Geometry") -> np.ndarray:
     suffix = Path(text).suffix.lower()
     try:
         if suffix == ".npy":
-            return np.load(text, allow_pickle=False)
+            return np.asarray(np.load(text, allow_pickle=False))
         if suffix == ".png":
             from matplotlib.image import imread
 
             pixels = imread(text)
-            return np.rint(pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels).astype(int)
+            grey = pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels
+            return np.asarray(np.rint(grey).astype(int))
         digits = text.removeprefix("0x")
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(digits), dtype=np.uint8))
     except (OSError, ValueError) as error:

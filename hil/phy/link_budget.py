@@ -1,4 +1,4 @@
-"""The power plan at work: the attenuation that radiates P, and what a response in ADC units is worth at the antennas."""
+"""The power plan at work: the attenuation that radiates P, and what a response in ADC units is at the antennas."""
 
 from hil.config import PowerConfig
 from hil.errors import ConfigError
@@ -19,8 +19,8 @@ def attenuation_db(power: PowerConfig, frame_rms_dbfs: float) -> float:
     needed_db = strongest_dbm - power.radiated_power_dbm
     if not 0 <= needed_db <= MAX_ATTENUATION_DB:
         raise ConfigError(
-            f"power.radiated_power_dbm: {power.radiated_power_dbm:g} dBm cannot be reached: with this pilot the station "
-            f"radiates {strongest_dbm - MAX_ATTENUATION_DB:.1f} to {strongest_dbm:.1f} dBm mean"
+            f"power.radiated_power_dbm: {power.radiated_power_dbm:g} dBm cannot be reached: with this pilot "
+            f"the station radiates {strongest_dbm - MAX_ATTENUATION_DB:.1f} to {strongest_dbm:.1f} dBm mean"
         )
     return -(-needed_db // ATTENUATION_STEP_DB) * ATTENUATION_STEP_DB
 

@@ -134,4 +134,4 @@ def _phase_deg(
     phase = np.unwrap(np.angle(reference))
     place = np.arange(phase.size)
     line = np.polynomial.Polynomial.fit(place, phase, 1)(place)
-    return np.rad2deg(np.angle(values * np.exp(-1j * line)))
+    return np.asarray(np.rad2deg(np.angle(values * np.exp(-1j * line))))
