@@ -16,6 +16,9 @@ from hil.arrays import Int
 Take = Callable[[int, int], Int[np.ndarray, "sample 2"]]
 """Samples by the index of the first on the receiver's sample clock and their number."""
 
+Gate = Callable[[int], float]
+"""The index, at or after the one given, at which a block may start; infinite where that is not known yet."""
+
 
 @dataclass
 class _Block:
@@ -28,10 +31,13 @@ class _Block:
 
 
 class BlockQueue:
-    """`count` blocks of `num_samples`, all queued from sample `first` on; full ones stand before those to be filled."""
+    """`count` blocks of `num_samples`, all queued from sample `first` on; full ones stand before those to be filled.
 
-    def __init__(self, count: int, num_samples: int, take: Take, first: int) -> None:
-        self._take = take
+    gate: what a block waits for before its first sample; by default nothing.
+    """
+
+    def __init__(self, count: int, num_samples: int, take: Take, first: int, gate: Gate = lambda index: index) -> None:
+        self._take, self._gate = take, gate
         self._queue = deque(_Block(np.empty((num_samples, 2), np.int16)) for _ in range(count))
         self._in_hand: _Block | None = None
         self._next = first
@@ -43,18 +49,26 @@ class BlockQueue:
         return all(block.missing == 0 for block in self._queue)
 
     @property
-    def due(self) -> int:
-        """Index before which all samples must be taken until the oldest block is full."""
-        return self._next + self._queue[0].missing
+    def due(self) -> float:
+        """Index before which all samples must be taken until the oldest block is full; infinite where nobody knows."""
+        return self._start(self._queue[0]) + self._queue[0].missing
 
     def advance(self, index: int) -> None:
         """Take all samples before `index` with the settings of now."""
         for block in self._queue:
+            start = self._start(block) if block.missing else self._next
+            if index <= start:
+                continue
+            self._next = int(start)
             count = min(block.missing, index - self._next)
             if count > 0:
                 block.codes[block.filled : block.filled + count] = self._take(self._next, count)
                 block.filled += count
                 self._next += count
+
+    def _start(self, block: _Block) -> float:
+        """Where its next samples come from."""
+        return self._next if block.filled else self._gate(self._next)
 
     def requeue(self, index: int, delay: int) -> None:
         """Give back, at sample `index`, the block that was last read; a DMA that stood still starts `delay` later."""
@@ -62,8 +76,8 @@ class BlockQueue:
         if self._in_hand is None:
             return
         if self.starved and index + delay > self._next:
+            self.lost_samples |= self._gate(self._next) == self._next
             self._next = index + delay
-            self.lost_samples = True
         self._in_hand.filled = 0
         self._queue.append(self._in_hand)
         self._in_hand = None

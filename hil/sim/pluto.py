@@ -3,10 +3,11 @@
 Both doors, `hil.sim.adi_pluto` in process and `hil.sim.iiod` on the wire, are thin over this and so behave alike. It
 mirrors what a Pluto does to its users: stale kernel blocks, an unknown start of each capture, two PLLs with phases of
 their own, LO leakage and DC offset, gains that reset or are ignored in silence, tones that come back when a buffer is
-closed. Not simulated: the TDD engine, RF loopback, fastlock profiles, a second channel.
+closed. Not simulated: RF loopback, fastlock profiles, a second channel.
 """
 
 import errno
+from collections.abc import Callable
 
 from hil.config import PowerConfig, SimulationConfig
 from hil.sim.iio_context import Attribute, AttributeKind, Attributes, Context, io_error
@@ -111,6 +112,14 @@ class SimulatedPluto:
             if self._open_on(name):
                 raise io_error(errno.EBUSY, f"{name} has an open buffer")
             self._radio.kernel_blocks[name] = count
+
+    def connect_pulse(self, on_pulse: Callable[[], None]) -> None:
+        """Wire pin L10P, on which the TDD engine's pulses leave, to what is called at each rising edge."""
+        self._radio.on_pulse = on_pulse
+
+    def sync_tdd(self) -> None:
+        """A pulse at pin L12N, the TDD engine's external sync. Raises OSError EPIPE."""
+        self._radio.tdd.sync_from_outside()
 
     def unplug(self) -> None:
         """Pull the cable: nothing is radiated, every later call fails with EPIPE."""

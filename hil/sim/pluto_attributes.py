@@ -21,8 +21,9 @@ from hil.sim.pluto_chip import (
 )
 from hil.sim.pluto_dds import GENERATORS, Generator
 from hil.sim.pluto_radio import PHY, RX, TX, Radio
+from hil.sim.pluto_tdd import describe_pins, describe_tdd
 
-FIRMWARE = "v0.38-hil-sim"
+FIRMWARE = "v0.39-hil-sim"
 FPGA_FACTOR = 8  # the optional decimation and interpolation in the FPGA
 WARM_C, COLD_C, WARM_UP_S = 42.0, 33.0, 600.0
 STATUS_REGISTER, OVERFLOW_BIT = 0x80000088, 1 << 2
@@ -30,7 +31,7 @@ XADC_OFFSET, XADC_SCALE = -2219, 123.040771484
 
 
 def describe_pluto(radio: Radio) -> Context:
-    """The context of a Pluto with its four devices."""
+    """The context of a Pluto with its six devices."""
     variant = "Z7010-AD9364" if radio.ad9364 else "Z7010-AD9363A"
     attributes = {
         "hw_model": f"Analog Devices PlutoSDR Rev.C ({variant})",
@@ -41,7 +42,8 @@ def describe_pluto(radio: Radio) -> Context:
         "ad9361-phy,model": "ad9364" if radio.ad9364 else "ad9363a",
         "local,kernel": "simulated",
     }
-    devices = (_phy(radio), _xadc(radio), _transmit_core(radio), _receive_core(radio))
+    cores = (_phy(radio), _xadc(radio), _transmit_core(radio), _receive_core(radio))
+    devices = (*cores, describe_tdd(radio.tdd), describe_pins(radio.tdd))
     return Context("local", "Simulated ADALM-PLUTO", attributes, devices)
 
 

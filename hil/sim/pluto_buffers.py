@@ -110,16 +110,18 @@ class ReceiveBuffer(Buffer):
 
     def _due_s(self) -> float:
         with self._radio.using():
-            return self._radio.receiver.clock.time_s(self._queue.due)
+            due = self._queue.due
+            return self._radio.receiver.clock.time_s(int(due)) if due < math.inf else math.inf
 
     def _dequeue_if_full(self) -> Int[np.ndarray, "sample 2"] | None:
         with self._radio.using():
             self._require_open()
             clock = self._radio.receiver.clock
             reached = clock.index(self._radio.clock.now_s() + HALF_SAMPLE / clock.rate_hz)
-            if reached < self._queue.due:
+            due = self._queue.due
+            if reached < due:
                 return None
-            self._queue.advance(self._queue.due)
+            self._queue.advance(int(due))
             return self._queue.dequeue()
 
 

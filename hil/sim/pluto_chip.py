@@ -16,6 +16,7 @@ from hil.sim.crystal import EXACT, PPM, Crystal
 from hil.sim.iio_context import io_error
 from hil.sim.noise import random_at
 from hil.sim.pluto_fir import Fir, parse_fir
+from hil.sim.sample_clock import SampleClock
 from hil.units import amplitude_from_db
 
 XO_HZ, XO_RANGE_HZ = 40_000_000, (39_992_000, 40_008_000)
@@ -179,6 +180,11 @@ class Chip:
     @property
     def clocks(self) -> ClockChain:
         return self._plan(self.rate_hz, self.fir_enabled)
+
+    @property
+    def sample_clock(self) -> SampleClock:
+        """Of the interface between chip and FPGA."""
+        return SampleClock(self.rate_hz, self.epoch_s, self.crystal)
 
     @property
     def lowest_rate_hz(self) -> int:

@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hil.config import PowerConfig, SimulationConfig
@@ -11,6 +11,7 @@ from hil.sim.iio_context import io_error
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_rx import Receiver
 from hil.sim.pluto_tx import Transmitter
+from hil.sim.tdd import TddEngine
 from hil.sim.world import World
 
 PHY, RX, TX = "ad9361-phy", "cf-ad9361-lpc", "cf-ad9361-dds-core-lpc"
@@ -33,6 +34,7 @@ class Radio:
     ) -> None:
         self.world, self.clock, self.simulation, self.ad9364 = world, world.clock, simulation, ad9364
         self.lock = threading.RLock()
+        self.on_pulse: Callable[[], None] = lambda: None
         self._power, self._plan_rate_hz, self._tx_connected = power, plan_rate_hz, tx_connected
         self.power_on()
 
@@ -48,10 +50,17 @@ class Radio:
                 retimed=self._retimed,
             )
             self.chip = chip
+            self.tdd = TddEngine(self.clock, lambda: chip.sample_clock, lambda: self.on_pulse(), self.changing)
             self.transmitter = Transmitter(
-                chip, self.world, self._power, self.simulation, self._plan_rate_hz, connected=self._tx_connected
+                chip,
+                self.tdd,
+                self.world,
+                self._power,
+                self.simulation,
+                self._plan_rate_hz,
+                connected=self._tx_connected,
             )
-            self.receiver = Receiver(chip, self.transmitter, self.world, self._power, self.simulation)
+            self.receiver = Receiver(chip, self.tdd, self.transmitter, self.world, self._power, self.simulation)
             self.kernel_blocks = {RX: DEFAULT_KERNEL_BLOCKS, TX: DEFAULT_KERNEL_BLOCKS}
             self.present = True
             self.transmitter.refresh()
@@ -59,6 +68,7 @@ class Radio:
     def power_off(self) -> None:
         with self.lock:
             self.present = False
+            self.tdd.stop()
             self.transmitter.radiate(None, self.clock.now_s())
 
     @contextmanager
@@ -80,6 +90,7 @@ class Radio:
                 self.transmitter.refresh()
 
     def _retimed(self) -> None:
+        self.tdd.stop()
         self.receiver.restart()
         self.transmitter.retime()
 

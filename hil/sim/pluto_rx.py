@@ -19,11 +19,13 @@ from hil.sim.phase_noise import PhaseNoise
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_tx import DAC_DROPPED_BITS, Transmitter
 from hil.sim.sample_clock import SampleClock
+from hil.sim.tdd import RX_START, TddEngine
 from hil.sim.world import World
 from hil.units import amplitude_from_db, power_db
 
 ADC_SCALE = 1 << 11
 START_JITTER_S = 100e-6  # spread of the time between queueing a block and its first sample
+TDD_LATEST_START = 32  # samples behind the start of a frame
 AGC_TARGET_DBFS = -12.0
 IMAGE_DBC = -35.0
 UNTRACKED_DC_DB = 20.0
@@ -35,7 +37,13 @@ class Receiver:
     """What the ADC makes of what arrives, and the queues that take it."""
 
     def __init__(
-        self, chip: Chip, transmitter: Transmitter, world: World, power: PowerConfig, simulation: SimulationConfig
+        self,
+        chip: Chip,
+        tdd: TddEngine,
+        transmitter: Transmitter,
+        world: World,
+        power: PowerConfig,
+        simulation: SimulationConfig,
     ) -> None:
         self.chip, self.decimation, self.muted = chip, 1, False
         self._transmitter, self._world, self._seed = transmitter, world, simulation.seed
@@ -44,6 +52,7 @@ class Receiver:
         self._dc_notch = simulation.dc_notch
         self._full_scale_dbm, self._dc_dbfs = power.rx_full_scale_dbm, simulation.rx_dc_offset_dbfs
         self._queues: list[BlockQueue] = []
+        self._tdd = tdd
 
     @property
     def clock(self) -> SampleClock:
@@ -52,12 +61,20 @@ class Receiver:
     # ------------------------------------------------------------------------------------------------------ queues
 
     def start_queue(self, count: int, num_samples: int) -> BlockQueue:
-        queue = BlockQueue(count, num_samples, self.take, self.now_index + self.start_delay())
+        queue = BlockQueue(count, num_samples, self.take, self.now_index + self.start_delay(), self._gate)
         self._queues.append(queue)
         return queue
 
     def stop_queue(self, queue: BlockQueue) -> None:
         self._queues.remove(queue)
+
+    def _gate(self, index: int) -> float:
+        """Where a block may start: at once, or with a frame of the TDD engine, late by a constant that nobody knows."""
+        if not self._tdd.gates(RX_START):
+            return index
+        late = math.floor(random_at(self._seed, "TDD alignment", self.chip.epoch_s).random() * TDD_LATEST_START)
+        rise = self._tdd.rise(RX_START, index * self.decimation - late)
+        return math.ceil((rise + late) / self.decimation) if rise < math.inf else math.inf
 
     @property
     def now_index(self) -> int:
@@ -65,7 +82,12 @@ class Receiver:
         return self.clock.index(self._world.clock.now_s())
 
     def start_delay(self) -> int:
-        """Samples until a DMA starts that is told to now: nobody outside knows how many (libiio#1216)."""
+        """Samples until a DMA starts that is told to now: nobody outside knows how many (libiio#1216).
+
+        None at all until it is ready for a frame of the TDD engine.
+        """
+        if self._tdd.gates(RX_START):
+            return 0
         jitter = random_at(self._seed, "DMA start", self._world.clock.now_s()).random()
         return math.floor(jitter * START_JITTER_S * self.clock.rate_hz)
 

@@ -17,6 +17,7 @@ from hil.sim.crystal import EXACT, Crystal
 from hil.sim.pluto_chip import Chip
 from hil.sim.pluto_dds import Dds
 from hil.sim.sample_clock import SampleClock
+from hil.sim.tdd import TX_START, TddEngine
 from hil.sim.waveform import Transmission
 from hil.sim.world import World
 from hil.units import amplitude_from_db
@@ -33,7 +34,7 @@ Tones = tuple[tuple[float, complex], ...]
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Samples that the DMA hands to the DAC from `start_s` on, once or over and over."""
+    """Samples that the DMA hands to the DAC from `start_s` on, once or over and over; infinite where it still waits."""
 
     codes: Int[np.ndarray, "sample 2"]
     start_s: float
@@ -43,7 +44,9 @@ class Block:
 
     @property
     def end_s(self) -> float:
-        return math.inf if self.cyclic else self.crystal.when_s(self.start_s, len(self.codes) / self.rate_hz)
+        if self.cyclic or self.start_s == math.inf:
+            return math.inf
+        return self.crystal.when_s(self.start_s, len(self.codes) / self.rate_hz)
 
     @property
     def frame(self) -> Complex[np.ndarray, "sample"]:
@@ -65,6 +68,7 @@ class Transmitter:
     def __init__(
         self,
         chip: Chip,
+        tdd: TddEngine,
         world: World,
         power: PowerConfig,
         simulation: SimulationConfig,
@@ -72,7 +76,7 @@ class Transmitter:
         *,
         connected: bool = True,
     ) -> None:
-        self.chip, self.dds, self.interpolation = chip, Dds(), 1
+        self.chip, self.dds, self.interpolation, self._tdd = chip, Dds(), 1, tdd
         self._world, self._leakage_dbc, self._plan_rate_hz = world, simulation.tx_lo_leakage_dbc, plan_rate_hz
         self._full_scale = amplitude_from_db(power.tx_full_scale_dbm)
         self._connected = connected
@@ -96,10 +100,25 @@ class Transmitter:
         self.dds.source = "dds"
 
     def push(self, codes: Int[np.ndarray, "sample 2"], cyclic: bool) -> None:
-        """Queue samples behind those that wait; they start on the DAC's sample grid."""
+        """Queue samples behind those that wait; they start on the DAC's sample grid, or with a TDD frame."""
         idle_s = max([self._now_s, *(block.end_s for block in self._blocks)])
-        start_s = self.clock.time_s(self.clock.index(idle_s))
+        start_s = self._start_s(idle_s) if idle_s < math.inf else math.inf
         self._blocks.append(Block(codes, start_s, self.clock.rate_hz, cyclic, self.chip.crystal))
+
+    def _start_s(self, idle_s: float) -> float:
+        if not self._tdd.gates(TX_START):
+            return self.clock.time_s(self.clock.index(idle_s))
+        frames = self.chip.sample_clock
+        rise = self._tdd.rise(TX_START, frames.index(idle_s))
+        return frames.time_s(int(rise)) if rise < math.inf else math.inf
+
+    def _start_waiting(self) -> None:
+        """Give blocks that waited for a frame their place, where it is known by now."""
+        waiting = [block for block in self._blocks if block.start_s == math.inf]
+        for block in waiting:
+            self._blocks.remove(block)
+        for block in waiting:
+            self.push(block.codes, block.cyclic)
 
     def has_room_at_s(self, kernel_blocks: int) -> float:
         """When fewer than that many blocks wait or are being sent."""
@@ -134,10 +153,11 @@ class Transmitter:
 
     def refresh(self) -> None:
         """Put on the air what the settings now make of the source; nothing happens where nothing changed."""
+        self._start_waiting()
         if not self.chip.transmitting:
             plan: tuple[Block | None, ...] = ()
         elif self.dds.source == "dma":
-            plan = self._waiting or (None,)
+            plan = tuple(block for block in self._waiting if block.start_s < math.inf) or (None,)
         else:
             plan = (None,)
         state = (plan, self.chip.tx.frequency_hz, self._amplitude, self.clock, self.dds.synced_s, self._tones())

@@ -55,5 +55,7 @@ def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]
             else serve_tcp(board, clock)
         )
         closing.enter_context(line)
-        server = closing.enter_context(IiodServer(make_pluto(config, config.simulation, world)))
+        pluto = make_pluto(config, config.simulation, world)
+        pluto.connect_pulse(line.line.trigger)
+        server = closing.enter_context(IiodServer(pluto))
         yield Served(server.uri, line.path)

@@ -72,6 +72,7 @@ def _simulated(
     link = SimulatedLink(
         build_board(profile, world), world.clock, baud_of(profile), latency_s, name=f"sim+{profile.id}"
     )
+    pluto.connect_pulse(link.line.trigger)
     surface = SurfaceBoard(
         link, profile, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
     )

@@ -193,7 +193,7 @@ def test_iio_info_reads_every_attribute(served):
     assert (code, err) == (0, "")
     text = out.decode()
     for expected in (
-        "IIO context has 4 devices",
+        "IIO context has 6 devices",
         "RX_LO (output)",
         "TX1_Q_F2 (output)",
         "S12/16>>0",
@@ -251,6 +251,29 @@ def test_pyadi_iio_hears_what_it_sends(served, adi):
         with pytest.raises(OSError) as caught:
             sdr.tx_lo = 7_000_000_000
         assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.wire("libiio")
+def test_pyadi_iio_drives_the_tdd_engine(served, adi):
+    pluto, server = served
+    pulses = []
+    pluto.connect_pulse(lambda: pulses.append(pluto.clock.now_s()))
+    tdd, pins = adi.tddn(server.uri), adi.one_bit_adc_dac(server.uri)
+    pins.gpio_phaser_enable = True
+    tdd.frame_length_ms, tdd.burst_count = 2.0, 5
+    assert tdd.frame_length_raw == 61_440
+    for channel in tdd.channel[-3:]:  # the list belongs to the class
+        channel.enable, channel.on_raw, channel.off_raw = True, 0, 10
+    tdd.enable = True
+    assert tdd.state == 1
+    tdd.sync_soft = True
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while tdd.state != 1 and time.monotonic() < deadline_s:
+        pass
+    assert tdd.state == 1
+    assert len(pulses) == 5
+    assert np.diff(pulses)[1:] == pytest.approx([2e-3] * 3, abs=1e-9)  # the first had no time to be on time
+    assert pins.gpio_tdd_ext_sync == 0
 
 
 @pytest.mark.wire("libiio")

@@ -1,4 +1,4 @@
-"""What is wrong with a simulated Pluto's oscillators: crystals, warming up, drift, phase noise; and one radio of two."""
+"""A simulated Pluto's oscillators: crystals, warming up, drift, phase noise; and a radio that only listens."""
 
 import numpy as np
 import pytest
