@@ -251,6 +251,9 @@ class SweepConfig(Section):
     mode: Literal["auto", "stepped", "pipelined", "codebook", "sequence"] = Field(
         "auto", description="how the board steps"
     )
+    repetitions: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None, description="symbols averaged in a sounding of the sweep; ofdm.repetitions where null"
+    )
     scramble: bool = Field(True, description="multiply the columns of the Hadamard matrix by a stored +-1 mask")
     shuffle: bool = Field(True, description="send the rows in random order")
     block: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="soundings per durable step of the recording")

@@ -19,8 +19,11 @@ def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]
     verification = experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * ARMS
     sweep_s, verify_s = (
-        count * pattern_floor_s(plan.timing, each, capture_s=plan.capture_s, turnaround_s=plan.turnaround_s)
-        for count, each in ((sweep.num_patterns, mode), (num_verify, "stepped"))
+        count * pattern_floor_s(plan.timing, each, capture_s=symbols * plan.symbol_s, turnaround_s=plan.turnaround_s)
+        for count, each, symbols in (
+            (sweep.num_patterns, mode, experiment.sweep.repetitions or plan.repetitions),
+            (num_verify, "stepped", plan.repetitions),
+        )
     )
     return {
         "low_hz": plan.low_hz,

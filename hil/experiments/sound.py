@@ -1,6 +1,7 @@
 """Stage one: put each pattern of the sweep on the surface and sound it; a block is on disk before the next begins."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +10,13 @@ import numpy as np
 
 from hil.arrays import Patterns
 from hil.config import SweepConfig
-from hil.errors import RecordingError
-from hil.interfaces import Progress, SweepMode, no_progress
+from hil.errors import BoardReset, RecordingError
+from hil.interfaces import Progress, Surface, SweepMode, no_progress
 from hil.measure.recording import Recording, Step
+from hil.measure.sequence import MAX_PATTERNS, sound_sequence
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
-from hil.measure.sweep import SweepPlan, choose_mode, pattern_floor_s
+from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
 from hil.testbed import Testbed
 
 
@@ -24,6 +26,7 @@ class Sweep:
 
     radio_time_s: on the testbed's clock, from the first block's first byte to the last block's last sample.
     floor_s: the least that link, surface and radio allow (`pattern_floor_s`).
+    upload_s: for storing patterns on the board before they were sounded; no part of `radio_time_s`.
     """
 
     plan: SweepPlan
@@ -31,6 +34,7 @@ class Sweep:
     mode: SweepMode
     radio_time_s: float
     floor_s: float
+    upload_s: float
 
     @property
     def retaken(self) -> int:
@@ -54,16 +58,16 @@ def sound_surface(
     >>> sweep.soundings.response.shape  # 256 patterns and their complements, 256 subcarriers
     (512, 256)
     """
-    config = config or SweepConfig()
-    states = testbed.surface.states
+    config, states = config or SweepConfig(), testbed.surface.states
+    mode = choose_mode(config.mode, testbed.sweep_modes(_repetitions(testbed, config)))
+    config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
     plan = SweepPlan.from_config(
         config, testbed.surface.geometry.num_elements, plus=states.plus, minus=states.minus, seed=seed
     )
-    mode = choose_mode(config.mode, testbed.surface.modes)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
         testbed, recording, "sweep", plan.patterns, plan.num_patterns, config, mode, progress,
-        facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, mode)},
+        facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
     )  # fmt: skip
     return load_sweep(recording)
 
@@ -80,7 +84,9 @@ def load_sweep(recording: Recording) -> Sweep:
         seed=facts["seed"],
     )
     soundings, radio_time_s = load_blocks(recording, "sweep", plan.num_patterns, plan.block_size)
-    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"])
+    blocks = _blocks("sweep", plan.num_patterns, plan.block_size)
+    upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
+    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s)
 
 
 def sound_in_blocks(
@@ -93,11 +99,14 @@ def sound_in_blocks(
     mode: SweepMode,
     progress: Progress,
     facts: dict[str, Any] | None = None,
+    *,
+    rows: Callable[[slice], BoardRows | None] = lambda which: None,
 ) -> None:
     """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
 
     Each step depends on the time at which it starts and on nothing before, and a resumed stage begins as the first one
     did: so a resumed simulation records what the uninterrupted one would have.
+    rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     """
     begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
     blocks = _blocks(stage, num_patterns, config.block)
@@ -105,7 +114,10 @@ def sound_in_blocks(
         return
     testbed.continue_at(begin.time_s)
     with testbed.on_air():
-        sounder = Sounder(testbed.sdr, testbed.grid, testbed.config.ofdm.repetitions, max_retakes=config.max_retakes)
+        repetitions = _repetitions(testbed, config)
+        if mode == "sequence":
+            repetitions = max(2, repetitions)  # for the one sounding before it
+        sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes)
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
         sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
         testbed.continue_at(recording.time_s)
@@ -115,9 +127,10 @@ def sound_in_blocks(
                 testbed,
                 sounder,
                 patterns(which),
+                rows(which) if mode == "sequence" else None,
                 config,
                 mode,
-                lambda count, start=which.start: progress(stage, start + count, num_patterns),
+                partial(_report, progress, stage, which.start, num_patterns),
             )
             recording.step(name, measure)
 
@@ -139,16 +152,53 @@ def _sound_block(
     testbed: Testbed,
     sounder: Sounder,
     patterns: Patterns,
+    rows: BoardRows | None,
     config: SweepConfig,
     mode: SweepMode,
     progress: Callable[[int], object],
 ) -> Step:
     started_s = testbed.clock.now_s()
-    soundings = sound_patterns(
-        sounder, testbed.surface, patterns, mode=mode, max_retakes=config.max_retakes, progress=progress
-    )
+    if mode in ("codebook", "sequence") and rows is None:
+        _store(testbed.surface, patterns, config.max_retakes)
+    stored_s = testbed.clock.now_s()
+    if mode == "sequence":
+        sdr, surface, plan = testbed.sequencer(_repetitions(testbed, config))
+        soundings = sound_sequence(
+            sdr, surface, testbed.grid, plan, patterns, rows, max_retakes=config.max_retakes, progress=progress
+        )
+    else:
+        soundings = sound_patterns(
+            sounder, testbed.surface, patterns, mode=mode, max_retakes=config.max_retakes, progress=progress
+        )
     ended_s = testbed.clock.now_s()
-    return Step(soundings.records(), ended_s, {"resets": soundings.resets, "radio_time_s": ended_s - started_s})
+    times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
+    return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times})
+
+
+def _store(surface: Surface, patterns: Patterns, max_retakes: int) -> None:
+    """Load the codebook, again where the board restarts meanwhile."""
+    for _ in range(max_retakes):
+        with suppress(BoardReset):
+            return surface.load_codebook(patterns)
+    return surface.load_codebook(patterns)
+
+
+def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> dict[str, Any]:
+    """What a mode wants of the sweep's configuration: one capture, or one upload, is one durable step.
+
+    A board that makes Hadamard rows itself makes them in their order.
+    """
+    ability = testbed.sequence_ability
+    if ability is None or mode not in ("codebook", "sequence"):
+        return {}
+    if mode == "codebook":
+        return {"block": min(ability.num_slots, MAX_PATTERNS)}
+    plan = testbed.sequencer(_repetitions(testbed, config))[2]
+    return {"block": plan.num_patterns, **({"shuffle": False} if ability.hadamard else {})}
+
+
+def _report(progress: Progress, stage: str, start: int, total: int, count: int) -> None:
+    progress(stage, start + count, total)
 
 
 def _blocks(stage: str, num_patterns: int, block: int) -> dict[str, slice]:
@@ -156,10 +206,15 @@ def _blocks(stage: str, num_patterns: int, block: int) -> dict[str, slice]:
     return {f"{stage}/{i:05d}": slice(start, min(start + block, num_patterns)) for i, start in enumerate(starts)}
 
 
-def _pattern_floor_s(testbed: Testbed, mode: SweepMode) -> float:
+def _repetitions(testbed: Testbed, config: SweepConfig) -> int:
+    """Symbols of a sounding."""
+    return config.repetitions or testbed.config.ofdm.repetitions
+
+
+def _pattern_floor_s(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> float:
     return pattern_floor_s(
         testbed.surface.timing,
         mode,
-        capture_s=testbed.config.ofdm.repetitions * testbed.grid.symbol_s,
+        capture_s=_repetitions(testbed, config) * testbed.grid.symbol_s,
         turnaround_s=testbed.turnaround_s,
     )

@@ -67,7 +67,8 @@ def examine(
     progress: Progress = no_progress,
 ) -> Examination:
     """Sound held-out random patterns, then all arms interleaved in random order. Raises what the instruments raise."""
-    config, sweep = config or VerificationConfig(), sweep or SweepConfig()
+    config = config or VerificationConfig()
+    sweep = (sweep or SweepConfig()).model_copy(update={"repetitions": None})
     examination = Examination.of(choice, config, Setup.from_json(recording.manifest), seed)
     sound_in_blocks(
         testbed, recording, "verify", examination.patterns, examination.num_soundings, sweep, "stepped", progress,

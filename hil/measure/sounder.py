@@ -45,7 +45,9 @@ class Sounder:
     def __init__(self, sdr: Sdr, grid: OfdmGrid, repetitions: int, *, max_retakes: int = 5) -> None:
         """Raises ConfigError for fewer than two repetitions: the noise is known from their scatter."""
         if repetitions < 2:
-            raise ConfigError(f"ofdm.repetitions: {repetitions} cannot show the noise, at least 2 are needed")
+            raise ConfigError(
+                f"ofdm.repetitions, sweep.repetitions: {repetitions} cannot show the noise, at least 2 are needed"
+            )
         self.grid = grid
         self.repetitions = repetitions
         self._sdr = sdr

@@ -91,7 +91,8 @@ def sound_patterns(
     board's next answer: where a command meets a restart the sounding before it is void too, and the last one is
     followed by a read-back. Where a board cannot be read back, the last sounding of a block rests on its silence.
 
-    mode: `stepped`, or `pipelined`, where the next pattern's bytes travel while the radio captures.
+    mode: `stepped`; `pipelined`, where the next pattern's bytes travel while the radio captures; `codebook`, where the
+    patterns are those of the codebook that was loaded before.
     progress: called with the number of soundings done.
     Raises BoardReset where one pattern meets more than `max_retakes` restarts of the board, and whatever surface and
     sounder raise.
@@ -103,7 +104,10 @@ def sound_patterns(
         index = len(soundings)
         ahead = patterns[index + 1] if mode == "pipelined" and index + 1 < len(patterns) else None
         try:
-            _show(surface, patterns[index], ahead, staged)
+            if mode == "codebook":
+                surface.select(index)
+            else:
+                _show(surface, patterns[index], ahead, staged)
         except BoardReset as error:
             del soundings[-1:]
             _count_void(voids, len(soundings), max_retakes, error)

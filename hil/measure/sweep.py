@@ -6,13 +6,26 @@ from typing import Literal
 
 import numpy as np
 
-from hil.arrays import Int, Patterns
+from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import ConfigError
 from hil.interfaces import SurfaceTiming, SweepMode
 from hil.phy.hadamard import entries, order_for
 
 Scheme = Literal["pairs", "hadamard", "hadamard_plus_one"]
+
+
+@dataclass(frozen=True)
+class BoardRows:
+    """Patterns that a board makes itself: `count` rows of a Hadamard matrix from row `first` on.
+
+    State of element n in row i = parity(i AND n) XOR mask[n]. complement: each row is followed by its complement.
+    """
+
+    first: int
+    count: int
+    complement: bool
+    mask: Pattern
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,20 @@ class SweepPlan:
         """State indices of each element, as the surface gets them."""
         return np.where(self.signs(which) > 0, self.plus, self.minus).astype(np.uint8)
 
+    def board_rows(self, which: slice = slice(None)) -> BoardRows | None:
+        """These soundings as a board that makes Hadamard rows shows them; None where they are no such sequence."""
+        row, sign = self.row[which], self.sign[which]
+        complement = bool((sign < 0).any())
+        count, odd = divmod(row.size, 1 + complement)
+        rows, signs = np.arange(row[0], row[0] + count), np.array([1, -1] if complement else [1])
+        regular = not odd and np.array_equal(row, np.repeat(rows, signs.size))
+        regular &= np.array_equal(sign, np.tile(signs, count))
+        straight = np.array_equal(self.column, np.arange(self.num_elements))
+        if not (regular and straight and {self.plus, self.minus} == {0, 1}):
+            return None
+        mask = np.where(self.mask > 0, self.plus, self.minus).astype(np.uint8)
+        return BoardRows(int(row[0]), count, complement, mask)
+
 
 def _soundings(
     scheme: Scheme, rows: Int[np.ndarray, "row"]
@@ -104,12 +131,14 @@ def _soundings(
 def choose_mode(requested: SweepMode | Literal["auto"], available: Sequence[SweepMode]) -> SweepMode:
     """How the board steps: what was asked for, or the first of the board's modes that this sweep knows.
 
+    A codebook is worth its upload only for who sweeps again and again, so it is never chosen unasked.
     Raises ConfigError where the board, or this sweep, cannot do what was asked for.
     """
-    known: tuple[SweepMode, ...] = ("stepped", "pipelined")
+    known: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook", "sequence")
     possible = [mode for mode in available if mode in known]
-    if requested == "auto" and possible:
-        return possible[0]
+    unasked = [mode for mode in possible if mode != "codebook"]
+    if requested == "auto" and unasked:
+        return unasked[0]
     for mode in possible:
         if mode == requested:
             return mode
@@ -120,9 +149,13 @@ def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float,
     """Shortest time from one pattern to the next that link, surface and radio allow.
 
     max(link time that can overlap the capture, settle + symbols + USB turn-around) + link time that cannot overlap;
-    the acknowledgement is waited for, nothing overlaps when stepped.
+    the acknowledgement is waited for, nothing overlaps when stepped, and of a codebook only the selection travels.
+    sequence: update + settle + symbols, or the board's shortest dwell; nothing travels.
     capture_s: samples of one sounding. turnaround_s: from the request of a capture to its first sample.
     """
-    overlap_s = timing.overlap_s if mode == "pipelined" else 0.0
-    radio_s = timing.update_s + timing.settle_s + capture_s + turnaround_s
-    return max(overlap_s, radio_s) + timing.frame_s - overlap_s + timing.reply_s
+    still_s = timing.update_s + timing.settle_s + capture_s
+    if mode == "sequence":
+        return max(still_s, timing.sequence_dwell_s or 0.0)
+    ahead_s = timing.overlap_s if mode in ("pipelined", "codebook") else 0.0
+    overlap_s = ahead_s if mode == "pipelined" else 0.0
+    return max(overlap_s, still_s + turnaround_s) + timing.frame_s - ahead_s + timing.reply_s

@@ -1,6 +1,7 @@
 """The surface in time: which patterns a capture meets, and with what share while the elements settle."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,11 +54,12 @@ def pieces(
     inner = {edge for change in changes for edge in change if first < edge < last}
     longest = max(1, int(min(longest_s * window.rate_hz, window.num_samples)))
     edges = sorted({first, *inner, *range(first, last, longest), last})
+    begins, settles = [begun for begun, _ in changes], [settled for _, settled in changes]
     for start, stop in pairwise(edges):
+        last_settled = max(bisect_right(settles, start) - 1, 0)
         started = [
-            (pattern, from_s, settled <= start)
-            for (from_s, _, pattern), (begun, settled) in zip(history, changes, strict=True)
-            if begun <= start
+            (history[i][2], history[i][0], settles[i] <= start)
+            for i in range(last_settled, bisect_right(begins, start))
         ]
         yield Piece(start, stop, tuple(_shares(started, settle_s, partial(window.times_s, start, stop))))
 

@@ -10,7 +10,20 @@ from hil.drivers.board import SurfaceBoard
 from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, InstrumentError, NotConnected
 from hil.firmware.profile import load_profile
-from hil.interfaces import Clock, Closing, LinkBudget, RadioSettings, Sdr, Surface, Truth
+from hil.interfaces import (
+    Clock,
+    Closing,
+    LinkBudget,
+    RadioSettings,
+    Sdr,
+    SequenceAbility,
+    SequencedSurface,
+    StreamingSdr,
+    Surface,
+    SweepMode,
+    Truth,
+)
+from hil.measure.sequence import SequencePlan, plan_sequence, possible_modes
 from hil.measure.setup import Setup
 from hil.phy.link_budget import attenuation_db, link_budget
 from hil.phy.ofdm import OfdmGrid
@@ -64,6 +77,25 @@ class Testbed(Closing):
         """Go on at that time of the testbed's clock: a simulated world waits for it, a real one has long passed it."""
         if self.truth is not None:
             self.clock.sleep(time_s - self.clock.now_s())
+
+    @property
+    def sequence_ability(self) -> SequenceAbility | None:
+        """What the board can step through by its timer."""
+        return self.surface.sequence if isinstance(self.surface, SequencedSurface) else None
+
+    def sequencer(self, repetitions: int) -> tuple[StreamingSdr, SequencedSurface, SequencePlan]:
+        """What a sweep by the board's own timer needs. Raises ConfigError where this station cannot."""
+        plan = plan_sequence(self.sequence_ability, self.surface.timing, self.grid, repetitions)
+        if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, SequencedSurface):
+            raise ConfigError(
+                f"sweep.mode: sequence of {repetitions} symbols is not possible with this board and radio"
+            )
+        return self.sdr, self.surface, plan
+
+    def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:
+        """Modes in which board and radio together can sweep with that many symbols of each pattern, best first."""
+        plan = plan_sequence(self.sequence_ability, self.surface.timing, self.grid, repetitions)
+        return possible_modes(self.surface.modes, plan if isinstance(self.sdr, StreamingSdr) else None)
 
     def close(self) -> None:
         """Radio quiet and closed, board closed; all of it even where a part fails."""

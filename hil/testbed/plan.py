@@ -6,6 +6,7 @@ from hil.config import TestbedConfig, UserConfig
 from hil.drivers.gate import TransmitGate
 from hil.firmware.profile import load_profile
 from hil.interfaces import SurfaceTiming, SweepMode, SystemClock
+from hil.measure.sequence import plan_sequence, possible_modes
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import radio_settings
 from hil.testbed.station import make_station
@@ -27,7 +28,8 @@ class RadiationPlan:
     timing: SurfaceTiming
     modes: tuple[SweepMode, ...]
     num_elements: int
-    capture_s: float
+    symbol_s: float
+    repetitions: int
     turnaround_s: float
 
 
@@ -38,6 +40,8 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     gate = TransmitGate(config.safety, config.power, SystemClock())
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)
+    surface = station.surface
+    sequence = plan_sequence(surface.sequence, surface.timing, grid, config.ofdm.repetitions)
     return RadiationPlan(
         permit.low_hz,
         permit.high_hz,
@@ -45,9 +49,10 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         settings.tx_attenuation_db,
         grid.crest_factor_db,
         config.safety.max_duration_s,
-        station.surface.timing,
-        tuple(station.surface.modes),
-        station.surface.geometry.num_elements,
-        config.ofdm.repetitions * grid.symbol_s,
+        surface.timing,
+        possible_modes(surface.modes, sequence),
+        surface.geometry.num_elements,
+        grid.symbol_s,
+        config.ofdm.repetitions,
         station.turnaround_s,
     )

@@ -21,6 +21,7 @@ from hil.sim.serial_link import SimulatedLink
 from hil.sim.world import World
 
 USB_TURNAROUND_S = 1e-3  # of a real radio: assumed, for the floor of a sweep only
+SIMULATION_TIMEOUT_S = 60.0  # of wall time: samples of a long capture are computed in one call
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def _simulated(
     world = make_world(config, profile, user)
     pluto = make_pluto(config, simulation, world)
     gate = TransmitGate(config.safety, config.power, world.clock)
-    radio = PlutoSdr(partial(Pluto, pluto), gate, world.clock, name="sim", exclusive=False)
+    timeout_s = SIMULATION_TIMEOUT_S
+    radio = PlutoSdr(partial(Pluto, pluto), gate, world.clock, name="sim", timeout_s=timeout_s, exclusive=False)
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
         build_board(profile, world), world.clock, baud_of(profile), latency_s, name=f"sim+{profile.id}"

@@ -85,14 +85,19 @@ def test_signs_become_the_surfaces_states():
 
 
 def test_auto_takes_the_boards_first_mode_that_the_sweep_knows():
-    assert choose_mode("auto", ["sequence", "pipelined", "stepped"]) == "pipelined"
+    assert choose_mode("auto", ["triggered", "sequence", "pipelined", "stepped"]) == "sequence"
     assert choose_mode("stepped", ["pipelined", "stepped"]) == "stepped"
 
 
-@pytest.mark.parametrize("requested", ["sequence", "pipelined"])
+def test_a_codebook_is_used_only_where_it_is_asked_for():
+    assert choose_mode("auto", ["codebook", "pipelined", "stepped"]) == "pipelined"
+    assert choose_mode("codebook", ["codebook", "pipelined", "stepped"]) == "codebook"
+
+
+@pytest.mark.parametrize("requested", ["triggered", "pipelined"])
 def test_a_mode_that_is_not_there_is_refused_with_what_is(requested):
     with pytest.raises(ConfigError, match=f"{requested}.*stepped"):
-        choose_mode(requested, ["sequence", "stepped"])
+        choose_mode(requested, ["triggered", "stepped"])
 
 
 def test_the_floor_by_hand():
@@ -103,3 +108,33 @@ def test_the_floor_by_hand():
     assert_allclose(pattern_floor_s(timing, "pipelined", **radio), 5.9e-3 + 0.1e-3 + 1e-3)
     slow = {"capture_s": 8e-4, "turnaround_s": 16e-3}
     assert_allclose(pattern_floor_s(timing, "pipelined", **slow), 17.3e-3 + 0.1e-3 + 1e-3)
+
+
+def test_the_floor_of_a_codebook_is_its_selection_and_of_a_sequence_its_dwell():
+    timing = SurfaceTiming(1e-5, 2e-5, frame_s=1.8e-3, overlap_s=1.75e-3, reply_s=1e-3, sequence_dwell_s=1e-4)
+    assert_allclose(pattern_floor_s(timing, "codebook", capture_s=5e-5, turnaround_s=1e-3), 1.08e-3 + 5e-5 + 1e-3)
+    assert_allclose(pattern_floor_s(timing, "sequence", capture_s=5e-5, turnaround_s=1e-3), 1e-4)
+    assert_allclose(pattern_floor_s(timing, "sequence", capture_s=8e-4, turnaround_s=1e-3), 8.3e-4)
+
+
+@pytest.mark.parametrize("scheme", ["pairs", "hadamard"])
+@pytest.mark.parametrize(("plus", "minus"), [(0, 1), (1, 0)])
+def test_a_board_that_makes_the_rows_shows_the_plans_patterns(scheme, plus, minus):
+    """By the definition of the board's rows: state = parity(row AND element) XOR mask."""
+    config = SweepConfig(scheme=scheme, shuffle=False, block=32)
+    p = SweepPlan.from_config(config, 64, plus=plus, minus=minus, seed=3)
+    for block in range(p.num_blocks):
+        rows = p.board_rows(p.block(block))
+        parity = np.array(
+            [[(i & n).bit_count() & 1 for n in range(64)] for i in range(rows.first, rows.first + rows.count)]
+        )
+        made = parity ^ rows.mask
+        if rows.complement:
+            made = np.stack([made, 1 - made], axis=1).reshape(-1, 64)
+        assert_array_equal(made, p.patterns(p.block(block)))
+
+
+@pytest.mark.parametrize("settings", [{"shuffle": True}, {"scheme": "hadamard_plus_one", "shuffle": False}])
+def test_what_is_no_run_of_rows_has_to_be_stored(settings):
+    assert SweepPlan.from_config(SweepConfig(**settings), 64).board_rows() is None
+    assert SweepPlan.from_config(SweepConfig(shuffle=False), 60).board_rows() is None  # column 0 is left out

@@ -1,0 +1,204 @@
+"""Many patterns in one capture: the board steps by its own timer while the radio listens.
+
+The capture begins before the board is armed, so that it holds the whole sequence with stillness on both sides; when the
+surface changed is found in the samples (`measure.steps`), which also bridges the two clocks. Of each dwell only the
+middle is used, where the surface has settled. All patterns of a capture share its unknown start within the pilot's
+period: responses are referred to the capture's first sample.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Int, Patterns
+from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
+from hil.interfaces import Capture, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming, SweepMode
+from hil.measure.stepping import SoundingBlock
+from hil.measure.steps import Steps, find_steps
+from hil.measure.sweep import BoardRows
+from hil.phy.ofdm import OfdmGrid
+from hil.phy.sync import advance
+
+GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
+LEAD_S, TAIL_S = 4e-3, 1e-3  # of a capture: before the board has its command, after its last dwell
+STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends by
+MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
+MAX_PATTERNS = 4096  # of one capture: a durable step
+MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
+CHUNK_SAMPLES = 1 << 18  # demodulated at a time
+
+
+@dataclass(frozen=True)
+class SequencePlan:
+    """How a board's sequences are sounded.
+
+    dwell_s: a whole number of microseconds. num_patterns: of one capture, a power of two.
+    """
+
+    ability: SequenceAbility
+    dwell_s: float
+    num_patterns: int
+    repetitions: int
+
+
+def plan_sequence(
+    ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int
+) -> SequencePlan | None:
+    """The plan for that many symbols of each pattern; None where board or radio cannot, or nothing is gained by it."""
+    if ability is None:
+        return None
+    needed_s = timing.update_s + timing.settle_s + repetitions * grid.symbol_s + GUARD_S
+    dwell_s = math.ceil(round(max(needed_s, ability.min_dwell_s) * 1e6, 6)) * 1e-6
+    around_s = _lead_s(timing, dwell_s) + _tail_s(dwell_s)
+    by_samples = int((MAX_SAMPLES / grid.sample_rate_hz - around_s) / dwell_s)
+    most = min(by_samples, ability.max_length, ability.num_slots or ability.max_length, MAX_PATTERNS)
+    if most < MIN_PATTERNS:
+        return None
+    return SequencePlan(ability, dwell_s, 1 << (most.bit_length() - 1), repetitions)
+
+
+def possible_modes(modes: Sequence[SweepMode], plan: SequencePlan | None) -> tuple[SweepMode, ...]:
+    """The board's modes without the sequence where nothing came of `plan_sequence`."""
+    return tuple(mode for mode in modes if mode != "sequence" or plan is not None)
+
+
+def sound_sequence(
+    sdr: StreamingSdr,
+    surface: SequencedSurface,
+    grid: OfdmGrid,
+    plan: SequencePlan,
+    patterns: Patterns,
+    rows: BoardRows | None = None,
+    *,
+    max_retakes: int = 5,
+    progress: Callable[[int], object] | None = None,
+) -> SoundingBlock:
+    """Sound patterns in one capture; a capture in which anything went wrong is void and taken again as a whole.
+
+    rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
+    Raises BoardReset, Overload or MeasurementError where no capture of `max_retakes + 1` is whole.
+    """
+    failures: list[InstrumentError | MeasurementError] = []
+    while len(failures) <= max_retakes:
+        try:
+            capture = _capture(sdr, surface, grid, plan, patterns, rows)
+            block = split_capture(capture, grid, plan, len(patterns))
+        except (BoardReset, Overload, MeasurementError) as error:
+            failures.append(error)
+            continue
+        if progress is not None:
+            progress(len(patterns))
+        return _with_failures(block, failures)
+    raise type(failures[-1])(
+        f"{len(failures)} captures of a sequence in a row were void: {failures[-1]}"
+    ) from failures[-1]
+
+
+def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: int) -> SoundingBlock:
+    """The soundings in a capture of a sequence, referred to its first sample.
+
+    Their noise is that of the mean of `plan.repetitions` symbols; where there is but one, from the still surface after
+    the sequence. Raises MeasurementError where the sequence's steps are not found in the samples.
+    """
+    length = plan.repetitions * grid.fft_size
+    dwell = plan.dwell_s * grid.sample_rate_hz
+    steps = find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size)
+    starts = steps.starts(count, length)
+    if starts[0] < 0 or starts[-1] + length > capture.samples.size:
+        raise MeasurementError("sequence: the capture ends before the sequence does")
+    response, scatter = _demodulate(capture.samples, starts, grid, plan.repetitions)
+    if plan.repetitions == 1:
+        scatter = np.full(count, _still_scatter(capture.samples, steps, count, grid))
+    return SoundingBlock(
+        response,
+        np.full(count, float(scatter.mean()) / plan.repetitions),
+        capture.time_s + starts / grid.sample_rate_hz,
+        np.zeros(count, dtype=int),
+        np.zeros(count, dtype=bool),
+        0,
+    )
+
+
+def _capture(
+    sdr: StreamingSdr,
+    surface: SequencedSurface,
+    grid: OfdmGrid,
+    plan: SequencePlan,
+    patterns: Patterns,
+    rows: BoardRows | None,
+) -> Capture:
+    """Samples of a whole sequence. Before it the surface shows the complement of its first pattern: a clear step."""
+    states = surface.states
+    before = np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8)
+    count = len(patterns)
+    surface.apply(before)
+    duration_s = _lead_s(surface.timing, plan.dwell_s) + count * plan.dwell_s + _tail_s(plan.dwell_s)
+    sdr.begin_capture(math.ceil(duration_s * grid.sample_rate_hz))
+    if rows is None:
+        surface.arm_sequence(0, count, plan.dwell_s, "timer")
+    else:
+        surface.arm_hadamard(rows.first, rows.count, plan.dwell_s, "timer", complement=rows.complement, mask=rows.mask)
+    capture = sdr.end_capture()
+    status = surface.sequence_status()
+    if status["applied"] != count or status["overruns"]:
+        raise MeasurementError(
+            f"sequence: of {count} patterns the board showed {status['applied']}, {status['overruns']} steps came too "
+            "early; raise the dwell"
+        )
+    if capture.overloaded:
+        raise Overload("receiver: a capture of a sequence clipped at the ADC; lower radio.rx_gain_db by 6 dB")
+    return capture
+
+
+def _demodulate(
+    samples: Complex[np.ndarray, "sample"], starts: Int[np.ndarray, "pattern"], grid: OfdmGrid, repetitions: int
+) -> tuple[Complex[np.ndarray, "pattern subcarrier"], Float[np.ndarray, "pattern"]]:
+    """Mean of the symbols of each pattern, at the capture's own start, and the variance of one symbol around it."""
+    length = repetitions * grid.fft_size
+    response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
+    scatter = np.zeros(starts.size)
+    chunk = max(1, CHUNK_SAMPLES // length)
+    for first in range(0, starts.size, chunk):
+        part = slice(first, first + chunk)
+        taken = samples[starts[part, None] + np.arange(length)]
+        symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
+        mean = symbols.mean(axis=1)
+        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
+        if repetitions > 1:
+            scatter[part] = _scatter(symbols, grid)
+    return response, scatter
+
+
+def _still_scatter(samples: Complex[np.ndarray, "sample"], steps: Steps, count: int, grid: OfdmGrid) -> float:
+    """Variance of one symbol while the last pattern stays on the surface after the sequence."""
+    first = int(steps.starts(count, grid.fft_size)[-1])
+    num_symbols = (samples.size - first) // grid.fft_size
+    if num_symbols < 2:
+        raise MeasurementError("sequence: the capture ends with the sequence, the noise cannot be told")
+    still = samples[first : first + num_symbols * grid.fft_size]
+    return float(_scatter(grid.demodulate(still)[None], grid)[0])
+
+
+def _scatter(symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid) -> Float[np.ndarray, "pattern"]:
+    apart = (symbols - symbols.mean(axis=1, keepdims=True))[:, :, grid.used]
+    freedom = (symbols.shape[1] - 1) * int(grid.used.sum())
+    return np.asarray((apart.real**2 + apart.imag**2).sum(axis=(1, 2), dtype=float) / freedom)
+
+
+def _with_failures(block: SoundingBlock, failures: list[InstrumentError | MeasurementError]) -> SoundingBlock:
+    """Captures that were void before this one count for each of its patterns."""
+    block.retakes[:] = len(failures)
+    block.overloaded[:] = any(isinstance(error, Overload) for error in failures)
+    resets = sum(isinstance(error, BoardReset) for error in failures)
+    return SoundingBlock(block.response, block.noise_var, block.time_s, block.retakes, block.overloaded, resets)
+
+
+def _lead_s(timing: SurfaceTiming, dwell_s: float) -> float:
+    """From the capture's start until the sequence's, at the longest."""
+    return LEAD_S + timing.frame_s + timing.reply_s + STILL_DWELLS * dwell_s
+
+
+def _tail_s(dwell_s: float) -> float:
+    return TAIL_S + STILL_DWELLS * dwell_s

@@ -1,0 +1,148 @@
+"""When a surface that steps by its own timer changed, found in the samples of one long capture.
+
+A cyclic pilot of period L makes x[n] - x[n-L] nothing but noise while the surface stands still. From a change until it
+has settled and one more period has passed that difference is large. So its energy is a train of pulses, one a dwell:
+the train's own line at one cycle a dwell gives phase and pace of the board's clock, the first and the last pulse the
+number of each pattern. Middle of a pulse and half a dwell later, less half a period: the middle of the time in which
+the surface stands still, whatever the settle time is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Int
+from hil.errors import MeasurementError
+
+BINS = 64  # of one period, in which energy is summed
+CHUNK_BINS = 1 << 14  # differences held at once
+LARGEST_PACE_ERROR = 200e-6  # between the crystals of board and radio
+PACE_STEP = 1e-6
+TURNS = 3  # of the refinement
+LARGEST_REMAINDER = 0.1  # of the energy of a change, in a dwell without one
+CLEAR_SIGMAS = 8.0  # by how much the first and the last change stand out of the noise
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Pattern m stands still around sample `middle + m * pitch` of the capture."""
+
+    middle: float
+    pitch: float
+
+    def starts(self, count: int, length: int) -> Int[np.ndarray, "pattern"]:
+        """First sample of `length` in the middle of each of `count` patterns."""
+        return np.asarray(np.rint(self.middle + self.pitch * np.arange(count) - length / 2), dtype=int)
+
+
+def find_steps(samples: Complex[np.ndarray, "sample"], *, count: int, dwell: float, period: int) -> Steps:
+    """Steps of a sequence of `count` patterns, each of them another than the one before, also than the one before all.
+
+    dwell: in samples, by the radio's clock, as exactly as the board's clock allows. period: of the pilot, in samples.
+    Raises MeasurementError where the capture does not hold them all, or they do not stand out of the noise.
+    """
+    size = max(1, period // BINS)
+    energy = lag_energy(samples, period, size)
+    phase, pace = _line(energy, period, size, dwell)
+    pitch = dwell * (1 + pace)
+    pulses = phase * pitch + pitch * np.arange(int(samples.size / pitch) + 1)
+    pulses = pulses[(pulses > 1.5 * period) & (pulses < samples.size - period / 2)]
+    heights = _between(energy, period, size, pulses - period / 2, pulses + period / 2) / period
+    first = _first(heights, count, period)
+    middle, pitch = _refine(energy, period, size, float(pulses[first]), pitch, count, dwell)
+    return Steps(middle + (pitch - period) / 2, pitch)
+
+
+def lag_energy(samples: Complex[np.ndarray, "sample"], lag: int, size: int) -> Float[np.ndarray, "bin"]:
+    """Energy of x[n] - x[n - lag], summed over bins of `size` samples; the first bin begins at n = lag."""
+    energy = np.empty((samples.size - lag) // size)
+    for start in range(0, energy.size, CHUNK_BINS):
+        stop = min(start + CHUNK_BINS, energy.size)
+        change = samples[lag + start * size : lag + stop * size] - samples[start * size : stop * size]
+        energy[start:stop] = (change.real**2 + change.imag**2).reshape(-1, size).sum(axis=1)
+    return energy
+
+
+def _line(energy: Float[np.ndarray, "bin"], period: int, size: int, dwell: float) -> tuple[float, float]:
+    """Where in a dwell (0 to 1) the pulses have their middle, and by which part the dwells are longer than `dwell`.
+
+    Energies are limited first, so that all changes count alike, however much of the surface changes.
+    """
+    limited = energy / (energy + energy.mean())
+    cycles = (period + (np.arange(energy.size) + 0.5) * size) / dwell
+    number = cycles.astype(int)
+    turned = limited * np.exp(-2j * np.pi * (cycles - number))
+    per_dwell = np.bincount(number, turned.real) + 1j * np.bincount(number, turned.imag)
+    pace = np.arange(-LARGEST_PACE_ERROR, LARGEST_PACE_ERROR + PACE_STEP / 2, PACE_STEP)
+    lines = np.exp(2j * np.pi * np.outer(pace, np.arange(per_dwell.size) + 0.5)) @ per_dwell
+    best = int(np.argmax(np.abs(lines)))
+    return float(-np.angle(lines[best]) / (2 * np.pi) % 1.0), float(pace[best])
+
+
+def _refine(
+    energy: Float[np.ndarray, "bin"], period: int, size: int, pulse: float, pitch: float, count: int, dwell: float
+) -> tuple[float, float]:
+    """Middle of the first pulse and pitch, by the balance of energy before and after the middle of each pulse.
+
+    A pulse that comes d samples late has 2 d times its height more behind the middle than before it.
+    """
+    limited = energy / (energy + energy.mean())
+    half = min(dwell / 2, period)
+    number = np.arange(count)
+    for _ in range(TURNS):
+        pulses = pulse + pitch * number
+        left = _between(limited, period, size, pulses - half, pulses)
+        right = _between(limited, period, size, pulses, pulses + half)
+        height = float(_between(limited, period, size, pulses - period / 4, pulses + period / 4).mean()) * 2 / period
+        floor = min(height / 2, float(np.median(limited)) / size)
+        late = (right - left) / (2 * (height - floor))
+        away = number - (count - 1) / 2
+        drift = float(away @ late) / max(float(away @ away), 1.0)
+        slowest, fastest = dwell * (1 - LARGEST_PACE_ERROR), dwell * (1 + LARGEST_PACE_ERROR)
+        centre = pulse + pitch * (count - 1) / 2 + float(late.mean())
+        pitch = min(max(pitch + drift, slowest), fastest)
+        pulse = centre - pitch * (count - 1) / 2
+    return pulse, pitch
+
+
+def _between(
+    energy: Float[np.ndarray, "bin"],
+    period: int,
+    size: int,
+    first: Float[np.ndarray, "pulse"],
+    last: Float[np.ndarray, "pulse"],
+) -> Float[np.ndarray, "pulse"]:
+    """Energy between two places of the capture, in samples."""
+    total = np.concatenate([[0.0], np.cumsum(energy)])
+    edges = period + np.arange(total.size) * size
+    return np.asarray(np.interp(last, edges, total) - np.interp(first, edges, total))
+
+
+def _first(heights: Float[np.ndarray, "pulse"], count: int, period: int) -> int:
+    """Which pulse is the change into pattern 0."""
+    spare = heights.size - count
+    if spare >= 2:
+        limited = heights / (heights + heights.mean())
+        first = int(np.argmax(np.convolve(limited, np.ones(count), mode="valid")))
+        if 1 <= first < spare:
+            _require_clear(heights, first, count, period)
+            return first
+    raise MeasurementError(
+        f"sequence: the capture does not hold {count} changes of the surface with stillness before and after them; "
+        "look at the board's link, or sweep in another mode (sweep.mode: pipelined)"
+    )
+
+
+def _require_clear(heights: Float[np.ndarray, "pulse"], first: int, count: int, period: int) -> None:
+    """Raise MeasurementError where the first or the last change might be noise, or a still dwell a change."""
+    last = first + count - 1
+    still = float(np.median(np.concatenate([heights[:first], heights[last + 1 :]])))
+    noise = max(still / np.sqrt(period), np.finfo(float).tiny)
+    lowest = min(heights[first], heights[last]) - still
+    around = max(heights[first - 1], heights[last + 1]) - still
+    if lowest - around < CLEAR_SIGMAS * noise or around > max(CLEAR_SIGMAS * noise, LARGEST_REMAINDER * lowest):
+        raise MeasurementError(
+            f"sequence: first and last change of {count} stand {lowest / noise:.1f} sigma out of the noise, dwells "
+            f"beside them {around / noise:.1f}; to number the patterns {CLEAR_SIGMAS:g} are needed, and stillness "
+            "beside them; sweep in another mode (sweep.mode: pipelined)"
+        )
