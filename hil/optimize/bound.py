@@ -83,22 +83,29 @@ class Relaxation:
         largest = float(np.linalg.eigvalsh(factor.conj().T @ (factor / price[:, None]))[-1])
         return float((np.log1p(snr) - snr * weight).sum() + MARGIN * largest * price.sum())
 
-    def bound(self, reflection: Complex[np.ndarray, "element"], rank: int, rng: np.random.Generator) -> float:
-        """Certified bound in nats. reflection: a good configuration, from which the search starts."""
+    def bound(
+        self, reflection: Complex[np.ndarray, "element"], rank: int, rng: np.random.Generator
+    ) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
+        """Certified bound in nats, and the codes of the relaxation's optimum.
+
+        reflection: a good configuration, from which the search starts; where it is certified itself, nothing is left
+        to search.
+        """
         own = np.concatenate([[1], (reflection - self.centre) / self.scale])
         response = self.basis @ (own @ self.rows)
         snr = power(response)
         code = self.basis.conj().T @ (response / (1 + snr))
         best = self.certificate(snr, np.abs(self.pulled(code[None])[0]))
         if best <= (1 + TOLERANCE) * np.log1p(snr).sum():
-            return best
+            return best, code[None]
         noise = rng.standard_normal((rank, len(code), 2)) @ [1, 1j]
         codes = 0.1 * np.linalg.norm(code) / np.linalg.norm(noise) * noise
         codes[0] += code
-        return min(best, self.search(codes))
+        searched, codes = self.search(codes)
+        return min(best, searched), codes
 
-    def search(self, codes: Complex[np.ndarray, "rank tap"]) -> float:
-        """Maximise the relaxation; the best certificate on the way."""
+    def search(self, codes: Complex[np.ndarray, "rank tap"]) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
+        """Maximise the relaxation. Returns the best certificate on the way, and the codes where it ended."""
         single = replace(self, rows=self.rows.astype(np.complex64), basis=self.basis.astype(np.complex64))
         state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), single.evaluator(codes.shape), 0.1, np)
         best = np.inf
@@ -106,11 +113,12 @@ class Relaxation:
             relaxation = single if state.steps < SINGLE_STEPS else self
             for _ in range(CHECK_EVERY if state.steps else FIRST_CHECK):
                 state = state.advance(relaxation.evaluator(codes.shape), unit, 0.7)
-            value, _, snr, price = relaxation.evaluate(as_complex(state.point).reshape(codes.shape))
+            codes = as_complex(state.point).reshape(codes.shape)
+            value, _, snr, price = relaxation.evaluate(codes)
             best = min(best, self.certificate(snr, price))
             if best <= (1 + TOLERANCE) * value:
                 break
-        return best
+        return best, codes
 
     def evaluator(self, shape: tuple[int, ...]) -> Evaluate:
         """Value and gradient for the ascent: codes of a shape as one vector of real numbers."""
@@ -133,5 +141,5 @@ def certified_bound(
     flat = problem.with_leading_axis()
     starts = reflection.reshape(-1, problem.num_elements)
     rng = np.random.default_rng(seed)
-    bounds = [Relaxation.of_user(flat, user).bound(start, rank, rng) for user, start in enumerate(starts)]
+    bounds = [Relaxation.of_user(flat, user).bound(start, rank, rng)[0] for user, start in enumerate(starts)]
     return np.asarray(problem.mbps_per_nat * np.array(bounds).reshape(problem.direct.shape[:-1]))

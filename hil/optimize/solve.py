@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,13 +10,19 @@ import numpy as np
 
 from hil.arrays import Complex, Float, UInt8
 from hil.errors import ConfigError
+from hil.optimize.adaptive import adaptive_patterns
 from hil.optimize.baselines import AllZero, BestPilot, RandomPhases, hadamard_patterns, random_patterns, zero_patterns
+from hil.optimize.blockwise import ConvexSteps, CoordinateAscent, Majorise
 from hil.optimize.bound import certified_bound
+from hil.optimize.columns import ColumnPhases, column_flip_patterns, column_patterns
 from hil.optimize.discrete import discretise, relaxed
 from hil.optimize.iterate import Candidates, Solver, iterate, on_host
 from hil.optimize.neural import PRACTICAL, PRINTED, PaperPrior, Reading
 from hil.optimize.objective import Objective, Problem
+from hil.optimize.phases import PhaseAdam, PhaseLbfgs, Riemannian
+from hil.optimize.power_method import EnergyPower, sign_power_patterns
 from hil.optimize.prior import TapCodePrior
+from hil.optimize.randomise import Randomised
 from hil.optimize.stm import StrongestTap
 from hil.optimize.tap_space import TapPool, TapSearch
 
@@ -25,12 +31,11 @@ OFFERED = 8  # best candidates of each solver that are tried on the states of th
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. epochs: None for what the algorithm needs. device: cpu, cuda, or auto."""
+    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu or cuda."""
 
-    starts: int = 8
+    starts: int | None = None
     epochs: int | None = None
     polish: bool = True
-    seed: int = 0
     device: str = "cpu"
 
 
@@ -44,12 +49,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """stages: of phases; each result is brought to the states of the board where it has some.
+    """stages: of phases; each result is brought to the states of the board where it has some. None: for states only.
 
     patterns: for algorithms that choose states without looking at phases, used instead where there are states.
     """
 
-    stages: Callable[[Options], tuple[Stage, ...]]
+    stages: Callable[[Options], tuple[Stage, ...]] | None
     patterns: Callable[[Problem, np.random.Generator], UInt8[np.ndarray, "batch element"]] | None = None
 
 
@@ -63,6 +68,7 @@ class Solution:
     stages: rate after each stage alone, quantised where there are states; `winner` is the best of them.
     relaxed: rate after each stage before quantisation. seconds: time of each stage, quantisation and bound.
     history: best rate after each step, before quantisation: [step, *batch].
+    code: what the configuration asks for, dR/dh* of unit norm; outlives the channel's phases, see `solve(warm=...)`.
     """
 
     pattern: UInt8[np.ndarray, "*batch element"] | None
@@ -70,6 +76,7 @@ class Solution:
     rate_mbps: Float[np.ndarray, "*batch"]
     bound_mbps: Float[np.ndarray, "*batch"]
     history: Float[np.ndarray, "step *batch"]
+    code: Complex[np.ndarray, "*batch tap"]
     stages: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
     relaxed: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -77,7 +84,7 @@ class Solution:
     @property
     def certified_fraction(self) -> Float[np.ndarray, "*batch"]:
         """rate / bound: at least this share of the best that the surface could do on this channel."""
-        return np.asarray(self.rate_mbps / self.bound_mbps)
+        return np.asarray(self.rate_mbps / np.where(self.bound_mbps > 0, self.bound_mbps, np.nan))
 
     @property
     def winner(self) -> str:
@@ -89,7 +96,7 @@ class Solution:
         """One line of advice."""
         if np.isnan(self.bound_mbps).any():
             return "no bound was computed"
-        worst = float(np.min(self.certified_fraction))
+        worst = float(np.nanmin(self.certified_fraction, initial=1.0))
         if worst > 0.9999:
             return "optimal: no other configuration gains 0.01 % on this channel"
         if worst > 0.97:
@@ -101,31 +108,35 @@ def solve(
     problem: Problem,
     algorithm: str = "neural-prior",
     *,
-    starts: int = 8,
+    starts: int | None = None,
     epochs: int | None = None,
     polish: bool = True,
     seed: int = 0,
     device: str = "cpu",
-    warm: Complex[np.ndarray, "*batch element"] | None = None,
+    warm: Complex[np.ndarray, "*batch tap"] | None = None,
     certify: bool = True,
 ) -> Solution:
     """Choose a configuration for every user of a problem.
 
-    algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train networks. polish: refine a network's
-    result in tap space. warm: configuration to begin with beside the algorithm's own starts.
+    algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train or ascend from random starts.
+    polish: refine a network's result in tap space. warm: `Solution.code` of an earlier channel on the same basis, to
+    begin with beside the algorithm's own starts; tap-space and neural-prior make use of it.
     certify: compute the upper bound. Same seed, same solution.
 
-    Raises ConfigError for an unknown algorithm or a device that is not there.
+    Raises ConfigError for an unknown algorithm, for one that needs states where there are none, and for a device that
+    is not there.
     """
     if algorithm not in ALGORITHMS:
         raise ConfigError(f"algorithm: there is no {algorithm!r}, allowed: {', '.join(ALGORITHMS)}")
     chosen = ALGORITHMS[algorithm]
-    options = Options(starts, epochs, polish, seed, _device(device))
+    options = Options(starts, epochs, polish, _device(device))
     run = _Run(problem.with_leading_axis(), np.random.default_rng(seed))
     if problem.states is not None and chosen.patterns is not None:
         run.take_patterns(algorithm, chosen.patterns)
-    else:
+    elif chosen.stages is not None:
         run.optimise(chosen.stages(options), warm)
+    else:
+        raise ConfigError(f"algorithm: {algorithm} chooses states; this surface takes any phase")
     return run.solution(problem, certify, seed)
 
 
@@ -218,21 +229,23 @@ class _Run:
             bound = certified_bound(self.problem, self.reflection, seed=seed)
             self.seconds["bound"] = time.perf_counter() - began
         history = np.array(self.history or [self.rate])
+        code = Objective.of(self.problem).asked(self.reflection[:, None])[:, 0]
         return Solution(
             pattern=None if problem.states is None else self.pattern.reshape(*batch, -1),
             reflection=self.reflection.reshape(*batch, -1),
             rate_mbps=self.rate.reshape(batch),
             bound_mbps=bound.reshape(batch),
             history=np.maximum.accumulate(history, axis=0).reshape(-1, *batch),
+            code=code.reshape(*batch, -1),
             stages={name: rate.reshape(batch) for name, rate in self.stages.items()},
             relaxed={name: rate.reshape(batch) for name, rate in self.relaxed.items()},
             seconds=self.seconds,
         )
 
 
-def _given(objective: Objective, reflection: np.ndarray) -> Candidates:
-    points = reflection.reshape(objective.num_users, 1, objective.num_elements).astype(objective.basis.dtype)
-    return Candidates(points, objective.rate(objective.taps(points)), "reflection")
+def _given(objective: Objective, code: np.ndarray) -> Candidates:
+    points = code.reshape(objective.num_users, 1, objective.code_size).astype(objective.basis.dtype)
+    return Candidates(points, objective.rate(objective.taps(objective.align(points))), "code")
 
 
 def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"]:
@@ -243,33 +256,48 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
 
 
 TAP_SEARCH = (TapPool(keep=(8, 6, 4)), TapSearch(keep=2, steps=6))
+POLISH = Stage("polish", (TapSearch(keep=1, steps=12),))
 
 
-def _single(solver: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
-    return lambda options: (Stage("search", (solver,)),)
+def _of(*solvers: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
+    """One stage, whatever the options."""
+    return lambda options: (Stage("search", solvers),)
+
+
+def _phases(solver: Callable[..., Solver[Any]]) -> Callable[[Options], tuple[Stage, ...]]:
+    return lambda options: (Stage("search", (solver(starts=options.starts or 1, steps=options.epochs or 300),)),)
 
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
-    network = PaperPrior(options.starts, options.epochs or 300, reading, options.device)
-    polish = Stage("polish", (TapSearch(keep=1, steps=12),))
-    return (Stage("network", (network,)), polish)[: 1 + options.polish]
+    network = PaperPrior(options.starts or 8, options.epochs or 300, reading, options.device)
+    return (Stage("network", (network,)), POLISH)[: 1 + options.polish]
 
 
 def _tap_prior(options: Options) -> tuple[Stage, ...]:
-    network = TapCodePrior(options.starts, options.epochs or 20)
-    if options.device != "cpu":
-        network = replace(network, device=options.device)
-    polish = Stage("polish", (TapSearch(keep=1, steps=12),))
-    return (Stage("network", (network,)), polish)[: 1 + options.polish]
+    device = None if options.device == "cpu" else options.device
+    network = TapCodePrior(options.starts or 4, options.epochs or 20, device=device)
+    return (Stage("network", (network,)), POLISH)[: 1 + options.polish]
 
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "all-zero": Algorithm(_single(AllZero()), zero_patterns),
-    "random": Algorithm(_single(RandomPhases()), random_patterns),
-    "best-pilot": Algorithm(_single(BestPilot()), hadamard_patterns),
-    "stm-strongest": Algorithm(_single(StrongestTap(by_rate=False))),
-    "stm": Algorithm(_single(StrongestTap())),
-    "tap-space": Algorithm(lambda options: (Stage("search", TAP_SEARCH),)),
+    "all-zero": Algorithm(_of(AllZero()), zero_patterns),
+    "random": Algorithm(_of(RandomPhases()), random_patterns),
+    "best-pilot": Algorithm(_of(BestPilot()), hadamard_patterns),
+    "stm-strongest": Algorithm(_of(StrongestTap(by_rate=False))),
+    "stm": Algorithm(_of(StrongestTap())),
+    "energy-power": Algorithm(_of(EnergyPower())),
+    "energy-power-sign": Algorithm(None, sign_power_patterns),
+    "phases-adam": Algorithm(_phases(PhaseAdam)),
+    "phases-lbfgs": Algorithm(_phases(PhaseLbfgs)),
+    "phases-riemannian": Algorithm(_phases(Riemannian)),
+    "mm": Algorithm(_of(Majorise())),
+    "sca": Algorithm(_of(ConvexSteps())),
+    "coordinate-ascent": Algorithm(_of(CoordinateAscent())),
+    "sdr": Algorithm(_of(Randomised())),
+    "columns": Algorithm(_of(ColumnPhases()), column_patterns),
+    "columns-flips": Algorithm(None, column_flip_patterns),
+    "adaptive-quantisation": Algorithm(None, adaptive_patterns),
+    "tap-space": Algorithm(_of(*TAP_SEARCH)),
     "neural-prior-paper": Algorithm(_paper_prior),
     "neural-prior-printed": Algorithm(partial(_paper_prior, reading=PRINTED)),
     "neural-prior": Algorithm(_tap_prior),

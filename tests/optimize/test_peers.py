@@ -1,0 +1,74 @@
+"""The energy power method, randomisation, columns, adaptive quantisation: each against what it must at least do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hil.optimize.columns import merged
+from hil.optimize.objective import power
+from hil.optimize.solve import solve
+
+
+def energy(problem, reflection):
+    return power(problem.response(reflection)).sum(axis=-1)
+
+
+def test_the_power_method_ends_above_every_single_tap_in_energy(make_problem):
+    problem = make_problem(6, 6, users=4, seed=23)
+    ours = energy(problem, solve(problem, "energy-power", certify=False).reflection)
+    assert np.all(ours >= energy(problem, solve(problem, "stm", certify=False).reflection) * (1 - 1e-6))
+
+
+def test_the_quantised_power_method_stays_at_its_best_pattern(make_problem):
+    problem = make_problem(8, 8, users=4, states=[1, -1], seed=24)
+    solution = solve(problem, "energy-power-sign", certify=False)
+    assert np.all(solution.rate_mbps >= 0.9 * solve(problem, "stm-strongest", certify=False).rate_mbps)
+
+
+def test_randomisation_of_the_relaxation_comes_near_the_bound(make_problem):
+    problem = make_problem(6, 6, users=3, seed=25)
+    assert np.all(solve(problem, "sdr").certified_fraction > 0.95)
+
+
+@pytest.mark.parametrize("states", [None, [1, -1]])
+def test_columns_are_constant_and_lose_nothing_where_the_channel_is(make_problem, states):
+    problem = make_problem(4, 8, users=2, states=states, seed=26)
+    flat = replace(problem, cascade=np.tile(problem.cascade[:, :8], (1, 4, 1)))
+    solution = solve(flat, "columns", certify=False)
+    image = solution.reflection.reshape(2, 4, 8)
+    assert np.all(image == image[:, :1])
+    assert np.all(solution.rate_mbps >= 0.999 * solve(flat, "tap-space", certify=False).rate_mbps)
+
+
+def test_merging_columns_keeps_the_rate_of_patterns_that_are_constant_along_them(make_problem):
+    problem = make_problem(4, 8, users=2)
+    column = np.exp(1j * np.random.default_rng(0).uniform(0, 6, (2, 8)))
+    assert np.allclose(merged(problem).rate_mbps(column), problem.rate_mbps(np.tile(column, (1, 4))))
+
+
+@pytest.mark.parametrize("states", [[1, -1], [0.9, 0.5j, -0.7]])
+def test_states_that_harden_on_the_way_end_near_those_chosen_afterwards(make_problem, states):
+    problem = make_problem(8, 8, users=4, states=states, seed=27)
+    ours = solve(problem, "adaptive-quantisation", certify=False).rate_mbps
+    assert np.mean(ours) > 0.95 * np.mean(solve(problem, "tap-space", certify=False).rate_mbps)
+
+
+def test_elements_without_any_channel_get_a_reflection_too(make_problem):
+    problem = make_problem(4, 4, users=2)
+    dead = np.array(problem.cascade)
+    dead[:, 3:6] = 0
+    for algorithm in ("tap-space", "neural-prior", "mm", "sca", "coordinate-ascent", "phases-lbfgs"):
+        solution = solve(replace(problem, cascade=dead), algorithm)
+        assert np.allclose(np.abs(solution.reflection), 1)
+        assert np.all(np.isfinite(solution.bound_mbps))
+
+
+def test_a_user_without_any_channel_is_no_accident(make_problem):
+    problem = make_problem(4, 4, users=1)
+    silent = replace(problem, direct=0 * problem.direct, cascade=0 * problem.cascade)
+    for algorithm in ("stm", "tap-space", "neural-prior"):
+        solution = solve(silent, algorithm)
+        assert solution.rate_mbps == 0
+        assert solution.bound_mbps >= 0
+        assert "nan" not in solution.status
