@@ -266,7 +266,9 @@ class OptimizerConfig(Section):
     """Which algorithm chooses the pattern."""
 
     algorithm: str = Field("neural-prior", description="name of an optimizer: `hil optimize RUN --algorithm list`")
-    starts: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="random starts in one batch")
+    starts: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None, description="starts in one batch; what the algorithm needs where null"
+    )
     epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="training epochs of a network; what the algorithm needs where null"
     )
