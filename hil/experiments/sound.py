@@ -164,7 +164,15 @@ def _sound_block(
     if mode == "sequence":
         sdr, surface, plan = testbed.sequencer(_repetitions(testbed, config))
         soundings = sound_sequence(
-            sdr, surface, testbed.grid, plan, patterns, rows, max_retakes=config.max_retakes, progress=progress
+            sdr,
+            surface,
+            testbed.clock,
+            testbed.grid,
+            plan,
+            patterns,
+            rows,
+            max_retakes=config.max_retakes,
+            progress=progress,
         )
     else:
         soundings = sound_patterns(

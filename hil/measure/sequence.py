@@ -14,20 +14,23 @@ import numpy as np
 
 from hil.arrays import Complex, Float, Int, Patterns
 from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
-from hil.interfaces import Capture, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming, SweepMode
+from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming, SweepMode
 from hil.measure.stepping import SoundingBlock
-from hil.measure.steps import Steps, find_steps
+from hil.measure.steps import find_steps, first_change
 from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
+from hil.phy.taps import delay_profile, place_window
 
 GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
-LEAD_S, TAIL_S = 4e-3, 1e-3  # of a capture: before the board has its command, after its last dwell
+LEAD_S, TAIL_S = 3e-3, 1e-3  # of a capture: for the way of the command to the board, and after the last dwell
 STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends by
 MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
 MAX_PATTERNS = 4096  # of one capture: a durable step
 MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
 CHUNK_SAMPLES = 1 << 18  # demodulated at a time
+CHUNK_DWELLS = 256  # whose changes are looked at together
+DELAY_MARGIN = 3  # taps on either side of the channel's
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,18 @@ class SequencePlan:
     """How a board's sequences are sounded.
 
     dwell_s: a whole number of microseconds. num_patterns: of one capture, a power of two.
+    num_taps: length of the channel, in taps of 1/B.
     """
 
     ability: SequenceAbility
     dwell_s: float
     num_patterns: int
     repetitions: int
+    num_taps: int
 
 
 def plan_sequence(
-    ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int
+    ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int
 ) -> SequencePlan | None:
     """The plan for that many symbols of each pattern; None where board or radio cannot, or nothing is gained by it."""
     if ability is None:
@@ -56,7 +61,7 @@ def plan_sequence(
     most = min(by_samples, ability.max_length, ability.num_slots or ability.max_length, MAX_PATTERNS)
     if most < MIN_PATTERNS:
         return None
-    return SequencePlan(ability, dwell_s, 1 << (most.bit_length() - 1), repetitions)
+    return SequencePlan(ability, dwell_s, 1 << (most.bit_length() - 1), repetitions, num_taps)
 
 
 def possible_modes(modes: Sequence[SweepMode], plan: SequencePlan | None) -> tuple[SweepMode, ...]:
@@ -67,6 +72,7 @@ def possible_modes(modes: Sequence[SweepMode], plan: SequencePlan | None) -> tup
 def sound_sequence(
     sdr: StreamingSdr,
     surface: SequencedSurface,
+    clock: Clock,
     grid: OfdmGrid,
     plan: SequencePlan,
     patterns: Patterns,
@@ -83,7 +89,7 @@ def sound_sequence(
     failures: list[InstrumentError | MeasurementError] = []
     while len(failures) <= max_retakes:
         try:
-            capture = _capture(sdr, surface, grid, plan, patterns, rows)
+            capture = _capture(sdr, surface, clock, grid, plan, patterns, rows)
             block = split_capture(capture, grid, plan, len(patterns))
         except (BoardReset, Overload, MeasurementError) as error:
             failures.append(error)
@@ -105,25 +111,44 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
     length = plan.repetitions * grid.fft_size
     dwell = plan.dwell_s * grid.sample_rate_hz
     steps = find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size)
-    starts = steps.starts(count, length)
-    if starts[0] < 0 or starts[-1] + length > capture.samples.size:
-        raise MeasurementError("sequence: the capture ends before the sequence does")
+    starts = steps.starts(length, capture.samples.size)
     response, scatter = _demodulate(capture.samples, starts, grid, plan.repetitions)
+    first = 1 + _number(response, count, plan.num_taps)
+    which = slice(first, first + count)
+    noise = float(scatter[which].mean())
     if plan.repetitions == 1:
-        scatter = np.full(count, _still_scatter(capture.samples, steps, count, grid))
+        noise = _still_scatter(capture.samples[starts[first + count - 1] :], grid)
     return SoundingBlock(
-        response,
-        np.full(count, float(scatter.mean()) / plan.repetitions),
-        capture.time_s + starts / grid.sample_rate_hz,
+        response[which],
+        np.full(count, noise / plan.repetitions),
+        capture.time_s + starts[which] / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
     )
 
 
+def _number(response: Complex[np.ndarray, "dwell subcarrier"], count: int, num_taps: int) -> int:
+    """Which change from a dwell to the next is the one into pattern 0: the first of `count`.
+
+    Changes are looked for only at delays at which something arrives.
+    """
+    num_subcarriers = response.shape[1]
+    length = min(num_taps + 2 * DELAY_MARGIN, num_subcarriers)
+    some = response[:: max(1, len(response) // 256)]
+    start = place_window(delay_profile(some, num_subcarriers).mean(axis=0), min(num_taps, num_subcarriers))
+    window = (start - DELAY_MARGIN + np.arange(length)) % num_subcarriers
+    heights = [
+        delay_profile(np.diff(response[part : part + CHUNK_DWELLS + 1], axis=0), num_subcarriers)[:, window].sum(axis=1)
+        for part in range(0, len(response) - 1, CHUNK_DWELLS)
+    ]
+    return first_change(np.concatenate(heights).astype(float), count, length)
+
+
 def _capture(
     sdr: StreamingSdr,
     surface: SequencedSurface,
+    clock: Clock,
     grid: OfdmGrid,
     plan: SequencePlan,
     patterns: Patterns,
@@ -136,6 +161,7 @@ def _capture(
     surface.apply(before)
     duration_s = _lead_s(surface.timing, plan.dwell_s) + count * plan.dwell_s + _tail_s(plan.dwell_s)
     sdr.begin_capture(math.ceil(duration_s * grid.sample_rate_hz))
+    clock.sleep(STILL_DWELLS * plan.dwell_s)
     if rows is None:
         surface.arm_sequence(0, count, plan.dwell_s, "timer")
     else:
@@ -160,8 +186,7 @@ def _demodulate(
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
     scatter = np.zeros(starts.size)
     chunk = max(1, CHUNK_SAMPLES // length)
-    for first in range(0, starts.size, chunk):
-        part = slice(first, first + chunk)
+    for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
         taken = samples[starts[part, None] + np.arange(length)]
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
         mean = symbols.mean(axis=1)
@@ -171,14 +196,10 @@ def _demodulate(
     return response, scatter
 
 
-def _still_scatter(samples: Complex[np.ndarray, "sample"], steps: Steps, count: int, grid: OfdmGrid) -> float:
-    """Variance of one symbol while the last pattern stays on the surface after the sequence."""
-    first = int(steps.starts(count, grid.fft_size)[-1])
-    num_symbols = (samples.size - first) // grid.fft_size
-    if num_symbols < 2:
-        raise MeasurementError("sequence: the capture ends with the sequence, the noise cannot be told")
-    still = samples[first : first + num_symbols * grid.fft_size]
-    return float(_scatter(grid.demodulate(still)[None], grid)[0])
+def _still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
+    """Variance of one symbol over samples in which the surface stands still."""
+    whole = samples.size // grid.fft_size * grid.fft_size
+    return float(_scatter(grid.demodulate(samples[:whole])[None], grid)[0])
 
 
 def _scatter(symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid) -> Float[np.ndarray, "pattern"]:

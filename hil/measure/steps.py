@@ -2,9 +2,9 @@
 
 A cyclic pilot of period L makes x[n] - x[n-L] nothing but noise while the surface stands still. From a change until it
 has settled and one more period has passed that difference is large. So its energy is a train of pulses, one a dwell:
-the train's own line at one cycle a dwell gives phase and pace of the board's clock, the first and the last pulse the
-number of each pattern. Middle of a pulse and half a dwell later, less half a period: the middle of the time in which
-the surface stands still, whatever the settle time is.
+the train's own line at one cycle a dwell gives phase and pace of the board's clock, however weak each pulse is. Middle
+of a pulse and half a dwell later, less half a period: the middle of the time in which the surface stands still,
+whatever the settle time is.
 """
 
 from dataclasses import dataclass
@@ -30,16 +30,20 @@ class Steps:
     middle: float
     pitch: float
 
-    def starts(self, count: int, length: int) -> Int[np.ndarray, "pattern"]:
-        """First sample of `length` in the middle of each of `count` patterns."""
-        return np.asarray(np.rint(self.middle + self.pitch * np.arange(count) - length / 2), dtype=int)
+    def starts(self, length: int, num_samples: int) -> Int[np.ndarray, "dwell"]:
+        """First sample of `length` in the middle of each dwell of a capture, before and after the sequence too."""
+        reach = int(num_samples / self.pitch) + 1
+        middles = self.middle + self.pitch * np.arange(-reach, reach + 1)
+        starts = np.floor(middles - length / 2 + 0.5).astype(int)
+        return np.asarray(starts[(starts >= 0) & (starts + length <= num_samples)])
 
 
 def find_steps(samples: Complex[np.ndarray, "sample"], *, count: int, dwell: float, period: int) -> Steps:
     """Steps of a sequence of `count` patterns, each of them another than the one before, also than the one before all.
 
     dwell: in samples, by the radio's clock, as exactly as the board's clock allows. period: of the pilot, in samples.
-    Raises MeasurementError where the capture does not hold them all, or they do not stand out of the noise.
+    The number of the first one is a guess where the changes do not stand out of the noise one by one: see
+    `first_change`. Raises MeasurementError where the capture does not hold them all.
     """
     size = max(1, period // BINS)
     energy = lag_energy(samples, period, size)
@@ -48,7 +52,7 @@ def find_steps(samples: Complex[np.ndarray, "sample"], *, count: int, dwell: flo
     pulses = phase * pitch + pitch * np.arange(int(samples.size / pitch) + 1)
     pulses = pulses[(pulses > 1.5 * period) & (pulses < samples.size - period / 2)]
     heights = _between(energy, period, size, pulses - period / 2, pulses + period / 2) / period
-    first = _first(heights, count, period)
+    first = _run(heights, count)
     middle, pitch = _refine(energy, period, size, float(pulses[first]), pitch, count, dwell)
     return Steps(middle + (pitch - period) / 2, pitch)
 
@@ -118,14 +122,24 @@ def _between(
     return np.asarray(np.interp(last, edges, total) - np.interp(first, edges, total))
 
 
-def _first(heights: Float[np.ndarray, "pulse"], count: int, period: int) -> int:
-    """Which pulse is the change into pattern 0."""
+def first_change(heights: Float[np.ndarray, "change"], count: int, freedom: float) -> int:
+    """Which change is the first of a run of `count`, with stillness before and after.
+
+    heights: energy of each change, in order of time. freedom: complex values that each is a sum of.
+    Raises MeasurementError where the run is not within, or its ends do not stand out of the noise.
+    """
+    first = _run(heights, count)
+    _require_clear(heights, first, count, freedom)
+    return first
+
+
+def _run(heights: Float[np.ndarray, "change"], count: int) -> int:
+    """Start of the `count` changes in a row that hold most energy; limited, so that all count alike."""
     spare = heights.size - count
     if spare >= 2:
         limited = heights / (heights + heights.mean())
         first = int(np.argmax(np.convolve(limited, np.ones(count), mode="valid")))
         if 1 <= first < spare:
-            _require_clear(heights, first, count, period)
             return first
     raise MeasurementError(
         f"sequence: the capture does not hold {count} changes of the surface with stillness before and after them; "
@@ -133,11 +147,11 @@ def _first(heights: Float[np.ndarray, "pulse"], count: int, period: int) -> int:
     )
 
 
-def _require_clear(heights: Float[np.ndarray, "pulse"], first: int, count: int, period: int) -> None:
+def _require_clear(heights: Float[np.ndarray, "change"], first: int, count: int, freedom: float) -> None:
     """Raise MeasurementError where the first or the last change might be noise, or a still dwell a change."""
     last = first + count - 1
     still = float(np.median(np.concatenate([heights[:first], heights[last + 1 :]])))
-    noise = max(still / np.sqrt(period), np.finfo(float).tiny)
+    noise = max(still / np.sqrt(freedom), np.finfo(float).tiny)
     lowest = min(heights[first], heights[last]) - still
     around = max(heights[first - 1], heights[last + 1]) - still
     if lowest - around < CLEAR_SIGMAS * noise or around > max(CLEAR_SIGMAS * noise, LARGEST_REMAINDER * lowest):

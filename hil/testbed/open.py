@@ -85,7 +85,9 @@ class Testbed(Closing):
 
     def sequencer(self, repetitions: int) -> tuple[StreamingSdr, SequencedSurface, SequencePlan]:
         """What a sweep by the board's own timer needs. Raises ConfigError where this station cannot."""
-        plan = plan_sequence(self.sequence_ability, self.surface.timing, self.grid, repetitions)
+        plan = plan_sequence(
+            self.sequence_ability, self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
+        )
         if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, SequencedSurface):
             raise ConfigError(
                 f"sweep.mode: sequence of {repetitions} symbols is not possible with this board and radio"
@@ -94,7 +96,9 @@ class Testbed(Closing):
 
     def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:
         """Modes in which board and radio together can sweep with that many symbols of each pattern, best first."""
-        plan = plan_sequence(self.sequence_ability, self.surface.timing, self.grid, repetitions)
+        plan = plan_sequence(
+            self.sequence_ability, self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
+        )
         return possible_modes(self.surface.modes, plan if isinstance(self.sdr, StreamingSdr) else None)
 
     def close(self) -> None:

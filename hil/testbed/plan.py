@@ -41,7 +41,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)
     surface = station.surface
-    sequence = plan_sequence(surface.sequence, surface.timing, grid, config.ofdm.repetitions)
+    sequence = plan_sequence(surface.sequence, surface.timing, grid, config.ofdm.repetitions, config.ofdm.num_taps)
     return RadiationPlan(
         permit.low_hz,
         permit.high_hz,

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import MeasurementError
-from hil.measure.steps import find_steps, lag_energy
+from hil.measure.steps import find_steps, first_change, lag_energy
 
 PERIOD, SETTLE = 64, 26
 
@@ -57,25 +57,62 @@ def test_a_clock_that_is_off_by_a_hundred_millionths_is_followed_over_thousands_
     assert abs(steps.middle + 4095 * steps.pitch - last) < 2
 
 
-@pytest.mark.parametrize("lost", ["first", "last"])
-def test_a_capture_that_misses_an_end_of_the_sequence_is_refused(lost):
+def test_the_places_of_all_dwells_lie_within_the_capture():
+    samples, first, _ = captured(50, 131.4, 0.0, 700.0, 0.1)
+    steps = find_steps(samples, count=50, dwell=131.4, period=PERIOD)
+    starts = steps.starts(PERIOD, samples.size)
+    assert starts[0] >= 0
+    assert starts[-1] + PERIOD <= samples.size
+    assert np.all(np.abs(np.diff(starts) - 131.4) < 1)
+    assert np.min(np.abs(starts + PERIOD / 2 - first)) < 3
+    assert starts[0] < 131.4
+    assert starts[-1] + PERIOD + 131.4 > samples.size
+
+
+def test_a_capture_that_is_shorter_than_the_sequence_is_refused():
     samples, _, _ = captured(50, 128.0, 0.0, 700.0, 0.1)
-    part = samples[900:] if lost == "first" else samples[: -5 * 128]
-    with pytest.raises(MeasurementError, match=r"does not hold 50 changes|sigma"):
-        find_steps(part, count=50, dwell=128.0, period=PERIOD)
+    with pytest.raises(MeasurementError, match="does not hold 50 changes"):
+        find_steps(samples[: -8 * 128], count=50, dwell=128.0, period=PERIOD)
 
 
-@pytest.mark.parametrize("shown", [49, 51])
+def changes(count, before, after, level, freedom=40, seed=0):
+    """Energies of changes, each a sum of `freedom` squares over noise of power 1; none before and after."""
+    rng = np.random.default_rng(seed)
+    power = 1 + level * np.concatenate([np.zeros(before), rng.gamma(4, 0.25, count), np.zeros(after)])
+    return power * rng.gamma(freedom, 1.0, power.size)
+
+
+@given(count=st.integers(1, 300), before=st.integers(1, 9), after=st.integers(1, 9), seed=st.integers(0, 2**16))
+@settings(max_examples=100, deadline=None)
+def test_the_first_change_is_found_or_nothing_is_said(count, before, after, seed):
+    for level in (0.5, 3.0, 100.0):
+        try:
+            found = first_change(changes(count, before, after, level, seed=seed), count, 40)
+        except MeasurementError:
+            assert level < 100 or count > 1
+            continue
+        assert found == before
+
+
+def test_clear_changes_are_numbered():
+    assert first_change(changes(200, 5, 4, 50.0), 200, 40) == 5
+
+
+@pytest.mark.parametrize("shown", [199, 201])
 def test_another_number_of_steps_is_refused(shown):
-    samples, _, _ = captured(shown, 128.0, 0.0, 700.0, 0.1)
     with pytest.raises(MeasurementError, match="sigma"):
-        find_steps(samples, count=50, dwell=128.0, period=PERIOD)
+        first_change(changes(shown, 5, 4, 50.0), 200, 40)
 
 
-def test_a_surface_that_is_not_heard_is_told_apart_from_one_that_is():
-    samples, _, _ = captured(50, 128.0, 0.0, 700.0, 30.0)
+@pytest.mark.parametrize("cut", [slice(6, None), slice(None, -5)])
+def test_a_sequence_whose_end_is_missing_is_refused(cut):
+    with pytest.raises(MeasurementError, match=r"does not hold|sigma"):
+        first_change(changes(200, 5, 4, 50.0)[cut], 200, 40)
+
+
+def test_changes_within_the_noise_are_not_numbered():
     with pytest.raises(MeasurementError):
-        find_steps(samples, count=50, dwell=128.0, period=PERIOD)
+        first_change(changes(200, 5, 4, 0.3), 200, 40)
 
 
 def test_a_periodic_signal_has_no_lag_energy_and_noise_twice_its_power():
