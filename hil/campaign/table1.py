@@ -57,6 +57,7 @@ def table1_contestants(epochs: int, seed: int) -> dict[str, Contestant]:
         "random phases": partial(run, algorithm="random"),
         "STM, strongest tap": partial(run, algorithm="stm-strongest"),
         "STM, best tap": partial(run, algorithm="stm"),
+        "gradient, on phases": partial(run, algorithm="phases-adam"),
         "paper's network": partial(run, algorithm="neural-prior-paper", starts=4, epochs=epochs, polish=False),
         "tap-code network": partial(run, algorithm="neural-prior", polish=False),
         "neural-prior (polished)": partial(run, algorithm="neural-prior"),
@@ -64,18 +65,20 @@ def table1_contestants(epochs: int, seed: int) -> dict[str, Contestant]:
 
 
 def _main_rows(workbook: Workbook) -> list[dict[str, Any]]:
+    contestants = table1_contestants(workbook.effort.epochs, workbook.seed)
     users, epochs, size = workbook.effort.users, workbook.effort.epochs, workbook.effort.size
 
     def compute() -> list[dict[str, Any]]:
         site = make_site("paper", size=size, users=users, seed=workbook.seed)
-        contestants = table1_contestants(epochs, workbook.seed)
         verdict = judge(site, contestants, seed=workbook.seed, progress=workbook.progress, stage="table1")
         found = {"no surface": verdict.figures(verdict.no_surface_mbps)}
         found |= {name: verdict.figures(rate) for name, rate in verdict.rate_mbps.items()}
         found["certified bound"] = verdict.figures(verdict.bound_mbps)
         return [{"case": name, **figures} for name, figures in found.items()]
 
-    rows = workbook.cell("table1", {"size": size, "users": users, "epochs": epochs}, compute)
+    rows = workbook.cell(
+        "table1", {"size": size, "users": users, "epochs": epochs, "contestants": list(contestants)}, compute
+    )
     return [_beside_paper({"reading": "main", "users_of_each_kind": users, **row}) for row in rows]
 
 
