@@ -184,6 +184,18 @@ class SimulationConfig(Section):
     ftdi_latency_s: NonNegative = Field(1e-3, description="latency timer of the board's USB adapter")
     tx_lo_leakage_dbc: float = Field(-45.0, description="carrier at the output, below a full-scale sine")
     rx_dc_offset_dbfs: float = Field(-50.0, description="DC at the ADC")
+    num_channels: Literal[1, 2] = Field(1, description="of the radio; 2: an AD9361 board that brings out both")
+    reference_db: float | None = Field(
+        None, description="coupler from the TX connector into the second receive channel; a load there where null"
+    )
+    filters: bool = Field(False, description="the chip's analog filters and FIR shape the band; flat where false")
+    tx_image_dbc: float | None = Field(
+        None, description="image of what is sent, 25 dB more where the quadrature calibration is stale; none where null"
+    )
+    usb_bytes_per_s: Positive | None = Field(None, description="throughput of the radio's USB; no limit where null")
+    repeats_blocks: bool = Field(
+        False, description="a receive queue that overflows at 3 MS/s or more hands out a block twice"
+    )
     phase_noise_deg: NonNegative = Field(0.0, description="rms jitter of each of the radio's two PLLs")
     dc_notch: bool = Field(False, description="DC tracking, while it is on, takes away a signal at DC too")
     rf_drift: RfDriftConfig = Field(RfDriftConfig(), description="drift of the radio; none by default")

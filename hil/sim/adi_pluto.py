@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Complex
+from hil.arrays import Int
 from hil.interfaces import Closing
 from hil.sim.fir_text import fir_text
 from hil.sim.iio_face import FaceAttribute, FaceChannel, FaceContext, FaceDevice
@@ -150,7 +150,7 @@ class Pluto(Closing):
         if channels != [0]:
             raise RuntimeError(f"RX mapping exceeds available channels: {channels}, allowed: [0]")
 
-    def rx(self) -> Complex[np.ndarray, "sample"]:
+    def rx(self) -> Any:
         """complex128[sample], the next block in ADC units; the first call opens the buffer."""
         if self._rxbuf is None:
             self._rx_init_channels()
@@ -160,12 +160,14 @@ class Pluto(Closing):
         except OSError:
             self.rx_destroy_buffer()
             raise
-        words = np.frombuffer(data, dtype=np.int16).reshape(-1, 2)
-        return np.asarray(words[:, 0] + 1j * words[:, 1])
+        return self._decoded(np.frombuffer(data, dtype=np.int16))
+
+    def _decoded(self, words: Int[np.ndarray, "word"]) -> Any:
+        return words[0::2] + 1j * words[1::2]
 
     def _rx_init_channels(self) -> None:
         """Opens the buffer; a program calls it so that samples are taken before it asks for them."""
-        self._rxbuf = self._pluto.open_buffer(RX, self.rx_buffer_size)
+        self._rxbuf = self._pluto.open_buffer(RX, self.rx_buffer_size, _mask(self._rx_enabled_channels))
 
     def rx_destroy_buffer(self) -> None:
         if self._rxbuf is not None:
@@ -201,13 +203,21 @@ class Pluto(Closing):
             return
         if self._txbuf is not None and self._tx_cyclic_buffer:
             raise RuntimeError("TX buffer has been submitted in cyclic mode: destroy it first")
-        words = np.stack([np.real(data_np).astype(np.int16), np.imag(data_np).astype(np.int16)], axis=-1)
+        waves = self._waves(data_np)
+        parts = [part(wave).astype(np.int16) for wave in waves for part in (np.real, np.imag)]
+        words = np.stack(parts, axis=-1)
         if self._txbuf is None:
             self.disable_dds()
-            self._txbuf = self._pluto.open_buffer(TX, len(words), cyclic=self._tx_cyclic_buffer)
+            mask = _mask(self._tx_enabled_channels)
+            self._txbuf = self._pluto.open_buffer(TX, len(words), mask, cyclic=self._tx_cyclic_buffer)
         if words.size * 2 != self._txbuf.num_bytes:
-            raise RuntimeError(f"{len(words)} samples, the buffer has {self._txbuf.num_bytes // IQ_BYTES}")
+            there = self._txbuf.num_bytes // (IQ_BYTES * len(waves))
+            raise RuntimeError(f"{len(words)} samples, the buffer has {there}")
         self._txbuf.write(words.astype("<i2", copy=False).tobytes(), self.ctx.block_timeout_s)
+
+    def _waves(self, data: Any) -> list[Any]:
+        """One for each enabled channel."""
+        return [data]
 
     def tx_destroy_buffer(self) -> None:
         if self._txbuf is not None:
@@ -307,6 +317,11 @@ class Pluto(Closing):
 
     def _set_float(self, channel: str, name: str, output: bool, value: float) -> None:
         self._attribute(channel, name, output).value = str(float(value))
+
+
+def _mask(channels: Sequence[int]) -> int:
+    """Of I and Q of each channel."""
+    return sum(3 << 2 * channel for channel in channels)
 
 
 def _channel(device: FaceDevice, name: str, output: bool) -> FaceChannel:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hil.arrays import Int
 
-Take = Callable[[int, int], Int[np.ndarray, "sample 2"]]
+Take = Callable[[int, int], Int[np.ndarray, "sample column"]]
 """Samples by the index of the first on the receiver's sample clock and their number."""
 
 Gate = Callable[[int], float]
@@ -22,7 +22,7 @@ Gate = Callable[[int], float]
 
 @dataclass
 class _Block:
-    codes: Int[np.ndarray, "sample 2"]
+    codes: Int[np.ndarray, "sample column"]
     filled: int = 0
 
     @property
@@ -34,12 +34,24 @@ class BlockQueue:
     """`count` blocks of `num_samples`, all queued from sample `first` on; full ones stand before those to be filled.
 
     gate: what a block waits for before its first sample; by default nothing.
+    repeats: once all blocks were full, the one that was read last comes a second time instead of the next.
     """
 
-    def __init__(self, count: int, num_samples: int, take: Take, first: int, gate: Gate = lambda index: index) -> None:
-        self._take, self._gate = take, gate
-        self._queue = deque(_Block(np.empty((num_samples, 2), np.int16)) for _ in range(count))
+    def __init__(
+        self,
+        count: int,
+        num_samples: int,
+        take: Take,
+        first: int,
+        gate: Gate = lambda index: index,
+        *,
+        num_columns: int = 2,
+        repeats: bool = False,
+    ) -> None:
+        self._take, self._gate, self._repeats = take, gate, repeats and count > 1
+        self._queue = deque(_Block(np.empty((num_samples, num_columns), np.int16)) for _ in range(count))
         self._in_hand: _Block | None = None
+        self._repeated: Int[np.ndarray, "sample column"] | None = None
         self._next = first
         self.lost_samples = False
 
@@ -77,14 +89,18 @@ class BlockQueue:
             return
         if self.starved and index + delay > self._next:
             self.lost_samples |= self._gate(self._next) == self._next
+            if self._repeats:
+                self._repeated = self._in_hand.codes.copy()
             self._next = index + delay
         self._in_hand.filled = 0
         self._queue.append(self._in_hand)
         self._in_hand = None
 
-    def dequeue(self) -> Int[np.ndarray, "sample 2"]:
+    def dequeue(self) -> Int[np.ndarray, "sample column"]:
         """The oldest block, which must be full; it stays the reader's until `requeue`."""
         self._in_hand = self._queue.popleft()
+        if self._repeated is not None:
+            self._in_hand.codes, self._repeated = self._repeated, None
         return self._in_hand.codes
 
     def restart(self, first: int) -> None:

@@ -3,7 +3,8 @@
 Both doors, `hil.sim.adi_pluto` in process and `hil.sim.iiod` on the wire, are thin over this and so behave alike. It
 mirrors what a Pluto does to its users: stale kernel blocks, an unknown start of each capture, two PLLs with phases of
 their own, LO leakage and DC offset, gains that reset or are ignored in silence, tones that come back when a buffer is
-closed. Not simulated: RF loopback, fastlock profiles, a second channel.
+closed. With two channels it is a board with an AD9361, as `adi.ad9361` knows it: the second receive connector hears
+nothing, or the transmitter through a coupler. Not simulated: RF loopback, fastlock profiles.
 """
 
 import errno
@@ -86,12 +87,12 @@ class SimulatedPluto:
             write(text.strip("\0 \n"))
 
     def open_buffer(self, device: str, num_samples: int, mask: int = 3, cyclic: bool = False) -> Buffer:
-        """Start the DMA. mask: 1 for I, 2 for Q, 3 for both.
+        """Start the DMA. mask: 1 for I, 2 for Q, 3 for both, 4 and 8 for those of the second channel.
 
         Raises OSError EBUSY where the device has an open buffer and either is cyclic, ENODEV, EINVAL, ENOMEM, EPIPE.
         """
         shape = BufferShape(num_samples, mask, cyclic)
-        shape.require_possible()
+        shape.require_possible(2 * self._radio.simulation.num_channels)
         with self._radio.changing():
             name = self._context.device(device).name
             if name not in _BUFFERS or (cyclic and name == RX):

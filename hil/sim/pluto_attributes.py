@@ -32,14 +32,14 @@ XADC_OFFSET, XADC_SCALE = -2219, 123.040771484
 
 def describe_pluto(radio: Radio) -> Context:
     """The context of a Pluto with its six devices."""
-    variant = "Z7010-AD9364" if radio.ad9364 else "Z7010-AD9363A"
+    model = "ad9361" if radio.simulation.num_channels > 1 else "ad9364" if radio.ad9364 else "ad9363a"
     attributes = {
-        "hw_model": f"Analog Devices PlutoSDR Rev.C ({variant})",
+        "hw_model": f"Analog Devices PlutoSDR Rev.C (Z7010-{model.upper()})",
         "hw_model_variant": "0",
         "hw_serial": f"hil-sim-{radio.simulation.seed:08x}",
         "fw_version": FIRMWARE,
         "ad9361-phy,xo_correction": str(radio.chip.xo_correction_hz),
-        "ad9361-phy,model": "ad9364" if radio.ad9364 else "ad9363a",
+        "ad9361-phy,model": model,
         "local,kernel": "simulated",
     }
     cores = (_phy(radio), _xadc(radio), _transmit_core(radio), _receive_core(radio))
@@ -55,8 +55,8 @@ def _phy(radio: Radio) -> Device:
     channels = (
         Channel("altvoltage0", True, _oscillator(radio, chip.rx), name="RX_LO"),
         Channel("altvoltage1", True, _oscillator(radio, chip.tx), name="TX_LO"),
-        Channel("voltage0", False, _receive_path(radio)),
-        Channel("voltage0", True, _transmit_path(radio)),
+        *(Channel(f"voltage{channel}", False, _receive_path(radio, channel)) for channel in range(len(chip.inputs))),
+        *(Channel(f"voltage{channel}", True, _transmit_path(radio, channel)) for channel in range(len(chip.inputs))),
         Channel("temp0", False, {"input": integer(lambda: 1e3 * _temperature_c(radio))}),
         Channel("out", False, {"voltage_filter_fir_en": flag(lambda: chip.fir_enabled, chip.enable_fir)}),
     )
@@ -82,17 +82,17 @@ def _oscillator(radio: Radio, synthesizer: Synthesizer) -> Attributes:
     }
 
 
-def _receive_path(radio: Radio) -> Attributes:
-    chip, tracking = radio.chip, radio.chip.dc_tracking
+def _receive_path(radio: Radio, channel: int) -> Attributes:
+    chip, tracking, path = radio.chip, radio.chip.dc_tracking, radio.chip.inputs[channel]
     low_hz, high_hz = RX_BANDWIDTH_HZ[0], min(RX_BANDWIDTH_HZ[1], chip.max_bandwidth_hz)
     return {
-        **choice("gain_control_mode", GAIN_MODES, lambda: chip.gain_mode, partial(setattr, chip, "gain_mode")),
+        **choice("gain_control_mode", GAIN_MODES, lambda: path.mode, partial(setattr, path, "mode")),
         **choice("rf_port_select", ("A_BALANCED",), lambda: "A_BALANCED", lambda _: None),
-        "hardwaregain": decimal(lambda: chip.rx_gain_db, chip.set_rx_gain, " dB"),
+        "hardwaregain": decimal(lambda: path.gain_db, partial(chip.set_rx_gain, path), " dB"),
         "hardwaregain_available": Attribute(lambda: span(chip.rx_gain_range_db[1], 1, chip.rx_gain_range_db[2])),
         "rf_bandwidth": _ranged_integer(chip, "rx_bandwidth_hz", low_hz, high_hz),
         "rf_bandwidth_available": constant(span(low_hz, 1, high_hz)),
-        "rssi": Attribute(lambda: f"{radio.receiver.rssi_db():.2f} dB"),
+        "rssi": Attribute(lambda: f"{radio.receiver.rssi_db(channel):.2f} dB"),
         "rf_dc_offset_tracking_en": flag(lambda: tracking["rf"], partial(tracking.__setitem__, "rf")),
         "bb_dc_offset_tracking_en": flag(lambda: tracking["bb"], partial(tracking.__setitem__, "bb")),
         "quadrature_tracking_en": flag(lambda: chip.quadrature_tracking, partial(setattr, chip, "quadrature_tracking")),
@@ -100,12 +100,14 @@ def _receive_path(radio: Radio) -> Attributes:
     }
 
 
-def _transmit_path(radio: Radio) -> Attributes:
+def _transmit_path(radio: Radio, channel: int) -> Attributes:
     chip = radio.chip
     low_hz, high_hz = TX_BANDWIDTH_HZ[0], min(TX_BANDWIDTH_HZ[1], chip.max_bandwidth_hz)
     return {
         **choice("rf_port_select", ("A",), lambda: "A", lambda _: None),
-        "hardwaregain": decimal(lambda: -chip.attenuation_db, chip.set_attenuation, " dB"),
+        "hardwaregain": decimal(
+            lambda: 0.0 - chip.attenuations_db[channel], partial(chip.set_attenuation, channel), " dB"
+        ),
         "hardwaregain_available": constant(span(-MAX_ATTENUATION_DB, 0.25, 0)),
         "rf_bandwidth": _ranged_integer(chip, "tx_bandwidth_hz", low_hz, high_hz),
         "rf_bandwidth_available": constant(span(low_hz, 1, high_hz)),
@@ -155,7 +157,8 @@ def _receive_core(radio: Radio) -> Device:
 
     rates = _core_rate(radio, lambda: radio.receiver.decimation, set_decimation)
     channels = tuple(
-        Channel(f"voltage{index}", False, rates, scan=ScanElement(index, "le:S12/16>>0")) for index in range(2)
+        Channel(f"voltage{index}", False, rates, scan=ScanElement(index, "le:S12/16>>0"))
+        for index in range(2 * len(radio.chip.inputs))
     )
     debug = {"direct_reg_access": _status_register(radio)}
     return Device("iio:device3", RX, channels, debug_attributes=debug, buffer_attributes=_alignment())
@@ -168,12 +171,15 @@ def _transmit_core(radio: Radio) -> Device:
 
     rates = _core_rate(radio, lambda: radio.transmitter.interpolation, set_interpolation)
     buffered = tuple(
-        Channel(f"voltage{index}", True, rates, scan=ScanElement(index, "le:S16/16>>0")) for index in range(2)
+        Channel(f"voltage{index}", True, rates, scan=ScanElement(index, "le:S16/16>>0"))
+        for index in range(2 * len(radio.chip.inputs))
     )
-    generators = zip(GENERATORS, radio.transmitter.dds.generators, strict=True)
+    unheard = (Generator("_Q_" in name) for name in GENERATORS)  # of a second transmitter, which ends in a load
+    generators = [*radio.transmitter.dds.generators, *unheard][: len(GENERATORS) * len(radio.chip.inputs)]
+    names = [f"TX{channel}{name}" for channel in (1, 2) for name in GENERATORS]
     tones = tuple(
-        Channel(f"altvoltage{index}", True, _tone(radio, generator), name=name)
-        for index, (name, generator) in enumerate(generators)
+        Channel(f"altvoltage{index}", True, _tone(radio, generator), name=names[index])
+        for index, generator in enumerate(generators)
     )
     return Device("iio:device2", TX, buffered + tones, buffer_attributes=_alignment())
 

@@ -29,9 +29,9 @@ class BufferShape:
     def num_bytes(self) -> int:
         return self.num_samples * self.mask.bit_count() * WORD_BYTES
 
-    def require_possible(self) -> None:
-        """Raise OSError EINVAL or ENOMEM for a buffer that cannot be."""
-        if self.num_samples < 1 or not 1 <= self.mask <= 3:
+    def require_possible(self, num_columns: int) -> None:
+        """Raise OSError EINVAL or ENOMEM for a buffer that cannot be on a device of so many columns."""
+        if self.num_samples < 1 or not 1 <= self.mask < 1 << num_columns:
             raise io_error(errno.EINVAL, f"a buffer of {self.num_samples} samples with channel mask {self.mask:#x}")
         if self.num_bytes > MAX_BLOCK_BYTES:
             raise io_error(errno.ENOMEM, f"a block of {self.num_samples} samples")
@@ -48,7 +48,8 @@ class Buffer:
     def __init__(self, radio: Radio, shape: BufferShape, on_close: Callable[["Buffer"], None]) -> None:
         self.mask, self.cyclic, self.num_bytes = shape.mask, shape.cyclic, shape.num_bytes
         self._radio, self._on_close, self._closed = radio, on_close, False
-        self._columns = [column for column in (0, 1) if shape.mask >> column & 1]
+        self._num_columns = radio.receiver.num_columns
+        self._columns = [column for column in range(self._num_columns) if shape.mask >> column & 1]
 
     def read(self, num_bytes: int, timeout_s: float = math.inf) -> bytes:
         """The next block, at most `num_bytes` of it; what is left of it is gone. ENOSYS where it is no input."""
@@ -100,6 +101,8 @@ class ReceiveBuffer(Buffer):
             self._queue.requeue(radio.receiver.now_index, radio.receiver.start_delay())
         while (codes := self._dequeue_if_full()) is None:
             self._wait(self._due_s(), deadline_s)
+        if radio.simulation.usb_bytes_per_s:
+            radio.clock.sleep(self.num_bytes / radio.simulation.usb_bytes_per_s)
         return codes[:, self._columns].astype("<i2", copy=False).tobytes()[:num_bytes]
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ class ReceiveBuffer(Buffer):
             due = self._queue.due
             return self._radio.receiver.clock.time_s(int(due)) if due < math.inf else math.inf
 
-    def _dequeue_if_full(self) -> Int[np.ndarray, "sample 2"] | None:
+    def _dequeue_if_full(self) -> Int[np.ndarray, "sample column"] | None:
         with self._radio.using():
             self._require_open()
             clock = self._radio.receiver.clock
@@ -160,10 +163,11 @@ class TransmitBuffer(Buffer):
             self._wait(room_s, deadline_s)
 
     def _codes(self, data: bytes) -> Int[np.ndarray, "sample 2"]:
+        """I and Q of the first channel; zeros where the buffer has none of it."""
         sample_bytes = len(self._columns) * WORD_BYTES
         if not data or len(data) % sample_bytes or len(data) > self.num_bytes:
             raise io_error(errno.EINVAL, f"a block of {len(data)} bytes, the buffer has {self.num_bytes}")
         words = np.frombuffer(data, dtype="<i2").reshape(-1, len(self._columns))
-        codes = np.zeros((len(words), 2), dtype=np.int16)
+        codes = np.zeros((len(words), self._num_columns), dtype=np.int16)
         codes[:, self._columns] = words
-        return codes
+        return codes[:, :2]

@@ -1,8 +1,7 @@
 """The AD936x transceiver's settings: what it accepts, what it makes of it, and what changes in silence with it.
 
 Hidden quantities (the phases of the two PLLs, of the gain stages, of the offsets) are functions of the seed and of the
-virtual time at which a PLL locked. Simplifications: analog filters and the FIR are flat over the band; the tables of
-gain are ideal.
+virtual time at which a PLL locked. Simplification: the tables of gain are ideal.
 """
 
 import cmath
@@ -15,6 +14,7 @@ from hil.interfaces import Clock
 from hil.sim.crystal import EXACT, PPM, Crystal
 from hil.sim.iio_context import io_error
 from hil.sim.noise import random_at
+from hil.sim.pluto_filters import Filters
 from hil.sim.pluto_fir import Fir, parse_fir
 from hil.sim.sample_clock import SampleClock
 from hil.units import amplitude_from_db
@@ -33,6 +33,7 @@ MAX_ATTENUATION_DB = 89.75
 GAIN_MODES = ("manual", "fast_attack", "slow_attack", "hybrid")
 CALIBRATION_MODES = ("auto", "manual", "tx_quad", "rf_dc_offs", "rssi_gain_step")
 ENSM_MODES = ("sleep", "alert", "fdd", "pinctrl", "pinctrl_fdd_indep")
+RX_CORNERS, TX_CORNERS = (1.4, 2.5), (1.6, 5.0)  # analog filters, relative to half of the bandwidth
 RX_BANDWIDTH_HZ, TX_BANDWIDTH_HZ = (200_000, 56_000_000), (200_000, 40_000_000)
 
 
@@ -59,6 +60,14 @@ class Synthesizer:
     @property
     def readback_hz(self) -> int:
         return round(self.frequency_hz)
+
+
+@dataclass
+class Input:
+    """Gain of one receive path."""
+
+    gain_db: int = 71
+    mode: str = "slow_attack"
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ class Chip:
         seed: int,
         ad9364: bool,
         crystal: Crystal = EXACT,
+        num_channels: int = 1,
         *,
         calibrate: Callable[[], None],
         retimed: Callable[[], None],
@@ -122,9 +132,8 @@ class Chip:
         self.rate_hz, self.epoch_s = 30_720_000, clock.now_s()
         self.fir: Fir | None = None
         self.fir_enabled = False
-        self.rx_gain_db = 71
-        self.gain_mode = "slow_attack"
-        self.attenuation_db = POWER_ON_ATTENUATION_DB
+        self.inputs = tuple(Input() for _ in range(num_channels))
+        self.attenuations_db = [POWER_ON_ATTENUATION_DB] * num_channels
         self.rx_bandwidth_hz = self.tx_bandwidth_hz = 18_000_000
         self.loopback = 0
         self.ensm_mode = "fdd"
@@ -133,6 +142,7 @@ class Chip:
         self.quadrature_tracking = True
         self._true_crystal = self.crystal = crystal
         self.xo_correction_hz = XO_HZ
+        self._calibrated_hz = self.tx.frequency_hz
         self._lock_all()
 
     # ------------------------------------------------------------------------------------------------- oscillators
@@ -149,7 +159,8 @@ class Chip:
         if synthesizer is self.tx and step_hz > CALIBRATION_STEP_HZ and self.calibration_mode == "auto":
             self.calibrate_tx()
         _, low, high = self.rx_gain_range_db
-        self.rx_gain_db = min(max(self.rx_gain_db, low), high)
+        for path in self.inputs:
+            path.gain_db = min(max(path.gain_db, low), high)
 
     def set_powerdown(self, synthesizer: Synthesizer, down: bool) -> None:
         if synthesizer.powerdown and not down:
@@ -195,6 +206,20 @@ class Chip:
         """Amplitude ratios of the FIR in the receive and in the transmit path."""
         return (self.fir.rx_gain, self.fir.tx_gain) if self.fir and self.fir_enabled else (1.0, 1.0)
 
+    @property
+    def rx_filters(self) -> Filters:
+        return Filters(self.rx_bandwidth_hz, *RX_CORNERS, *self._taps(lambda fir: fir.rx_taps))
+
+    @property
+    def tx_filters(self) -> Filters:
+        return Filters(self.tx_bandwidth_hz, *TX_CORNERS, *self._taps(lambda fir: fir.tx_taps))
+
+    def _taps(self, of: Callable[[Fir], tuple[int, ...]]) -> tuple[tuple[int, ...], float]:
+        """Of the FIR, and the rate at which it runs."""
+        if self.fir is None or not self.fir_enabled:
+            return (), 1.0
+        return of(self.fir), float(self.rate_hz * self.fir.decimation)
+
     def set_rate(self, rate_hz: int) -> None:
         """Change the sample rate of both directions; this resets the TX attenuation and calibrates."""
         self._plan(rate_hz, self.fir_enabled)
@@ -225,10 +250,10 @@ class Chip:
         return chain
 
     def _restart(self) -> None:
-        self.attenuation_db = POWER_ON_ATTENUATION_DB
+        self.attenuations_db = [POWER_ON_ATTENUATION_DB] * len(self.attenuations_db)
         self._new_grid()
         if self.calibration_mode == "auto":
-            self._calibrate()
+            self.calibrate_tx()
         self._lock_all()
 
     def _new_grid(self) -> None:
@@ -239,7 +264,13 @@ class Chip:
     def calibrate_tx(self) -> None:
         """Run the quadrature calibration: it radiates a tone, interrupts the samples and moves the TX phase."""
         self._calibrate()
+        self._calibrated_hz = self.tx.frequency_hz
         self.tx.lock(self._seed, self._clock.now_s())
+
+    @property
+    def tx_calibrated(self) -> bool:
+        """Whether the last quadrature calibration was made near the TX LO's frequency."""
+        return abs(self.tx.frequency_hz - self._calibrated_hz) <= CALIBRATION_STEP_HZ
 
     # ------------------------------------------------------------------------------------------------------- gains
 
@@ -248,17 +279,17 @@ class Chip:
         """Upper end of the band in Hz, lowest and highest gain in it."""
         return next(entry for entry in RX_GAIN_RANGES_DB if self.rx.frequency_hz <= entry[0])
 
-    def set_rx_gain(self, gain_db: float) -> None:
-        """Whole dB; ignored in silence unless `gain_mode` is manual, as the kernel's driver does."""
+    def set_rx_gain(self, path: Input, gain_db: float) -> None:
+        """Whole dB; ignored in silence unless the mode is manual, as the kernel's driver does."""
         _, low, high = self.rx_gain_range_db
-        if self.gain_mode == "manual":
+        if path.mode == "manual":
             within(int(gain_db), low, high, "RX gain")
-            self.rx_gain_db = int(gain_db)
+            path.gain_db = int(gain_db)
 
-    def set_attenuation(self, gain_db: float) -> None:
+    def set_attenuation(self, channel: int, gain_db: float) -> None:
         """A negative gain; the attenuation's fraction below 0.25 dB is dropped."""
         within(gain_db, -MAX_ATTENUATION_DB, 0, "TX gain")
-        self.attenuation_db = int(-gain_db * 4) / 4
+        self.attenuations_db[channel] = int(-gain_db * 4) / 4
 
     # ------------------------------------------------------------------------------------------- what the air sees
 
@@ -276,13 +307,12 @@ class Chip:
 
     @property
     def tx_gain(self) -> complex:
-        """Attenuator and the TX PLL's phase."""
-        return cmath.rect(amplitude_from_db(-self.attenuation_db), self.tx.phase_rad)
+        """The first transmitter's attenuator and the TX PLL's phase."""
+        return cmath.rect(amplitude_from_db(-self.attenuations_db[0]), self.tx.phase_rad)
 
-    @property
-    def rx_phase_rad(self) -> float:
-        """Phase of the RX PLL and of the amplifiers at this gain."""
-        stage = self.rx_gain_db // GAIN_STAGE_DB
+    def rx_phase_rad(self, path: Input) -> float:
+        """Phase of the RX PLL and of the amplifiers at the path's gain."""
+        stage = path.gain_db // GAIN_STAGE_DB
         return self.rx.phase_rad + 2 * math.pi * random_at(self._seed, f"gain stage {stage}", 0.0).random()
 
     def offset(self, purpose: str, level_db: float, since_s: float) -> complex:

@@ -14,7 +14,7 @@ from hil.sim.iio_context import io_error
 
 Source = Literal["dds", "dma", "zero"]
 
-GENERATORS = ("TX1_I_F1", "TX1_I_F2", "TX1_Q_F1", "TX1_Q_F2")
+GENERATORS = ("_I_F1", "_I_F2", "_Q_F1", "_Q_F2")  # behind the transmitter's name, TX1
 FULL_TURN_MDEG = 360_000
 SCALE_BITS, PHASE_BITS = 14, 16
 INCREMENT = (1 << 16) - 1

@@ -1,7 +1,4 @@
-"""The AD936x's programmable FIR filters: the text that loads them, and their gain.
-
-Simplification: a filter acts through its gain at DC and through the rates it allows; its frequency response is flat.
-"""
+"""The AD936x's programmable FIR filters: the text that loads them, and their gain."""
 
 import errno
 import re
@@ -22,6 +19,8 @@ class Fir:
     interpolation: int
     rx_gain: float
     tx_gain: float
+    rx_taps: tuple[int, ...] = ()
+    tx_taps: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"FIR Rx: {self.num_taps},{self.decimation} Tx: {self.num_taps},{self.interpolation}"
@@ -38,13 +37,15 @@ def parse_fir(text: str) -> Fir:
     pairs = re.findall(r"^\s*(-?\d+)\s*,\s*(-?\d+)\s*$", text, flags=re.MULTILINE)
     if not pairs or len(pairs) % 16 or len(pairs) > 128:
         raise io_error(errno.EINVAL, f"a filter has 16, 32, ... 128 taps, got {len(pairs)}")
-    tx_sum, rx_sum = (sum(int(value) for value in column) / _UNITY for column in zip(*pairs, strict=True))
+    tx_taps, rx_taps = (tuple(int(value) for value in column) for column in zip(*pairs, strict=True))
     return Fir(
         num_taps=len(pairs),
         decimation=decimation,
         interpolation=interpolation,
-        rx_gain=rx_sum * 2.0 ** (rx_gain_db / _GAIN_STEP_DB),
-        tx_gain=tx_sum / interpolation * 2.0 ** (tx_gain_db / _GAIN_STEP_DB),
+        rx_gain=sum(rx_taps) / _UNITY * 2.0 ** (rx_gain_db / _GAIN_STEP_DB),
+        tx_gain=sum(tx_taps) / _UNITY / interpolation * 2.0 ** (tx_gain_db / _GAIN_STEP_DB),
+        rx_taps=rx_taps,
+        tx_taps=tx_taps,
     )
 
 

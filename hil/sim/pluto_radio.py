@@ -46,6 +46,7 @@ class Radio:
                 self.simulation.seed,
                 self.ad9364,
                 Crystal.from_config(self.simulation.crystal),
+                self.simulation.num_channels,
                 calibrate=self._calibrate,
                 retimed=self._retimed,
             )

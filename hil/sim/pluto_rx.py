@@ -1,12 +1,8 @@
-"""The receive path: from the RX connector of the world through the chip to 12-bit words.
+"""The receive side of the simulated Pluto: when samples are taken, and the queues of blocks that take them."""
 
-Simplifications: the AGC looks at the mean power of what was last taken; with quadrature tracking off the image is
-constant, with DC tracking off the offset is ten times as large; where the tracking loops eat a signal at DC they have
-settled on each run of samples.
-"""
-
-import cmath
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -17,20 +13,21 @@ from hil.sim.kernel_blocks import BlockQueue
 from hil.sim.noise import random_at
 from hil.sim.phase_noise import PhaseNoise
 from hil.sim.pluto_chip import Chip
+from hil.sim.pluto_frontend import FrontEnd
 from hil.sim.pluto_tx import DAC_DROPPED_BITS, Transmitter
 from hil.sim.sample_clock import SampleClock
 from hil.sim.tdd import RX_START, TddEngine
 from hil.sim.world import World
-from hil.units import amplitude_from_db, power_db
 
-ADC_SCALE = 1 << 11
 START_JITTER_S = 100e-6  # spread of the time between queueing a block and its first sample
 TDD_LATEST_START = 32  # samples behind the start of a frame
-AGC_TARGET_DBFS = -12.0
-IMAGE_DBC = -35.0
-UNTRACKED_DC_DB = 20.0
+REPEATING_RATE_HZ = 3e6  # libiio#1167
 RSSI_SAMPLES = 1024
-RSSI_STEP_DB, HIGHEST_RSSI_DB = 0.25, 127.75
+RSSI_STEP_DB, HIGHEST_RSSI_DB = 0.25, 255.75
+
+
+Receive = Callable[..., Complex[np.ndarray, "sample"]]
+"""As `World.receive`."""
 
 
 class Receiver:
@@ -49,10 +46,20 @@ class Receiver:
         self._transmitter, self._world, self._seed = transmitter, world, simulation.seed
         self._drift = RfDrift(simulation.rf_drift, simulation.seed)
         self._phase_noise = PhaseNoise(simulation.phase_noise_deg, simulation.seed)
-        self._dc_notch = simulation.dc_notch
-        self._full_scale_dbm, self._dc_dbfs = power.rx_full_scale_dbm, simulation.rx_dc_offset_dbfs
+        self._repeats_blocks = simulation.repeats_blocks
+        coupled: Receive = partial(world.receive_coupled, coupling_db=simulation.reference_db)
+        connectors: tuple[tuple[Receive, str], ...] = ((world.receive, ""), (coupled, ", second path"))
+        self._paths = [
+            FrontEnd(chip, gain, partial(self._hear, receive), simulation, power.rx_full_scale_dbm, name)
+            for gain, (receive, name) in zip(chip.inputs, connectors, strict=False)
+        ]
         self._queues: list[BlockQueue] = []
         self._tdd = tdd
+
+    @property
+    def num_columns(self) -> int:
+        """I and Q of each channel."""
+        return 2 * len(self._paths)
 
     @property
     def clock(self) -> SampleClock:
@@ -61,7 +68,15 @@ class Receiver:
     # ------------------------------------------------------------------------------------------------------ queues
 
     def start_queue(self, count: int, num_samples: int) -> BlockQueue:
-        queue = BlockQueue(count, num_samples, self.take, self.now_index + self.start_delay(), self._gate)
+        queue = BlockQueue(
+            count,
+            num_samples,
+            self.take,
+            self.now_index + self.start_delay(),
+            self._gate,
+            num_columns=self.num_columns,
+            repeats=self._repeats_blocks and self.clock.rate_hz >= REPEATING_RATE_HZ,
+        )
         self._queues.append(queue)
         return queue
 
@@ -111,51 +126,26 @@ class Receiver:
 
     # ----------------------------------------------------------------------------------------------------- samples
 
-    def take(self, index: int, num_samples: int) -> Int[np.ndarray, "sample 2"]:
-        """int16[sample, 2], I and Q, from -2048 to 2047."""
-        start_s = self.clock.time_s(index)
+    def take(self, index: int, num_samples: int) -> Int[np.ndarray, "sample column"]:
+        """int16[sample, column], I and Q of each channel by turns, from -2048 to 2047."""
+        start_s, rate_hz = self.clock.time_s(index), self.clock.rate_hz
         if self.chip.loopback:
-            return self._transmitter.codes(start_s, num_samples, self.clock.rate_hz) >> DAC_DROPPED_BITS
+            sent = self._transmitter.codes(start_s, num_samples, rate_hz) >> DAC_DROPPED_BITS
+            return np.pad(sent, ((0, 0), (0, self.num_columns - 2)))
         if self.muted or not self.chip.receiving:
-            return np.zeros((num_samples, 2), dtype=np.int16)
-        samples = self._baseband(self._arriving(start_s, num_samples))
-        words = np.rint(samples.view(samples.real.dtype) * ADC_SCALE).clip(-ADC_SCALE, ADC_SCALE - 1)
-        return np.asarray(words.astype(np.int16).reshape(-1, 2))
+            return np.zeros((num_samples, self.num_columns), dtype=np.int16)
+        return np.concatenate([path.words(start_s, num_samples, rate_hz) for path in self._paths], axis=1)
 
-    def _arriving(self, start_s: float, num_samples: int) -> Complex[np.ndarray, "sample"]:
-        rate_hz, lo_hz = self.clock.rate_hz, self.chip.rx.frequency_hz
-        crystal = self.chip.crystal
-        arriving = self._world.receive(start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=lo_hz, crystal=crystal)
+    def _hear(self, receive: Receive, start_s: float, num_samples: int) -> Complex[np.ndarray, "sample"]:
+        rate_hz, chip = self.clock.rate_hz, self.chip
+        arriving = receive(
+            start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=chip.rx.frequency_hz, crystal=chip.crystal
+        )
         drifting = self._drift.apply(arriving, start_s, rate_hz)
         return self._phase_noise.apply(drifting, start_s, rate_hz)
 
-    def _baseband(self, arriving: Complex[np.ndarray, "sample"]) -> Complex[np.ndarray, "sample"]:
-        """Gain, phase and imperfections; the ADC's full scale = 1."""
-        chip = self.chip
-        if chip.gain_mode == "fast_attack":
-            self._control_gain(arriving)
-        gain = amplitude_from_db(chip.rx_gain_db - self._full_scale_dbm) * chip.fir_gains[0]
-        samples = arriving * cmath.rect(gain, -chip.rx_phase_rad)
-        if chip.gain_mode in ("slow_attack", "hybrid"):
-            self._control_gain(arriving)
-        if not chip.quadrature_tracking:
-            samples += chip.offset("RX image", IMAGE_DBC, chip.rx.locked_s) * samples.conj()
-        tracked = all(chip.dc_tracking.values())
-        if tracked and self._dc_notch:
-            samples -= samples.mean()
-        untracked_db = 0.0 if tracked else UNTRACKED_DC_DB
-        samples += chip.offset("RX DC", self._dc_dbfs + untracked_db, chip.rx.locked_s)
-        return samples
-
-    def _control_gain(self, arriving: Complex[np.ndarray, "sample"]) -> None:
-        """What the AGC would choose for this; slow modes use it from the next samples on."""
-        level_dbm = float(power_db(np.mean(np.abs(arriving) ** 2)))
-        _, low, high = self.chip.rx_gain_range_db
-        wanted_db = AGC_TARGET_DBFS + self._full_scale_dbm - level_dbm
-        self.chip.rx_gain_db = math.floor(min(max(wanted_db, low), high))
-
-    def rssi_db(self) -> float:
+    def rssi_db(self, channel: int) -> float:
         """What the chip's meter shows, in steps of 0.25: dB below 1 mW at the connector, over the last 1024 samples."""
         start_s = self._world.clock.now_s() - RSSI_SAMPLES / self.clock.rate_hz
-        level_dbm = float(power_db(np.mean(np.abs(self._arriving(start_s, RSSI_SAMPLES)) ** 2)))
+        level_dbm = self._paths[channel].level_dbm(start_s, RSSI_SAMPLES)
         return round(min(max(-level_dbm, 0.0), HIGHEST_RSSI_DB) / RSSI_STEP_DB) * RSSI_STEP_DB

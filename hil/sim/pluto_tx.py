@@ -1,8 +1,8 @@
 """The transmit path: samples or tones from the DAC core, through the chip, to the TX connector of the world.
 
-The DAC takes the upper 12 bits of each 16-bit sample. Simplifications: no reconstruction filter beyond the world's own
-band limit; tones whose sum exceeds full scale do not clip; a buffer that runs dry leaves zeros; at a change of rate
-what is being sent starts again.
+The DAC takes the upper 12 bits of each 16-bit sample. Simplifications: filters shape a block as if it repeated, also
+where it is sent once; of two transmitters the second ends in a load; tones whose sum exceeds full scale do not clip; a
+buffer that runs dry leaves zeros; at a change of rate what is being sent starts again.
 """
 
 import math
@@ -26,6 +26,7 @@ DAC_DROPPED_BITS = 4
 DAC_SCALE = 1 << 11  # of the 12 bits that are left
 KEPT_BLOCKS = 16  # blocks already sent that digital loopback may still ask for
 CALIBRATION_TONE_DBFS = -10.0
+STALE_IMAGE_DB = 25.0  # more image where the quadrature calibration was made elsewhere
 LOW_RATE_HZ = 20_000_000  # up to here pyadi-iio loads a filter that halves the amplitude
 LOW_RATE_FIR_GAIN = 0.5
 
@@ -80,6 +81,7 @@ class Transmitter:
         self._world, self._leakage_dbc, self._plan_rate_hz = world, simulation.tx_lo_leakage_dbc, plan_rate_hz
         self._full_scale = amplitude_from_db(power.tx_full_scale_dbm)
         self._connected = connected
+        self._image_dbc, self._filters_on = simulation.tx_image_dbc, simulation.filters
         self._blocks: deque[Block] = deque(maxlen=KEPT_BLOCKS)
         self._on_air: tuple[object, ...] = ()
 
@@ -160,7 +162,8 @@ class Transmitter:
             plan = tuple(block for block in self._waiting if block.start_s < math.inf) or (None,)
         else:
             plan = (None,)
-        state = (plan, self.chip.tx.frequency_hz, self._amplitude, self.clock, self.dds.synced_s, self._tones())
+        shape = (self._image, self.chip.tx_filters if self._filters_on else None)
+        state = (plan, self.chip.tx.frequency_hz, self._amplitude, self.clock, self.dds.synced_s, self._tones(), shape)
         if state == self._on_air:
             return
         self._on_air = state
@@ -191,15 +194,45 @@ class Transmitter:
         return tuple((offset_hz, amplitude * self._amplitude) for offset_hz, amplitude in tones.items())
 
     def _tones_alone(self, tones: Tones) -> Transmission:
-        nothing = np.empty(0, complex)
-        chip = self.chip
-        start_s = self.dds.synced_s
-        return Transmission(nothing, False, chip.rate_hz, chip.tx.frequency_hz, start_s, tones, chip.crystal)
+        nothing, chip = np.empty(0, complex), self.chip
+        shaped, start_s = self._shaped_tones(tones), self.dds.synced_s
+        return Transmission(nothing, False, chip.rate_hz, chip.tx.frequency_hz, start_s, shaped, chip.crystal)
 
     def _sending(self, block: Block) -> Transmission:
-        frame = block.frame * self._amplitude
+        frame = self._shaped(block.frame, block.rate_hz) * self._amplitude
+        tones = self._shaped_tones(self._tones())
         lo_hz, crystal = self.chip.tx.frequency_hz, self.chip.crystal
-        return Transmission(frame, block.cyclic, block.rate_hz, lo_hz, block.start_s, self._tones(), crystal)
+        return Transmission(frame, block.cyclic, block.rate_hz, lo_hz, block.start_s, tones, crystal)
+
+    @property
+    def _image(self) -> complex:
+        """Of the transmit mixer, relative to what is sent."""
+        if self._image_dbc is None:
+            return 0j
+        level_dbc = self._image_dbc + (0.0 if self.chip.tx_calibrated else STALE_IMAGE_DB)
+        return self.chip.offset("TX image", level_dbc, self.chip.tx.locked_s)
+
+    def _shaped(self, frame: Complex[np.ndarray, "sample"], rate_hz: float) -> Complex[np.ndarray, "sample"]:
+        """The frame with its image, behind the filters."""
+        if self._image_dbc is not None:
+            frame = frame + self._image * frame.conj()
+        if self._filters_on:
+            response = self.chip.tx_filters(np.fft.fftfreq(frame.size, 1 / rate_hz))
+            frame = np.fft.ifft(np.fft.fft(frame) * response)
+        return frame
+
+    def _shaped_tones(self, tones: Tones) -> Tones:
+        """The same for tones."""
+        lines = dict(tones)
+        if self._image_dbc is not None:
+            for offset_hz, amplitude in tones:
+                if offset_hz:
+                    image = self._image * (amplitude / self._amplitude).conjugate() * self._amplitude
+                    lines[-offset_hz] = lines.get(-offset_hz, 0) + image
+        if self._filters_on:
+            response = self.chip.tx_filters(np.array(list(lines)))
+            lines = {offset_hz: a * complex(h) for (offset_hz, a), h in zip(lines.items(), response, strict=True)}
+        return tuple(lines.items())
 
     # -------------------------------------------------------------------------------------------- digital loopback
 

@@ -120,27 +120,47 @@ class World:
         known yet. Receptions that overlap in time share the signal, each with noise of its own.
         """
         window = Window(start_s, num_samples, sample_rate_hz, lo_hz, crystal)
-        samples = self._thermal_noise(window)
+        samples = self._thermal_noise(window, "thermal noise", self._rx_chain_gain_db)
         for interferer in self._interferers:
             interferer.add_to(samples, window, self._rx_gain)
         with self._lock:
             history = self._surface.during(start_s - self.settle_s, window.end_s)
-            for emission in self._heard(window):
+            for emission in self._heard(window, self._last_arrival_s):
                 first, last = window.index(emission.from_s), window.index(emission.until_s)
                 for piece in pieces(history, self.settle_s, window, first, last, self._straight_s):
                     samples[piece.first : piece.last] += self._signal(emission, piece, window)
         return samples
 
-    def _thermal_noise(self, window: Window) -> Complex[np.ndarray, "sample"]:
-        power_dbm = noise_power_dbm(window.sample_rate_hz, self._noise_figure_db) + self._rx_chain_gain_db
-        rng = random_at(self.seed, "thermal noise", window.start_s)
+    def receive_coupled(
+        self,
+        start_s: float,
+        num_samples: int,
+        *,
+        sample_rate_hz: float,
+        lo_hz: float,
+        crystal: Crystal = EXACT,
+        coupling_db: float | None,
+    ) -> Complex[np.ndarray, "sample"]:
+        """As `receive`, at a connector that a coupler feeds from the TX connector; it ends in a load where None."""
+        window = Window(start_s, num_samples, sample_rate_hz, lo_hz, crystal)
+        samples = self._thermal_noise(window, "thermal noise, coupled", 0.0)
+        with self._lock:
+            for emission in self._heard(window, 0.0) if coupling_db is not None else ():
+                first, last = window.index(emission.from_s), window.index(emission.until_s)
+                tuned = emission.tuned(window, window.time_s(first), amplitude_from_db(coupling_db or 0.0))
+                samples[first:last] += tuned.samples(np.ones((1, 1), dtype=np.complex64), last - first)
+        return samples
+
+    def _thermal_noise(self, window: Window, purpose: str, gain_db: float) -> Complex[np.ndarray, "sample"]:
+        power_dbm = noise_power_dbm(window.sample_rate_hz, self._noise_figure_db) + gain_db
+        rng = random_at(self.seed, purpose, window.start_s)
         return white_noise(rng, window.num_samples, power_from_db(power_dbm))
 
-    def _heard(self, window: Window) -> Iterator[Emission]:
-        """All that arrives during the window within the receiver's band."""
+    def _heard(self, window: Window, memory_s: float) -> Iterator[Emission]:
+        """All that arrives during the window within the receiver's band, over a channel of that memory."""
         for from_s, until_s, sent in self._air.during():
             if sent and abs(sent.lo_hz - window.lo_hz) < (sent.sample_rate_hz + window.sample_rate_hz) / 2:
-                yield from sent.emissions(from_s, until_s, window, self._last_arrival_s)
+                yield from sent.emissions(from_s, until_s, window, memory_s)
 
     def _signal(self, emission: Emission, piece: Piece, window: Window) -> Complex[np.ndarray, "sample"]:
         """At the receiver's connector, without noise."""
