@@ -138,6 +138,8 @@ class SurfaceTiming:
     overlap_s: the part of `frame_s` that may travel while the radio captures.
     reply_s: link time of the acknowledgement, its latency included.
     sequence_dwell_s: shortest dwell of the on-board sequence; None where there is none.
+    ahead_replied: what travels ahead is acknowledged too. An adapter that holds that reply back until its timer ends
+        hands over with it whatever else came meanwhile.
     """
 
     update_s: float
@@ -146,6 +148,7 @@ class SurfaceTiming:
     overlap_s: float
     reply_s: float
     sequence_dwell_s: float | None = None
+    ahead_replied: bool = False
 
 
 @runtime_checkable

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     testbed: TestbedFile = None,
-    mode: Annotated[str, typer.Option(help="How the board steps: auto, stepped, pipelined.")] = "auto",
+    mode: Annotated[
+        str, typer.Option(help="How the board steps: auto, stepped, pipelined, codebook, sequence.")
+    ] = "auto",
     scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
     user: User = None,
     out: Out = Path("runs"),
@@ -55,6 +57,7 @@ def sweep(
         "num_patterns": done.plan.num_patterns,
         "radio_time_s": done.radio_time_s,
         "radio_time_floor_s": done.floor_s,
+        "upload_s": done.upload_s,
         "retaken": done.retaken,
         "wall_time_s": time.monotonic() - started_s,
     }

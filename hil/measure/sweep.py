@@ -158,4 +158,7 @@ def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float,
         return max(still_s, timing.sequence_dwell_s or 0.0)
     ahead_s = timing.overlap_s if mode in ("pipelined", "codebook") else 0.0
     overlap_s = ahead_s if mode == "pipelined" else 0.0
-    return max(overlap_s, still_s + turnaround_s) + timing.frame_s - ahead_s + timing.reply_s
+    asked_s = max(overlap_s, still_s + turnaround_s) + timing.frame_s - ahead_s
+    if timing.ahead_replied and mode == "pipelined" and asked_s <= overlap_s + timing.reply_s:
+        return overlap_s + timing.reply_s  # the last reply comes with the one to what was sent ahead
+    return asked_s + timing.reply_s

@@ -110,6 +110,13 @@ def test_the_floor_by_hand():
     assert_allclose(pattern_floor_s(timing, "pipelined", **slow), 17.3e-3 + 0.1e-3 + 1e-3)
 
 
+def test_a_reply_that_waits_in_the_adapter_takes_the_next_one_along():
+    """1.75 ms of content and 1 ms until its reply is here; meanwhile 1.08 + 0.05 ms of radio and 0.05 ms of command."""
+    timing = SurfaceTiming(1e-5, 2e-5, frame_s=1.8e-3, overlap_s=1.75e-3, reply_s=1e-3, ahead_replied=True)
+    assert_allclose(pattern_floor_s(timing, "pipelined", capture_s=5e-5, turnaround_s=1e-3), 2.75e-3)
+    assert_allclose(pattern_floor_s(timing, "pipelined", capture_s=5e-5, turnaround_s=16e-3), 17.13e-3)
+
+
 def test_the_floor_of_a_codebook_is_its_selection_and_of_a_sequence_its_dwell():
     timing = SurfaceTiming(1e-5, 2e-5, frame_s=1.8e-3, overlap_s=1.75e-3, reply_s=1e-3, sequence_dwell_s=1e-4)
     assert_allclose(pattern_floor_s(timing, "codebook", capture_s=5e-5, turnaround_s=1e-3), 1.08e-3 + 5e-5 + 1e-3)

@@ -1,0 +1,115 @@
+"""How fast a station sweeps in each of its modes: radio time against the floor that link, surface and radio allow.
+
+Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Software time is this
+process's processor time without the simulator's: what driver, recording and demodulation take.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from hil.config import SweepConfig, TestbedConfig
+from hil.experiments.closed_loop import new_recording
+from hil.experiments.sound import sound_surface
+from hil.interfaces import Progress, SweepMode, no_progress
+from hil.testbed import open_testbed
+
+FLOOR = (
+    "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
+    "+ link time that cannot overlap + acknowledgement; in a sequence max(update + settle + symbols, shortest dwell)"
+)
+
+
+@dataclass
+class Stopwatch:
+    """Processor time spent in some calls; calls within calls count once."""
+
+    total_s: float = 0.0
+    _depth: int = 0
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def run(*args: Any, **more: Any) -> Any:
+            started_s = time.process_time()
+            self._depth += 1
+            try:
+                return function(*args, **more)
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    self.total_s += time.process_time() - started_s
+
+        return run
+
+
+def time_modes(
+    config: TestbedConfig,
+    modes: Sequence[SweepMode] | None = None,
+    *,
+    scheme: str = "hadamard",
+    repetitions: int | None = None,
+    progress: Progress = no_progress,
+) -> list[dict[str, Any]]:
+    """One row a mode: a sweep of the whole surface on a station opened anew.
+
+    modes: those of the station where None. repetitions: symbols of each pattern; where None those of the station, in a
+    sequence one.
+    """
+    if modes is None:
+        with open_testbed(config) as testbed:
+            modes = testbed.sweep_modes(repetitions or 1)
+    return [_time_mode(config, mode, scheme, repetitions, progress) for mode in modes]
+
+
+def _time_mode(
+    config: TestbedConfig, mode: SweepMode, scheme: str, repetitions: int | None, progress: Progress
+) -> dict[str, Any]:
+    symbols = repetitions or (1 if mode == "sequence" else config.ofdm.repetitions)
+    asked = {"mode": mode, "scheme": scheme, "repetitions": symbols}
+    with tempfile.TemporaryDirectory() as folder, open_testbed(config) as testbed, simulator_time() as simulator:
+        recording = new_recording(testbed, root=Path(folder))
+        started_s, processor_s = time.perf_counter(), time.process_time()
+        sweep = sound_surface(testbed, recording, SweepConfig.model_validate(asked), progress=progress)
+        wall_time_s, software_s = time.perf_counter() - started_s, time.process_time() - processor_s
+        return {
+            "profile": config.surface.profile,
+            "mode": mode,
+            "patterns": sweep.plan.num_patterns,
+            "symbols": symbols,
+            "turnaround_s": testbed.turnaround_s,
+            "radio_time_s": sweep.radio_time_s,
+            "floor_s": sweep.floor_s,
+            "ratio": sweep.radio_time_s / sweep.floor_s,
+            "upload_s": sweep.upload_s,
+            "wall_time_s": wall_time_s,
+            "software_s": software_s - simulator.total_s,
+            "retaken": sweep.retaken,
+        }
+
+
+@contextmanager
+def simulator_time() -> Iterator[Stopwatch]:
+    """Processor time that goes into simulated instruments: at the radio's face, the board's link and the clock."""
+    from hil.sim.adi_pluto import Pluto
+    from hil.sim.clock import VirtualClock
+    from hil.sim.serial_link import SimulatedLink
+
+    watch = Stopwatch()
+    doors: list[tuple[type, str]] = [
+        (Pluto, "rx"),
+        (Pluto, "tx"),
+        (Pluto, "_rx_init_channels"),
+        (SimulatedLink, "read"),
+        (SimulatedLink, "write"),
+        (VirtualClock, "advance_to"),
+    ]
+    with ExitStack() as patches:
+        for owner, name in doors:
+            patches.enter_context(mock.patch.object(owner, name, watch.timed(getattr(owner, name))))
+        yield watch

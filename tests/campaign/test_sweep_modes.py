@@ -1,0 +1,47 @@
+"""The bench of sweeps: its radio times are exact, its floor is that of the sweep, its clock counts no call twice."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from hil.campaign.sweep_modes import Stopwatch, simulator_time, time_modes
+from hil.config import TestbedConfig
+from hil.sim.clock import VirtualClock
+from hil.yamlfile import load_yaml
+
+STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
+
+
+@pytest.mark.parametrize("turnaround_s", [1e-3, 16e-3])
+def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaround_s: float) -> None:
+    config = load_yaml(STATION, TestbedConfig, {"simulation.usb_turnaround_s": turnaround_s})
+    (row,) = time_modes(config, ["pipelined"])
+    assert row["patterns"] == 256
+    assert 1 <= row["ratio"] <= 1.05
+    assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
+    assert row["upload_s"] == row["retaken"] == 0
+
+
+def test_calls_within_calls_count_once() -> None:
+    watch = Stopwatch()
+
+    def busy(depth: int) -> None:
+        until_s = time.process_time() + 0.02
+        while time.process_time() < until_s:
+            pass
+        if depth:
+            timed(depth - 1)
+
+    timed = watch.timed(busy)
+    timed(2)
+    assert 0.06 <= watch.total_s < 0.09
+
+
+def test_the_simulator_is_left_as_it_was() -> None:
+    before = VirtualClock.advance_to
+    with simulator_time() as watch:
+        assert VirtualClock.advance_to is not before
+        VirtualClock().sleep(1.0)
+    assert VirtualClock.advance_to is before
+    assert watch.total_s >= 0
