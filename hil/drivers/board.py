@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -96,12 +97,14 @@ class SurfaceBoard(Closing):
             frame += overlap
         elif mode == "pipelined":
             overlap = frame - self._wire.held_back
-        return self.profile.surface_timing(
+        timing = self.profile.surface_timing(
             frame_bytes=frame,
             overlap_bytes=overlap,
             reply_bytes=self._wire.reply_bytes(last),
             latency_s=self._latency_s,
         )
+        several = self.profile.capabilities.max_outstanding > 1
+        return replace(timing, ahead_replied=mode == "pipelined" and last == "select_slot" and several)
 
     # -------------------------------------------------------------------------------------------------- open and close
 
