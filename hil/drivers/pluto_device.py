@@ -40,7 +40,8 @@ _NOT_REACHED = {
     errno.ETIMEDOUT: "unreachable: check the cable, and that `ping` reaches it",
     errno.ENXIO: "no such host or malformed URI: write ip:192.168.2.1 or usb:1.5.5 (`iio_info -s` lists devices)",
     errno.ENOSYS: "libiio does not know this kind of URI: write ip:192.168.2.1 or usb:1.5.5",
-    errno.EINVAL: "malformed URI: write ip:192.168.2.1 or usb:1.5.5",
+    errno.EINVAL: "malformed URI, or no route to that address: write ip:192.168.2.1 or usb:1.5.5, check that `ping` "
+    "reaches it",
     errno.ENODEV: "no such device: `iio_info -s` lists what is connected; after unplugging, the usb: numbers change",
     errno.ENOENT: "no such device: `iio_info -s` lists what is connected",
     errno.EBUSY: "busy: another program holds it; close that program, or unplug the radio and plug it in again",
