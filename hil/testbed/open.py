@@ -175,11 +175,11 @@ def radio_settings(config: TestbedConfig, grid: OfdmGrid) -> RadioSettings:
 def _open_all(radio: PlutoSdr, surface: SurfaceBoard, closing: ExitStack) -> None:
     """Open both; where one fails close the other, and tell all that failed."""
     failures: list[str] = []
-    for name, instrument in (("surface", surface), ("radio", radio)):
+    for instrument in (surface, radio):
         try:
             instrument.open()
             closing.callback(instrument.close)
         except InstrumentError as error:
-            failures.append(f"{name}: {error}")
+            failures.append(str(error))
     if failures:
         raise NotConnected("\n".join(failures))
