@@ -41,6 +41,15 @@ def test_bursts_last_between_half_and_one_and_a_half_of_their_mean():
     assert np.mean(lengths_s) == pytest.approx(1e-3, rel=0.05)
 
 
+@pytest.mark.parametrize("plan", [WIFI | {"duration_s": 20e-3}, RADAR | {"duration_s": 5e-3}])
+def test_what_began_long_ago_is_still_on_the_air(plan):
+    source = interferer(plan)
+    everything = during(source, 0.0, 1.0)
+    for time_s in np.arange(0.1, 0.9, 0.0123):
+        expected = {burst.start_s for burst in everything if burst.start_s < time_s + 1e-6 and burst.end_s > time_s}
+        assert {burst.start_s for burst in during(source, time_s, time_s + 1e-6)} == expected
+
+
 def test_pulses_come_in_even_intervals():
     starts_s = [burst.start_s for burst in during(interferer(RADAR), 10.0, 10.1)]
     assert len(starts_s) in (100, 101)

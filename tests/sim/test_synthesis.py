@@ -20,6 +20,15 @@ def test_a_wave_taken_by_a_sampler_that_slips_is_the_wave_at_the_slipped_places(
     assert abs(synthesize_slipping(amplitude, num_samples, slip) - expected).max() < 2e-5 * abs(expected).max()
 
 
+def test_a_long_period_may_slip_by_many_samples_in_one_piece():
+    period, slip, place = 8000, 1.9e-3, np.arange(6000)
+    amplitude, lines = np.zeros(period, np.complex64), [0, 7, 1234, 3999, -3999]
+    amplitude[lines] = spectrum(5)
+    cycles = np.fft.fftfreq(period)[lines]
+    expected = np.exp(2j * np.pi * np.outer(place * (1 + slip), cycles)) @ amplitude[lines]
+    assert abs(synthesize_slipping(amplitude, place.size, slip) - expected).max() < 2e-5 * abs(expected).max()
+
+
 @pytest.mark.parametrize("num_samples", [1, 255, 256, 1000])
 def test_lines_anywhere_are_the_sum_of_their_exponentials(num_samples):
     amplitude, offset_hz = spectrum(5), np.array([0.0, 1.25e6, -4.9e6, 0.3, 3e5])
