@@ -38,7 +38,10 @@ class SurfaceBoard(Closing):
     latency_s: longest time from the end of a reply on the wire until the host has it; 1 ms for an FTDI adapter set so.
     verify_readback: compare a read-back after each change of the surface and in `check`. A software copy proves that
     the command arrived, not that the hardware follows; `profile.capabilities.readback` says which of them it is.
-    Without it a read-back is still taken after trouble on a link whose replies carry no sequence number.
+    Without it a read-back is still taken after trouble: before a command is sent again, since a restart's own words may
+    have been lost, and where replies carry no sequence number after it, too. Where commands carry no check either
+    (ASCII) a digit that was flipped on its way and answered with OK is no trouble that shows: only `verify_readback`
+    finds it, for the time of a question and its answer a pattern (firmware_profiles/README.md has the figures).
     """
 
     def __init__(
@@ -56,10 +59,11 @@ class SurfaceBoard(Closing):
         self._link = link
         self._latency_s = latency_s
         self._wire = Wire(profile)
-        self._dialogue = Dialogue(link, self._wire, clock, latency_s=latency_s)
+        self._dialogue = Dialogue(link, self._wire, clock, latency_s=latency_s, after_trouble=self._look_for_loss)
         self._geometry, self._states = profile.surface_geometry(), profile.state_set()
         self._identity = f"{profile.id} on {link.name}, not opened"
         self._shown: Pattern | None = None
+        self._underway: tuple[Pattern, ...] = ()  # old and new pattern while one takes the other's place
         self._staged: Pattern | None = None
         self._codebook: Patterns | None = None
         self._codebook_on_board = False
@@ -227,19 +231,38 @@ class SurfaceBoard(Closing):
     def _show(self, pattern: Pattern, send: Callable[[], None], ahead: Pattern | None = None) -> None:
         """Send, compare where that is asked for or needed, send ahead, settle."""
         self._wire.coder.check(pattern)
-        self._shown = None
-        send()
-        for _ in range(MAX_READBACKS):
-            changed_s = self._dialogue.sent_s
-            if not (self.verify_readback or self._dialogue.in_doubt) or self._holds(pattern):
-                break
-            self._set(pattern)
-        else:
-            raise ReadbackMismatch(self._mismatch())
+        before, self._shown = self._shown, None
+        self._underway = () if before is None else (before, pattern)
+        try:
+            send()
+            changed_s = self._hold(pattern)
+        finally:
+            self._underway = ()
         self._shown = pattern.copy()
         if ahead is not None:
             self.stage(ahead)
         self._settle(changed_s)
+
+    def _hold(self, pattern: Pattern) -> float:
+        """Compare and send again where needed; return the moment at which the last command was done."""
+        for _ in range(MAX_READBACKS):
+            done_s = self._done_s()
+            if not (self.verify_readback or self._dialogue.in_doubt) or self._holds(pattern):
+                return done_s
+            self._set(pattern)
+        raise ReadbackMismatch(self._mismatch())
+
+    def _look_for_loss(self) -> None:
+        """Raise BoardReset where the board holds neither what it showed nor what it is about to show."""
+        possible = self._underway or (() if self._shown is None else (self._shown,))
+        if not possible or self.profile.capabilities.readback == "none":
+            return
+        held = self._dialogue.ask_once("get_pattern")["pattern"]
+        if not any(np.array_equal(held, pattern) for pattern in possible):
+            raise BoardReset(
+                f"{self.profile.id} on {self._link.name}: lost its pattern, so it restarted unheard; "
+                "the measurement in flight is void; check its supply and the cable"
+            )
 
     def _holds(self, pattern: Pattern) -> bool:
         held = self.read_pattern()
@@ -254,11 +277,16 @@ class SurfaceBoard(Closing):
             "check the link, and that no other program talks to the board"
         )
 
-    def _settle(self, changed_s: float) -> None:
-        """Wait until the reflection is the new one; an answer that comes before the update proves nothing yet."""
+    def _done_s(self) -> float:
+        """When the outputs have changed: an answer that comes before the update, or too early, proves nothing."""
         timing = self.profile.timing
-        wait_s = timing.settle_s.value + (0.0 if timing.ack == "after_update" else timing.update_s.value)
-        self._clock.sleep(changed_s + wait_s - self._clock.now_s())
+        if timing.ack == "after_update":
+            return self._dialogue.earliest_answer_s(timing.update_s.value)
+        return self._dialogue.earliest_answer_s(0.0) + timing.update_s.value
+
+    def _settle(self, changed_s: float) -> None:
+        """Wait until the reflection is the new one."""
+        self._clock.sleep(changed_s + self.profile.timing.settle_s.value - self._clock.now_s())
 
     # -------------------------------------------------------------------------------------------------------- codebook
 
@@ -351,7 +379,7 @@ class SurfaceBoard(Closing):
     def step(self) -> None:
         """Next pattern of a sequence armed for software; return when it has settled. Never sent twice."""
         self._request("step")
-        self._settle(self._dialogue.sent_s)
+        self._settle(self._done_s())
 
     def sequence_status(self) -> Values:
         """Where a sequence is: `index`, `applied`, `overruns`."""

@@ -4,7 +4,7 @@ The only place that retries. Silence of a board is never taken for a refusal: it
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -33,6 +33,8 @@ class _Pending:
 
     index: int
     name: str
+    values: Values
+    key: int
     frame: bytes
     deadline_s: float = 0.0
     tries: int = 0
@@ -42,16 +44,22 @@ class Dialogue:
     """Talks to one board.
 
     latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
+    after_trouble: called before a command is sent again. A restart's own words may have been lost with the rest, so
+    this is the moment to ask (`ask_once`) whether the board still is what it was.
     answered: the command that was answered last.
     """
 
-    def __init__(self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float) -> None:
+    def __init__(
+        self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float, after_trouble: Callable[[], object]
+    ) -> None:
         self._link = link
         self._wire = wire
         self._profile = wire.profile
         self._clock = clock
         self._latency_s = latency_s
+        self._after_trouble = after_trouble
         self._receiver = wire.receiver()
+        self._damaged = 0  # frames of the receiver that were known to be damaged
         self._inbox: deque[bytes] = deque()
         self._heard = b""
         self._sequence = 0
@@ -108,8 +116,8 @@ class Dialogue:
     def stream(self, requests: Iterable[Request]) -> list[Values]:
         """Send commands, as many outstanding as the board takes; return the fields of their replies, in order.
 
-        Raises LinkTimeout, FramingError or LinkError after three tries of one command (same bytes, same sequence
-        number), BoardRejected where the board says no, BoardReset where it restarted: all of it is void then.
+        Raises LinkTimeout, FramingError or LinkError after three tries of one command, each with a sequence number of
+        its own, BoardRejected where the board says no, BoardReset where it restarted: all of it is void then.
         """
         self._prepare()
         waiting = enumerate(requests)
@@ -117,12 +125,12 @@ class Dialogue:
         answers: dict[int, Values] = {}
         while True:
             for index, (name, values) in islice(waiting, self._profile.capabilities.max_outstanding - len(window)):
-                key, pending = self._new(index, name, values)
-                self._send_or_try_again(pending, pending.frame)
+                pending = self._new(index, name, values)
+                self._send_or_try_again(window, pending, pending.frame)
                 if self._profile.commands[name].reply is None:
                     answers[index] = {}
                 else:
-                    window[key] = pending
+                    window[pending.key] = pending
             if not window:
                 self._in_step = True
                 return [answers[index] for index in sorted(answers)]
@@ -134,11 +142,11 @@ class Dialogue:
         Where the link fails nothing is ahead afterwards: the whole command is for later. Raises BoardReset.
         """
         self._prepare()
-        key, pending = self._new(0, name, values)
+        pending = self._new(0, name, values)
         cut = len(pending.frame) - hold_back
         with suppress(LinkError):
             self._send(pending, pending.frame[:cut])
-            self._ahead, self._ahead_key, self._held = pending, key, pending.frame[cut:]
+            self._ahead, self._held = pending, pending.frame[cut:]
 
     @property
     def is_ahead(self) -> bool:
@@ -153,26 +161,41 @@ class Dialogue:
         """
         pending, self._ahead = self._ahead, None
         assert pending is not None, "nothing was sent ahead"
+        window, follower = {pending.key: pending}, None
         if self._held:
             self._discard_stale()
-            self._send_or_try_again(pending, self._held)
+            self._send_or_try_again(window, pending, self._held)
         answers: dict[int, Values] = {}
-        window, next_key = {self._ahead_key: pending}, None
         if then is not None and self._profile.capabilities.max_outstanding > 1:
-            next_key, follower = self._new(1, *then)
-            self._send_or_try_again(follower, follower.frame)
-            window[next_key] = follower
+            follower = self._new(1, *then)
+            window[follower.key] = follower
+            self._send_or_try_again(window, follower, follower.frame)
         while window:
             try:
                 self._advance(window, answers)
             except BoardRejected:
-                if next_key not in window or (0 in answers and not pending.tries) or pending.tries >= MAX_TRIES:
+                if follower is None or follower.key not in window or pending.tries >= MAX_TRIES:
                     raise
-                del window[next_key]  # refused, as it may be, for want of what it builds upon
+                if 0 in answers and not pending.tries:
+                    raise
+                del window[follower.key]  # refused, as it may be, for want of what it builds upon
         self._in_step = True
         if then is not None and (pending.tries or 1 not in answers):
             self.stream([then])
         return answers[0]
+
+    def ask_once(self, name: str) -> Values:
+        """A question between two tries of other commands, whose answers wait. Raises LinkTimeout, BoardReset."""
+        others = list(self._inbox)
+        self._inbox.clear()
+        pending = self._new(0, name, {})
+        self._send(pending, pending.frame)
+        reply = self._receive({pending.key: name}, pending.deadline_s)
+        self._inbox.extendleft(reversed(others))
+        if reply is None or reply.kind != "answer":
+            raise LinkTimeout(f"{self._link.name}: {name} was not answered, came back {shown(self._heard)}")
+        self.answered = name
+        return reply.values
 
     def check(self) -> None:
         """Look at what has already come in, without waiting. Raises BoardReset where the board restarted."""
@@ -196,8 +219,12 @@ class Dialogue:
 
     @property
     def sent_s(self) -> float:
-        """When the last byte sent has left, as the baud rate tells: an answer before that is an earlier one's."""
+        """When the last byte sent has left, as the baud rate tells; now at the earliest."""
         return max(self._line_free_s, self._clock.now_s())
+
+    def earliest_answer_s(self, work_s: float) -> float:
+        """When a board that works for `work_s` can answer what was sent last; before that an answer is another's."""
+        return max(self._line_free_s + work_s, self._clock.now_s())
 
     # ---------------------------------------------------------------------------------------------------- one command
 
@@ -215,21 +242,39 @@ class Dialogue:
 
     def _discard_stale(self) -> None:
         """What came unasked goes, and a link that broke meanwhile is opened again. Raises BoardReset."""
+        damaged = self._damaged
         try:
             self.check()
         except LinkError as error:
             self._resync(error)
+            damaged = -1
+        self._damaged = self._receiver.damaged
+        if self._damaged > damaged:
+            self._after_trouble()
 
-    def _new(self, index: int, name: str, values: Values) -> tuple[int, _Pending]:
+    def _new(self, index: int, name: str, values: Values) -> _Pending:
+        key = self._next_key()
+        return _Pending(index, name, values, key, self._wire.encode(name, key, **values))
+
+    def _next_key(self) -> int:
         if self._wire.num_sequences:
             self._sequence = self._sequence % (self._wire.num_sequences - 1) + 1  # 0 is for who knows no number
-        return self._sequence, _Pending(index, name, self._wire.encode(name, self._sequence, **values))
+        return self._sequence
 
-    def _send_or_try_again(self, pending: _Pending, data: bytes) -> None:
+    def _renew(self, window: dict[int, _Pending], pending: _Pending) -> None:
+        """A number of its own for each try: a late answer to an earlier one may be older than a restart."""
+        if self._wire.num_sequences:
+            outstanding = window.pop(pending.key, None)
+            pending.key = self._next_key()
+            pending.frame = self._wire.encode(pending.name, pending.key, **pending.values)
+            if outstanding:
+                window[pending.key] = pending
+
+    def _send_or_try_again(self, window: dict[int, _Pending], pending: _Pending, data: bytes) -> None:
         try:
             self._send(pending, data)
         except LinkError as error:
-            self._try_again([pending], error)
+            self._try_again(window, [pending], error)
 
     def _send(self, pending: _Pending, data: bytes) -> None:
         self._write(data)
@@ -246,15 +291,16 @@ class Dialogue:
         try:
             reply = self._receive({key: pending.name for key, pending in window.items()}, deadline_s)
         except LinkError as error:
-            self._try_again(list(window.values()), error)
+            self._try_again(window, list(window.values()), error)
             return
         if reply is None or reply.key is None:
-            self._try_again([pending for pending in window.values() if pending.deadline_s <= deadline_s], None)
+            overdue = [pending for pending in window.values() if pending.deadline_s <= deadline_s]
+            self._try_again(window, overdue, None)
         elif reply.kind == "answer":
             done = window.pop(reply.key)
             answers[done.index], self.answered = reply.values, done.name
         elif reply.again:
-            self._try_again([window[reply.key]], self._rejected(window[reply.key], reply))
+            self._try_again(window, [window[reply.key]], self._rejected(window[reply.key], reply))
         else:
             raise self._rejected(window[reply.key], reply)
 
@@ -282,8 +328,8 @@ class Dialogue:
 
     # --------------------------------------------------------------------------------------------- when all is not well
 
-    def _try_again(self, overdue: list[_Pending], cause: InstrumentError | None) -> None:
-        """Resynchronise and send the same bytes again, three tries in all."""
+    def _try_again(self, window: dict[int, _Pending], overdue: list[_Pending], cause: InstrumentError | None) -> None:
+        """Resynchronise, make sure that the board did not restart, and send again, three tries in all."""
         self._doubt()
         for pending in overdue:
             pending.tries += 1
@@ -292,10 +338,13 @@ class Dialogue:
                 raise self._failure(pending, cause)
         try:
             self._resync(cause)
+            self._damaged = self._receiver.damaged
+            self._after_trouble()
             for pending in overdue:
+                self._renew(window, pending)
                 self._send(pending, pending.frame)
         except (LinkError, NotConnected) as error:
-            self._try_again(overdue, error)
+            self._try_again(window, overdue, error)
 
     def _failure(self, pending: _Pending, cause: InstrumentError | None) -> InstrumentError:
         if isinstance(cause, BoardRejected):
@@ -317,7 +366,8 @@ class Dialogue:
         """Bring both ends back to a command's start, over a new connection where the old one is gone."""
         if self._profile.framing.resync.reopen or type(cause) in (LinkError, NotConnected):
             self._connect()
-        self._receiver.clear()
+        if not self._wire.num_sequences:  # a half-received frame with a check may be the word of a restart
+            self._receiver.clear()
         self._flush()
         self._look_for_reset()
         if not self._wire.num_sequences:

@@ -62,7 +62,8 @@ class ScriptedLink:
     def write(self, data: bytes) -> None:
         self.sent.append(data)
         for delay_s, reply in self.answer(data):
-            self.push(reply, delay_s)
+            if reply:
+                self.push(reply, delay_s)
 
     def push(self, data: bytes, delay_s: float = 0.0) -> None:
         self.coming.append((self.clock.now_s() + delay_s, data))
@@ -274,8 +275,9 @@ def test_a_pattern_goes_out_byte_for_byte_and_has_settled_when_apply_returns() -
     started_s = link.clock.now_s()
     board.apply(ones(0))
     assert link.sent == [FIRST]
-    sent_s = len(FIRST) * 10 / 115200  # longer than the script takes to answer: such an answer proves nothing
-    assert link.clock.now_s() == pytest.approx(started_s + sent_s + ASCII.timing.settle_s.value)
+    done_s = len(FIRST) * 10 / 115200 + ASCII.timing.update_s.value
+    assert done_s > 1e-3  # the script answers sooner: such an answer proves nothing
+    assert link.clock.now_s() == pytest.approx(started_s + done_s + ASCII.timing.settle_s.value)
 
 
 def test_where_the_ack_comes_before_the_update_the_update_is_waited_for_too() -> None:
@@ -653,15 +655,90 @@ def test_a_board_that_never_stops_talking_does_not_hold_the_driver() -> None:
 # ------------------------------------------------------------------------------------------------- sequence and windows
 
 
-def test_a_repeated_frame_keeps_its_sequence_number() -> None:
+def test_each_try_has_a_sequence_number_of_its_own() -> None:
     board, link, firmware = open_reference()
     lost = iter([b""])
     firmware.on_command = lambda name, sequence: next(lost, None)
     board.apply(ones(size=4096))
-    assert firmware.heard == [("set_pattern", 2), ("set_pattern", 2)]
+    assert firmware.heard == [("set_pattern", 2), ("set_pattern", 3)]
     assert link.sent[1] == b"\0\0"
     board.apply(ones(size=4096))
-    assert firmware.heard[-1] == ("set_pattern", 3)
+    assert firmware.heard[-1] == ("set_pattern", 4)
+
+
+def test_an_ack_of_an_earlier_try_counts_for_nothing() -> None:
+    """The board may have restarted since it sent that."""
+    board, link, firmware = open_reference()
+
+    def answer_first_try_late(name: str, sequence: int) -> bytes:
+        if len(firmware.heard) == 1:
+            link.push(firmware.frame(0x90, sequence, b"\0"), 0.06)
+        return b""
+
+    firmware.on_command = answer_first_try_late
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(0, size=4096))
+
+
+def test_a_boot_frame_that_comes_in_two_pieces_around_a_resynchronisation_is_a_restart() -> None:
+    board, link, firmware = open_reference()
+    boot, lost = firmware.frame(0xF0, 0, b"\1"), iter([b""])
+
+    def lose_one(name: str, sequence: int) -> bytes | None:
+        if (told := next(lost, None)) is not None:
+            link.push(boot[:4], 0.050)
+            link.push(boot[4:], 0.055)
+        return told
+
+    firmware.on_command = lose_one
+    with pytest.raises(BoardReset):
+        board.apply(ones(size=4096))
+
+
+@pytest.mark.parametrize("board_of", ["ascii", "cobs"])
+def test_a_restart_whose_every_word_was_lost_shows_when_a_command_is_sent_again(board_of: str) -> None:
+    board, _, firmware = open_reference() if board_of == "cobs" else open_line_board()
+    size, zeros = (4096, bytes(512)) if board_of == "cobs" else (256, b"0" * 64)
+    board.apply(ones(0, size=size))
+    fate = iter([b""])
+
+    def restart_unheard(*command: object) -> object:
+        if (told := next(fate, None)) is None:
+            return None
+        firmware.pattern = zeros
+        return told if board_of == "cobs" else []
+
+    firmware.on_command = firmware.on_line = restart_unheard  # type: ignore[union-attr, assignment]
+    with pytest.raises(BoardReset, match="unheard"):
+        board.apply(ones(1, size=size))
+    board.apply(ones(1, size=size))
+    board.check()
+
+
+def test_a_command_whose_answer_was_lost_is_no_restart() -> None:
+    board, link, firmware = open_reference()
+    board.apply(ones(0, size=4096))
+    whole = firmware.__call__
+    told = iter([True])
+
+    def answer(data: bytes) -> list[tuple[float, bytes]]:
+        replies = list(whole(data))
+        return [] if replies and next(told, False) else replies
+
+    link.answer = answer
+    firmware.heard.clear()
+    board.apply(ones(1, size=4096))
+    assert [name for name, _ in firmware.heard] == ["set_pattern", "get_pattern", "set_pattern"]
+
+
+def test_a_frame_that_came_unasked_and_damaged_may_have_told_a_restart() -> None:
+    board, link, firmware = open_reference()
+    board.apply(ones(0, size=4096))
+    board.check()
+    firmware.pattern = bytes(512)
+    link.push(firmware.frame(0xF0, 0, b"\1").replace(b"\xf0", b"\xf1"))
+    with pytest.raises(BoardReset, match="unheard"):
+        board.apply(ones(1, size=4096))
 
 
 def test_an_ack_of_an_earlier_number_is_ignored() -> None:
