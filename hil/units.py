@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 THERMAL_NOISE_DBM_HZ = -174.0  # k T at 290 K
+DB_PER_NEPER = 20 / math.log(10)
 
 
 def power_db(ratio: ArrayLike) -> NDArray[np.float64]:

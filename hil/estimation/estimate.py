@@ -5,9 +5,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from hil.arrays import Bool, Complex, Float
 from hil.estimation.align import align_sweep
 from hil.estimation.denoise import denoise
+from hil.estimation.drift import remove_drift
 from hil.estimation.least_squares import CascadedEstimate, least_squares
+from hil.estimation.quadrature import denoise_quadrature
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
@@ -41,13 +44,44 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         partner=plan.partner,
     )
     basis = alignment.model.basis
-    estimate = least_squares(
+    estimate = estimate_taps(
         plan,
         alignment.project(soundings.response),
         float(np.mean(soundings.noise_var)) * basis.noise_gain,
+        soundings.time_s,
         basis=basis.basis,
+        rows=setup.rows,
         cols=setup.cols,
         lost=alignment.ambiguous,
+        denoised=denoised,
     )
-    estimate = replace(estimate, states=setup.states)
-    return denoise(estimate, setup.rows, setup.cols) if denoised else estimate
+    return replace(estimate, states=setup.states)
+
+
+def estimate_taps(
+    plan: SweepPlan,
+    taps: Complex[np.ndarray, "pattern tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    time_s: Float[np.ndarray, "pattern"],
+    *,
+    basis: Complex[np.ndarray, "subcarrier tap"],
+    rows: int,
+    cols: int,
+    lost: Bool[np.ndarray, "pattern"],
+    denoised: bool,
+) -> CascadedEstimate:
+    """The same from soundings that are aligned and projected; arguments as of `least_squares` and `remove_drift`.
+
+    Where the radio drifts, the estimate stands on axes of which the first is the direct channel.
+    """
+    drift = remove_drift(plan, taps, tap_var, time_s, lost)
+    if drift is None:
+        estimate = least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)
+        return denoise(estimate, rows, cols) if denoised else estimate
+    estimate = least_squares(plan, drift.taps, drift.tap_var, basis=basis @ drift.axes, cols=cols, lost=lost)
+    estimate = replace(estimate, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
+    if not denoised:
+        return estimate
+    if not drift.quadrature_var:
+        return denoise(estimate, rows, cols)
+    return denoise_quadrature(estimate, rows, cols, share=drift.quadrature_var / float(drift.tap_var[0]))

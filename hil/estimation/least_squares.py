@@ -29,6 +29,7 @@ class CascadedEstimate:
         is known as well as any element, and each of the two has the same large error. Zero where they are told apart.
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
     lost: soundings left out, because their offset could not be resolved.
+    drift_deg, drift_db: of the radio's phase and gain, rms after one second; what the sweep showed and was taken out.
     """
 
     direct: Complex[np.ndarray, "tap"]
@@ -40,6 +41,8 @@ class CascadedEstimate:
     tied: int = 0
     condition: float = 1.0
     lost: int = 0
+    drift_deg: float = 0.0
+    drift_db: float = 0.0
 
     def predict(
         self, reflection: Complex[np.ndarray, "*batch element"] | Float[np.ndarray, "*batch element"]
@@ -72,6 +75,8 @@ class CascadedEstimate:
             "direct_to_surface_db": self.direct_to_surface_db,
             "condition": self.condition if np.isfinite(self.condition) else None,
             "lost_soundings": self.lost,
+            "drift_deg_per_sqrt_s": self.drift_deg,
+            "drift_db_per_sqrt_s": self.drift_db,
         }
 
 
