@@ -7,7 +7,7 @@ from functools import partial
 from hil.config import SimulationConfig, TestbedConfig, UserConfig
 from hil.drivers.board import SurfaceBoard
 from hil.drivers.gate import TransmitGate
-from hil.drivers.link import make_link
+from hil.drivers.link import latency_timer_ms, make_link
 from hil.drivers.pluto import PlutoSdr
 from hil.drivers.pluto_device import connect_pluto
 from hil.firmware.profile import FirmwareProfile
@@ -21,6 +21,7 @@ from hil.sim.serial_link import SimulatedLink
 from hil.sim.world import World
 
 USB_TURNAROUND_S = 1e-3  # of a real radio: assumed, for the floor of a sweep only
+LINK_LATENCY_S = 1e-3  # of a board's link whose adapter does not tell: an FTDI chip set so, or a near network
 SIMULATION_TIMEOUT_S = 60.0  # of wall time: samples of a long capture are computed in one call
 
 
@@ -86,7 +87,13 @@ def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
     gate = TransmitGate(config.safety, config.power, clock)
     connect = partial(connect_pluto, config.radio.uri, config.radio.timeout_s)
     radio = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s)
-    surface = SurfaceBoard(
-        make_link(config.surface.port, profile.link), profile, clock, verify_readback=config.surface.verify_readback
-    )
+    link = make_link(config.surface.port, profile.link)
+    latency_s, verify = _latency_s(config.surface.port), config.surface.verify_readback
+    surface = SurfaceBoard(link, profile, clock, latency_s=latency_s, verify_readback=verify)
     return Station(clock, radio, surface, None, USB_TURNAROUND_S)
+
+
+def _latency_s(port: str) -> float:
+    """From the end of a reply on the line until the host has it, as the port's adapter is set now."""
+    timer_ms = latency_timer_ms(port)
+    return LINK_LATENCY_S if timer_ms is None else timer_ms * 1e-3
