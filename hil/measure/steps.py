@@ -2,9 +2,8 @@
 
 A cyclic pilot of period L makes x[n] - x[n-L] nothing but noise while the surface stands still. From a change until it
 has settled and one more period has passed that difference is large. So its energy is a train of pulses, one a dwell:
-the train's own line at one cycle a dwell gives phase and pace of the board's clock, however weak each pulse is. Middle
-of a pulse and half a dwell later, less half a period: the middle of the time in which the surface stands still,
-whatever the settle time is.
+folded over a dwell it shows phase and pace of the board's clock, however weak each pulse is. Middle of a pulse and half
+a dwell later, less half a period: the middle of the time in which the surface stands still, whatever the settle time.
 """
 
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from hil.errors import MeasurementError
 BINS = 64  # of one period, in which energy is summed
 CHUNK_BINS = 1 << 14  # differences held at once
 LARGEST_PACE_ERROR = 200e-6  # between the crystals of board and radio
-PACE_STEP = 1e-6
 TURNS = 3  # of the refinement
+SIGNIFICANT = 3.0  # sigmas, for a correction of the pace
 LARGEST_REMAINDER = 0.1  # of the energy of a change, in a dwell without one
 CLEAR_SIGMAS = 8.0  # by how much the first and the last change stand out of the noise
 
@@ -47,7 +46,7 @@ def find_steps(samples: Complex[np.ndarray, "sample"], *, count: int, dwell: flo
     """
     size = max(1, period // BINS)
     energy = lag_energy(samples, period, size)
-    phase, pace = _line(energy, period, size, dwell)
+    phase, pace = _fold(energy, period, size, dwell)
     pitch = dwell * (1 + pace)
     pulses = phase * pitch + pitch * np.arange(int(samples.size / pitch) + 1)
     pulses = pulses[(pulses > 1.5 * period) & (pulses < samples.size - period / 2)]
@@ -67,20 +66,25 @@ def lag_energy(samples: Complex[np.ndarray, "sample"], lag: int, size: int) -> F
     return energy
 
 
-def _line(energy: Float[np.ndarray, "bin"], period: int, size: int, dwell: float) -> tuple[float, float]:
+def _fold(energy: Float[np.ndarray, "bin"], period: int, size: int, dwell: float) -> tuple[float, float]:
     """Where in a dwell (0 to 1) the pulses have their middle, and by which part the dwells are longer than `dwell`.
 
-    Energies are limited first, so that all changes count alike, however much of the surface changes.
+    The pace at which the energy, folded over a dwell, has most within one period. Energies are limited first, so that
+    all changes count alike, however much of the surface changes.
     """
     limited = energy / (energy + energy.mean())
     cycles = (period + (np.arange(energy.size) + 0.5) * size) / dwell
-    number = cycles.astype(int)
-    turned = limited * np.exp(-2j * np.pi * (cycles - number))
-    per_dwell = np.bincount(number, turned.real) + 1j * np.bincount(number, turned.imag)
-    pace = np.arange(-LARGEST_PACE_ERROR, LARGEST_PACE_ERROR + PACE_STEP / 2, PACE_STEP)
-    lines = np.exp(2j * np.pi * np.outer(pace, np.arange(per_dwell.size) + 0.5)) @ per_dwell
-    best = int(np.argmax(np.abs(lines)))
-    return float(-np.angle(lines[best]) / (2 * np.pi) % 1.0), float(pace[best])
+    reach = int(np.ceil(4 * LARGEST_PACE_ERROR * energy.size * size / period))
+    num_places, width = int(dwell / size), round(period / size)
+    best = (-np.inf, 0.0, 0.0)
+    for pace in LARGEST_PACE_ERROR * np.arange(-reach, reach + 1) / max(reach, 1):
+        place = (cycles / (1 + pace) % 1.0 * num_places).astype(int)
+        profile = np.bincount(place, limited, num_places) / np.maximum(np.bincount(place, minlength=num_places), 1)
+        within = np.cumsum(np.concatenate([[0.0], profile, profile[:width]]))
+        within = within[width:-1] - within[: -width - 1]
+        first = int(np.argmax(within))
+        best = max(best, (float(within[first]), (first + width / 2) / num_places % 1.0, float(pace)))
+    return best[1], best[2]
 
 
 def _refine(
@@ -102,6 +106,8 @@ def _refine(
         late = (right - left) / (2 * (height - floor))
         away = number - (count - 1) / 2
         drift = float(away @ late) / max(float(away @ away), 1.0)
+        if abs(drift) < SIGNIFICANT * float(late.std()) / np.sqrt(max(float(away @ away), 1.0)):
+            drift = 0.0  # folding told the pace well enough
         slowest, fastest = dwell * (1 - LARGEST_PACE_ERROR), dwell * (1 + LARGEST_PACE_ERROR)
         centre = pulse + pitch * (count - 1) / 2 + float(late.mean())
         pitch = min(max(pitch + drift, slowest), fastest)
