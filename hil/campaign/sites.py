@@ -134,11 +134,6 @@ def make_site(scene: str, *, size: int | None = None, users: int = 10, bits: int
     return make(scene, size, users, bits, seed)
 
 
-def moved(site: Site, user: UserConfig, position_m: Position) -> UserConfig:
-    """The same user elsewhere."""
-    return user.model_copy(update={"position_m": position_m})
-
-
 def at_base_station(site: Site, position_m: Position) -> Site:
     """The same site with its transmitter elsewhere."""
     return replace(site, transmitter_m=position_m)
