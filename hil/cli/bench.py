@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hil.cli.bench_loop import loop
+from hil.cli.bench_simulator import simulator
 from hil.cli.bench_sweep import sweep
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
     bench.command()(optimizers)
     bench.command()(loop)
+    bench.command()(simulator)
     bench.command()(sweep)
     app.add_typer(bench, name="bench")
 
