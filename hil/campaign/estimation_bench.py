@@ -1,0 +1,257 @@
+"""Estimates against the true channel and against the bound that noise sets: `hil bench estimation`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Bool
+from hil.campaign.csi import assumed, estimates, sweep_plan
+from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
+from hil.campaign.judge import timed
+from hil.campaign.links import Links
+from hil.campaign.sites import make_site
+from hil.campaign.soundings import Conditions, Soundings, sound
+from hil.config import SweepConfig
+from hil.estimation.align import Alignment, align_sweep
+from hil.estimation.denoise import denoise
+from hil.estimation.estimate import estimate_taps
+from hil.estimation.least_squares import CascadedEstimate, least_squares
+from hil.estimation.prediction import nmse_to_truth_db
+from hil.interfaces import Progress, no_progress
+from hil.measure.sweep import SweepPlan
+from hil.optimize.objective import Problem
+from hil.optimize.solve import solve
+from hil.phy.taps import DelayBasis
+from hil.units import power_db, power_from_db
+
+Row = dict[str, Any]
+SCHEMES = {"N": "hadamard", "N + 1": "hadamard_plus_one", "pairs": "pairs"}
+OVERSAMPLING = 1.25
+LAB_SIZE, OFFSET_SNR_DB, LINK_SNR_DB = 16, 5.0, 40.0
+DRIFT_DEG, WALKERS_DB = 10.0, -40.0
+INTERVALS_S = (1e-4, 1e-3, 7e-3)  # a surface that steps by a trigger, by its timer, over a serial link
+
+
+def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Row]:
+    """All rows. Each names its seeds and the ratio of the direct channel to the surface's part."""
+    sites = list(product(("paper", "paper-rich", "lab"), (16, 32, 64)))
+    rows: list[Row] = []
+    for done, (scene, size) in enumerate(sites):
+        progress("scenes", done, len(sites))
+        rows += scene_rows(scene, size, users=10 if full else 2, seed=seed)
+    progress("scenes", len(sites), len(sites))
+    seeds = range(seed, seed + (10 if full else 2))
+    for done, (direct_db, conditions) in enumerate(cases := list(_conditions())):
+        rows += condition_rows(direct_db, conditions, seeds=seeds)
+        progress("conditions", done + 1, len(cases))
+    for done, direct_db in enumerate(ratios := range(-10, 31, 5)):
+        rows.append(offset_row(direct_db, seeds=range(seed, seed + (200 if full else 4))))
+        progress("offsets", done + 1, len(ratios))
+    return rows + time_rows(seed=seed)
+
+
+def scene_rows(scene: str, size: int, *, users: int, seed: int) -> list[Row]:
+    """Raw and denoised estimates from N, N + 1 and 2N pilots with the link's own noise; rates over the true channel.
+
+    nmse_db and crlb_db: means over the users. rate_fraction: of the rate with perfect knowledge, same optimizer.
+    """
+    links = make_site(scene, size=size, users=users, bits=0, seed=seed).links()
+    best = _rates(links, links.truth, seed)
+    rows = []
+    for pilots, scheme in SCHEMES.items():
+        plan = sweep_plan(links, scheme, seed=seed)
+        raw = estimates(links, plan, 1 / links.truth.snr_scale, seed=seed)
+        found = {"raw": raw, "denoised": [denoise(each, links.truth.rows, links.truth.cols) for each in raw]}
+        for kind, each in found.items():
+            rates = _rates(links, assumed(links, plan, each), seed)
+            for sight, which in (("los", links.line_of_sight), ("nlos", ~links.line_of_sight)):
+                row = _scene_row(links, plan, each, which)
+                fraction = float(rates[which].mean() / best[which].mean())
+                name = f"{scene} {size}x{size} {sight} {pilots} {kind}"
+                rows.append({"case": name, **row, "rate_fraction": fraction, "seeds": [seed]})
+    return rows
+
+
+def _rates(links: Links, problem: Problem, seed: int) -> np.ndarray:
+    return links.rate_mbps(solve(problem, "tap-space", certify=False, seed=seed))
+
+
+def _scene_row(
+    links: Links, plan: SweepPlan, found: list[CascadedEstimate], which: Bool[np.ndarray, "user"]
+) -> dict[str, float]:
+    truth = links.truth
+    noise = truth.cascade.shape[-1] / truth.snr_scale
+    users = np.flatnonzero(which)
+    surface = np.sum(np.abs(truth.cascade[users]) ** 2, axis=(1, 2))
+    errors = [np.sum(np.abs(found[user].cascade - truth.cascade[user]) ** 2) for user in users]
+    direct = np.sum(np.abs(truth.direct[users]) ** 2, axis=1)
+    return {
+        "nmse_db": float(power_db(np.mean(errors / surface))),
+        "crlb_db": float(power_db(np.mean(pilots_error(plan, noise) / surface))),
+        "direct_to_surface_db": float(power_db(np.mean(direct / surface))),
+        "users": len(users),
+    }
+
+
+def _conditions() -> Iterator[tuple[float, Conditions]]:
+    """Direct channel over the surface's part, and what happens meanwhile."""
+    for direct_db in (0.0, 20.0, 30.0):
+        yield direct_db, Conditions(LINK_SNR_DB)
+    for interval_s in INTERVALS_S:
+        yield 20.0, Conditions(LINK_SNR_DB, interval_s, drift_deg=DRIFT_DEG)
+    yield 20.0, Conditions(LINK_SNR_DB, INTERVALS_S[-1], walkers_db=WALKERS_DB)
+
+
+def condition_rows(direct_db: float, conditions: Conditions, *, seeds: range) -> list[Row]:
+    """The lab's surface, sounded at unknown starts: from responses to the estimate, as a recorded sweep is read."""
+    rows = []
+    pilots = ("pairs", "N + 1") if conditions.walkers_db is not None else ("pairs",)
+    for name, kind in product(pilots, ("raw", "denoised")):
+        figures = [_sweep_figures(direct_db, conditions, SCHEMES[name], kind, seed) for seed in seeds]
+        rows.append(
+            {
+                "case": f"{_describe(conditions)}, {direct_db:.0f} dB, {name} {kind}",
+                "nmse_db": float(power_db(np.mean([power_from_db(nmse) for nmse, _, _ in figures]))),
+                "crlb_db": float(power_db(np.mean([crlb for _, crlb, _ in figures]))),
+                "rate_fraction": None,
+                "direct_to_surface_db": direct_db,
+                "drift_deg_per_sqrt_s": float(np.mean([drift for _, _, drift in figures])),
+                "seeds": list(seeds),
+            }
+        )
+    return rows
+
+
+def _describe(conditions: Conditions) -> str:
+    if conditions.drift_deg:
+        return f"phase walks {conditions.drift_deg:g} deg/sqrt(s), {1e3 * conditions.interval_s:g} ms a sounding"
+    if conditions.walkers_db is not None:
+        return f"walkers {conditions.walkers_db:g} dB, {conditions.doppler_hz:g} Hz"
+    return "still"
+
+
+def _sweep_figures(
+    direct_db: float, conditions: Conditions, scheme: str, kind: str, seed: int
+) -> tuple[float, float, float]:
+    """NMSE against the truth in dB, hybrid CRLB of the raw estimate, and the drift that was found."""
+    channel, plan = _lab_channel(direct_db, seed), _plan(scheme, seed)
+    fft_size = _fft_size(channel)
+    soundings = sound(channel, plan, conditions, fft_size=fft_size, seed=seed)
+    alignment = _align(soundings, channel, plan)
+    basis = alignment.model.basis
+    estimate = estimate_taps(
+        plan,
+        alignment.project(soundings.response),
+        soundings.noise_var[0] * basis.noise_gain,
+        soundings.time_s,
+        basis=basis.basis,
+        rows=LAB_SIZE,
+        cols=LAB_SIZE,
+        lost=alignment.ambiguous,
+        denoised=kind == "denoised",
+    )
+    error_db = nmse_to_truth_db(estimate.cascade @ estimate.basis.T, channel.cascade @ channel.basis.T, fft_size)
+    surface = float(np.sum(np.abs(channel.cascade) ** 2))
+    return error_db, _bound(channel, plan, soundings, basis, conditions) / surface, estimate.drift_deg
+
+
+def _bound(channel: Problem, plan: SweepPlan, soundings: Soundings, basis: DelayBasis, conditions: Conditions) -> float:
+    noise = float(soundings.noise_var[0] * basis.noise_gain.sum())
+    if not conditions.drift_deg:
+        return pilots_error(plan, noise)
+    return drifting_pairs_error(
+        plan,
+        noise,
+        axis_noise=float(soundings.noise_var[0] * basis.noise_gain.mean()),
+        direct=float(np.sum(np.abs(channel.direct) ** 2)),
+        surface=float(np.sum(np.abs(channel.cascade) ** 2)),
+        drift_rad=float(np.radians(conditions.drift_deg)),
+        step_s=conditions.interval_s,
+    )
+
+
+def offset_row(direct_db: float, *, seeds: range) -> Row:
+    """Starts resolved wrongly without a mark, and those marked, at 5 dB SNR a sample and one symbol a sounding."""
+    snr_db = OFFSET_SNR_DB + float(power_db(OVERSAMPLING))
+    wrong = ambiguous = count = 0
+    for seed in seeds:
+        channel, plan = _lab_channel(direct_db, seed), _plan("pairs", seed)
+        fft_size = _fft_size(channel)
+        soundings = sound(channel, plan, Conditions(snr_db), fft_size=fft_size, seed=seed)
+        alignment = _align(soundings, channel, plan)
+        left = (alignment.samples + soundings.start) % fft_size
+        wrong += int(np.sum((left != np.bincount(left).argmax()) & ~alignment.ambiguous))
+        ambiguous += int(alignment.ambiguous.sum())
+        count += plan.num_patterns
+    return {
+        "case": f"starts, {direct_db:+.0f} dB",
+        "nmse_db": None,
+        "crlb_db": None,
+        "rate_fraction": None,
+        "direct_to_surface_db": float(direct_db),
+        "wrong": wrong,
+        "ambiguous": ambiguous,
+        "soundings": count,
+        "seeds": list(seeds),
+    }
+
+
+def time_rows(*, seed: int) -> list[Row]:
+    """Seconds from 4096 responses on 500 subcarriers to the estimate, beside one FFT over them; best of three."""
+    links = make_site("paper", size=64, users=1, seed=seed).links()
+    channel = replace(links.truth, direct=links.truth.direct[0], cascade=links.truth.cascade[0])
+    plan = sweep_plan(links, "hadamard", seed=seed)
+    soundings = sound(channel, plan, Conditions(LINK_SNR_DB), fft_size=_fft_size(channel), seed=seed)
+    alignment = _align(soundings, channel, plan)
+    basis, responses = alignment.model.basis, soundings.response
+
+    def fit() -> CascadedEstimate:
+        return least_squares(plan, basis.project(responses), basis.noise_gain, basis=basis.basis, cols=64)
+
+    estimate = fit()
+    seconds = {
+        "one FFT over [4096, 500]": _best_of(lambda: np.fft.fft(responses, axis=1)),
+        "alignment": _best_of(lambda: _align(soundings, channel, plan)),
+        "projection and transform": _best_of(fit),
+        "denoising": _best_of(lambda: denoise(estimate, 64, 64)),
+    }
+    fft_s = seconds["one FFT over [4096, 500]"]
+    blank = {"nmse_db": None, "crlb_db": None, "rate_fraction": None}
+    return [
+        {"case": f"time, {name}", **blank, "seconds": each, "times_fft": each / fft_s, "seeds": [seed]}
+        for name, each in seconds.items()
+    ]
+
+
+def _best_of(work: Any, tries: int = 3) -> float:
+    return min(timed(work)[1] for _ in range(tries))
+
+
+def _lab_channel(direct_db: float, seed: int) -> Problem:
+    """One user of the lab who sees the surface, the direct channel scaled to a ratio over the surface's part."""
+    links = make_site("lab", size=LAB_SIZE, users=1, bits=0, seed=seed).links()
+    direct, cascade = links.truth.direct[0], links.truth.cascade[0]
+    scale = np.sqrt(power_from_db(direct_db)) * np.linalg.norm(cascade) / np.linalg.norm(direct)
+    return replace(links.truth, direct=scale * direct, cascade=cascade)
+
+
+def _plan(scheme: str, seed: int) -> SweepPlan:
+    return SweepPlan.from_config(SweepConfig.model_validate({"scheme": scheme}), LAB_SIZE**2, seed=seed)
+
+
+def _fft_size(channel: Problem) -> int:
+    return int(OVERSAMPLING * channel.basis.shape[0])
+
+
+def _align(soundings: Soundings, channel: Problem, plan: SweepPlan) -> Alignment:
+    return align_sweep(
+        soundings.response,
+        soundings.noise_var,
+        used=np.ones(channel.basis.shape[0], dtype=bool),
+        fft_size=_fft_size(channel),
+        num_taps=channel.num_taps,
+        partner=plan.partner,
+    )

@@ -1,0 +1,28 @@
+"""`hil bench estimation`: estimates against the true channel and against the bound that noise sets."""
+
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import emit_json, print_table, progress
+
+SHOWN = ("case", "nmse_db", "crlb_db", "rate_fraction", "direct_to_surface_db", "wrong", "ambiguous", "times_fft")
+
+
+def estimation(
+    full: Annotated[bool, typer.Option("--full", help="More users and seeds: half an hour, not two minutes.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="First seed: of environment, users, noise and patterns.")] = 0,
+    json: Json = False,
+) -> None:
+    """Estimate channels of simulated scenes. The true channel judges; crlb_db bounds raw estimates from below.
+
+    Example: hil bench estimation --json
+    """
+    from hil.campaign.estimation_bench import bench
+
+    with progress() as report_progress:
+        rows = bench(full=full, seed=seed, progress=report_progress)
+    print_table(SHOWN, [["-" if row.get(name) is None else row[name] for name in SHOWN] for row in rows])
+    if json:
+        emit_json({"seed": seed, "full": full, "rows": rows})

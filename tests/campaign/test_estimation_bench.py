@@ -1,0 +1,74 @@
+"""The bench's bounds are those of theory, and what it measures obeys them."""
+
+import numpy as np
+import pytest
+
+from hil.campaign.estimation_bench import condition_rows, offset_row, scene_rows
+from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
+from hil.campaign.soundings import Conditions
+from hil.config import SweepConfig
+from hil.measure.sweep import SweepPlan
+
+KEYS = {"case", "nmse_db", "crlb_db", "rate_fraction", "direct_to_surface_db", "seeds"}
+
+
+def plan_of(scheme, num_elements=64):
+    return SweepPlan.from_config(SweepConfig(scheme=scheme), num_elements)
+
+
+@pytest.mark.parametrize(("scheme", "num_elements"), [("pairs", 64), ("pairs", 48), ("hadamard", 48)])
+def test_the_bound_is_the_inverse_of_the_information(scheme, num_elements):
+    plan = plan_of(scheme, num_elements)
+    model = np.column_stack([np.ones(plan.num_patterns), plan.signs()])
+    variance = np.diag(np.linalg.inv(model.T @ model))[1:]
+    assert pilots_error(plan, 3.0) == pytest.approx(3.0 * variance.sum())
+
+
+def test_n_plus_one_pilots_tell_element_one_by_two_soundings():
+    plan = plan_of("hadamard_plus_one")
+    model = np.column_stack([np.ones(plan.num_patterns), plan.signs()])
+    variance = np.diag(np.linalg.inv(model.T @ model))[1:]
+    assert pilots_error(plan, 1.0) == pytest.approx(variance.sum(), rel=0.03)
+
+
+def test_the_hybrid_bound_meets_the_plain_one_where_nothing_drifts_and_grows_with_the_drift():
+    plan = plan_of("pairs")
+    rest = {"axis_noise": 1e-4, "direct": 1.0, "surface": 0.01, "step_s": 1e-3}
+    errors = [drifting_pairs_error(plan, 1e-3, drift_rad=rad, **rest) for rad in (1e-4, 0.1, 1.0)]
+    assert errors[0] == pytest.approx(pilots_error(plan, 1e-3), rel=0.01)
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_half_sums_tell_three_tenths_of_the_steps_of_a_fast_walk():
+    """Far above the noise 1 / sqrt(2) of half a step's variance is left: Wiener's integral over the spectrum."""
+    rest = {"axis_noise": 1e-9, "direct": 1.0, "surface": 0.0, "step_s": 1.0}
+    error = drifting_pairs_error(plan_of("pairs"), 0.0, drift_rad=0.2, **rest)
+    assert error == pytest.approx(np.sqrt(0.5) * 0.2**2 / 4, rel=0.01)
+
+
+@pytest.mark.parametrize("drift_deg", [0.0, 10.0])
+def test_raw_estimates_stand_at_the_bound(drift_deg):
+    raw, denoised = condition_rows(20.0, Conditions(40.0, 1e-3, drift_deg=drift_deg), seeds=range(1))
+    assert raw.keys() >= KEYS
+    assert raw["nmse_db"] == pytest.approx(raw["crlb_db"], abs=0.8)
+    assert denoised["nmse_db"] < raw["nmse_db"] - 2
+
+
+def test_walkers_cost_a_sweep_of_single_soundings_more_than_ten_decibels_and_pairs_less_than_one():
+    rows = condition_rows(20.0, Conditions(40.0, 7e-3, walkers_db=-40.0), seeds=range(1))
+    lost = [row["nmse_db"] - row["crlb_db"] for row in rows if row["case"].endswith("raw")]
+    assert lost[0] < 1
+    assert lost[1] > 10
+
+
+def test_starts_are_right_or_marked():
+    row = offset_row(20.0, seeds=range(1))
+    assert row["wrong"] == 0
+    assert row["ambiguous"] <= 0.01 * row["soundings"]
+
+
+def test_a_scene_is_judged_by_its_true_channel():
+    rows = scene_rows("lab", 4, users=1, seed=1)
+    assert len(rows) == 12
+    assert all(row.keys() >= KEYS for row in rows)
+    assert all(0 < row["rate_fraction"] <= 1.001 for row in rows)
