@@ -1,138 +1,22 @@
 """Certified upper bounds: no configuration whatsoever has a higher rate.
 
-The relaxation: with the rows b_n of B = [direct; cascade] and x = [1; reflection], h = B^T x, and h h^H is replaced by
-C C^H, C = B^T X, X[row, rank] with rows of norm one. Its maximum is found in tap space: each row of X is aligned with
-a code[tap, rank] (Burer-Monteiro). The certificate holds whatever the search found: for any y >= 0 and d > 0
-
-    rate <= c (sum_k log(1 + y_k) - y_k w_k + lambda_max(D^-1/2 M D^-1/2) sum_n d_n),   w = 1 / (1 + y),
-
-M = conj(B) Q B^T, Q = basis^H diag(w) basis: the logarithm lies below its tangents, and |x_n| <= 1. Only a T x T
-eigenproblem is left. For states on a line x is real, M becomes Re(M), and the eigenproblem has 2T dimensions.
-All in double precision, whatever the optimizer used.
+Continuous phases, or any states: the semidefinite relaxation (`relaxation`), of the states' smallest enclosing circle.
+States on a line, as those of a 1-bit board: sector by sector (`sectors`), which is far tighter.
 """
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.optimize.discrete import collinear, enclosing_circle
-from hil.optimize.objective import TINY, Problem, as_complex, as_reals, power, unit
-from hil.optimize.quasi_newton import Ascent, Evaluate
+from hil.optimize.objective import Problem
+from hil.optimize.relaxation import Relaxation
+from hil.optimize.sectors import sector_bound
 
-MARGIN = 1 + 1e-10  # above the rounding error of the eigenvalue and of sums over N elements
-TOLERANCE = 5e-5  # relative gap between relaxed value and certificate at which the search stops
-FIRST_CHECK, CHECK_EVERY, MAX_STEPS = 10, 5, 100
-SINGLE_STEPS = 25  # of the search, in single precision; its last digits need double
-
-
-@dataclass(frozen=True, eq=False)
-class Relaxation:
-    """Burer-Monteiro relaxation of one user's rate.
-
-    rows: complex[row, tap], the direct channel, then every element's, snr_scale folded in.
-    real: the entries of x are +-1; else of unit modulus. reflection = centre + scale * x.
-    """
-
-    rows: Complex[np.ndarray, "row tap"]
-    basis: Complex[np.ndarray, "subcarrier tap"]
-    real: bool
-    centre: complex
-    scale: complex
-
-    @classmethod
-    def of_user(cls, problem: Problem, user: int) -> "Relaxation":
-        """One user of a problem with one batch axis; states are replaced by the circle or the segment around them."""
-        real, centre, scale = False, 0j, 1 + 0j
-        if problem.states is not None:
-            real = collinear(problem.states)
-            centre, radius = enclosing_circle(problem.states)
-            scale = radius * np.exp(1j * np.angle(problem.states[0] - centre))
-        cascade = problem.cascade[user]
-        rows = np.concatenate([(problem.direct[user] + centre * cascade.sum(axis=0))[None], scale * cascade])
-        return cls(np.sqrt(problem.snr_scale) * rows, problem.basis, real, centre, scale)
-
-    def pulled(self, code: Complex[np.ndarray, "rank tap"]) -> np.ndarray:
-        """conj(B) code[rank, row]: where each row is pulled to."""
-        pull = (code.conj() @ self.rows.T).conj()
-        return np.asarray(pull.real if self.real else pull)
-
-    def evaluate(
-        self, code: Complex[np.ndarray, "rank tap"]
-    ) -> tuple[float, Complex[np.ndarray, "rank tap"], Float[np.ndarray, "subcarrier"], Float[np.ndarray, "row"]]:
-        """Relaxed value in nats, its gradient dR/dcode*, and the multipliers for the certificate: SNR y and price d."""
-        drive = self.pulled(code)
-        norm = np.sqrt(power(drive).sum(axis=0) + TINY)
-        vectors = drive / norm
-        response = vectors @ self.rows @ self.basis.T
-        snr = power(response).sum(axis=0)
-        pull = self.pulled((response / (1 + snr)) @ self.basis.conj())
-        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=0)) / norm
-        return float(np.log1p(snr).sum()), slope @ self.rows, snr, np.sqrt(power(pull).sum(axis=0))
-
-    def certificate(self, snr: Float[np.ndarray, "subcarrier"], price: Float[np.ndarray, "row"]) -> float:
-        """Upper bound in nats from any snr >= 0 and any price >= 0 of the rows (y and d in the head of this file)."""
-        snr, price = snr.astype(np.float64), price.astype(np.float64)
-        weight = 1 / (1 + snr)
-        price = np.maximum(price, 1e-12 * price.max() + TINY)
-        values, vectors = np.linalg.eigh((self.basis.conj().T * weight) @ self.basis)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-        factor = self.rows.conj() @ root
-        if self.real:
-            factor = np.concatenate([factor.real, factor.imag], axis=1)
-        largest = float(np.linalg.eigvalsh(factor.conj().T @ (factor / price[:, None]))[-1])
-        return float((np.log1p(snr) - snr * weight).sum() + MARGIN * largest * price.sum())
-
-    def bound(
-        self, reflection: Complex[np.ndarray, "element"], rank: int, rng: np.random.Generator
-    ) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
-        """Certified bound in nats, and the codes of the relaxation's optimum.
-
-        reflection: a good configuration, from which the search starts; where it is certified itself, nothing is left
-        to search.
-        """
-        own = np.concatenate([[1], (reflection - self.centre) / self.scale])
-        response = self.basis @ (own @ self.rows)
-        snr = power(response)
-        code = self.basis.conj().T @ (response / (1 + snr))
-        best = self.certificate(snr, np.abs(self.pulled(code[None])[0]))
-        if best <= (1 + TOLERANCE) * np.log1p(snr).sum():
-            return best, code[None]
-        noise = rng.standard_normal((rank, len(code), 2)) @ [1, 1j]
-        codes = 0.1 * np.linalg.norm(code) / np.linalg.norm(noise) * noise
-        codes[0] += code
-        searched, codes = self.search(codes)
-        return min(best, searched), codes
-
-    def search(self, codes: Complex[np.ndarray, "rank tap"]) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
-        """Maximise the relaxation. Returns the best certificate on the way, and the codes where it ended."""
-        single = replace(self, rows=self.rows.astype(np.complex64), basis=self.basis.astype(np.complex64))
-        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), single.evaluator(codes.shape), 0.1, np)
-        best = np.inf
-        while state.steps < MAX_STEPS:
-            relaxation = single if state.steps < SINGLE_STEPS else self
-            for _ in range(CHECK_EVERY if state.steps else FIRST_CHECK):
-                state = state.advance(relaxation.evaluator(codes.shape), unit, 0.7)
-            codes = as_complex(state.point).reshape(codes.shape)
-            value, _, snr, price = relaxation.evaluate(codes)
-            best = min(best, self.certificate(snr, price))
-            if best <= (1 + TOLERANCE) * value:
-                break
-        return best, codes
-
-    def evaluator(self, shape: tuple[int, ...]) -> Evaluate:
-        """Value and gradient for the ascent: codes of a shape as one vector of real numbers."""
-
-        def evaluate(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            codes = as_complex(reals).reshape(shape).astype(self.rows.dtype)
-            value, gradient, _, _ = self.evaluate(codes)
-            return np.array([[value]]), 2 * as_reals(gradient.reshape(1, 1, -1), np)
-
-        return evaluate
+RANK = 3
+CEILING_STEPS = 15  # of the relaxation's search, where sectors do better anyway
 
 
 def certified_bound(
-    problem: Problem, reflection: Complex[np.ndarray, "*batch element"], *, rank: int = 3, seed: int = 0
+    problem: Problem, reflection: Complex[np.ndarray, "*batch element"], *, seed: int = 0
 ) -> Float[np.ndarray, "*batch"]:
     """Rate in Mbit/s that no configuration exceeds; of the states where the problem has some, else of any phases.
 
@@ -141,5 +25,12 @@ def certified_bound(
     flat = problem.with_leading_axis()
     starts = reflection.reshape(-1, problem.num_elements)
     rng = np.random.default_rng(seed)
-    bounds = [Relaxation.of_user(flat, user).bound(start, rank, rng)[0] for user, start in enumerate(starts)]
+    bounds = [_user_bound(Relaxation.of_user(flat, user), start, rng) for user, start in enumerate(starts)]
     return np.asarray(problem.mbps_per_nat * np.array(bounds).reshape(problem.direct.shape[:-1]))
+
+
+def _user_bound(relaxation: Relaxation, start: Complex[np.ndarray, "element"], rng: np.random.Generator) -> float:
+    if not relaxation.real:
+        return relaxation.bound(start, RANK, rng)[0]
+    ceiling, _ = relaxation.bound(start, RANK, rng, CEILING_STEPS)
+    return sector_bound(relaxation, start, ceiling, rng)

@@ -10,9 +10,9 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.optimize.blockwise import best_tap, of_unit_modulus
-from hil.optimize.bound import Relaxation
 from hil.optimize.iterate import Candidates, Kind, OneShot, Point
 from hil.optimize.objective import Objective
+from hil.optimize.relaxation import Relaxation
 
 RANK = 4
 

@@ -35,7 +35,7 @@ def test_networks_of_a_batch_do_not_mix():
 
 def test_training_raises_the_rate_and_several_starts_are_kept_apart(make_problem):
     objective = Objective.of(make_problem(8, 8, users=2, num_paths=2)).on("cpu")
-    found, history = iterate(PaperPrior(starts=3, epochs=60), objective, None, np.random.default_rng(0))
+    found, history = iterate(PaperPrior(starts=3, epochs=40), objective, None, np.random.default_rng(0))
     assert found.point.shape == (2, 3, 64)
     assert np.allclose(np.abs(found.point), 1, atol=1e-5)
     assert np.all(history[-1].numpy() > 1.1 * history[0].numpy())

@@ -59,9 +59,9 @@ def test_elements_without_any_channel_get_a_reflection_too(make_problem):
     dead = np.array(problem.cascade)
     dead[:, 3:6] = 0
     for algorithm in ("tap-space", "neural-prior", "mm", "sca", "coordinate-ascent", "phases-lbfgs"):
-        solution = solve(replace(problem, cascade=dead), algorithm)
+        solution = solve(replace(problem, cascade=dead), algorithm, certify=algorithm == "tap-space")
         assert np.allclose(np.abs(solution.reflection), 1)
-        assert np.all(np.isfinite(solution.bound_mbps))
+        assert np.all(np.isfinite(solution.rate_mbps))
 
 
 def test_a_user_without_any_channel_is_no_accident(make_problem):

@@ -1,0 +1,59 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hil.optimize.relaxation import Relaxation
+from hil.optimize.solve import solve
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), real=st.booleans(), scale=st.sampled_from([0.0, 1e-6, 1.0, 1e6]))
+def test_bad_multipliers_loosen_the_bound_and_never_break_it(make_problem, seed, real, scale):
+    problem = make_problem(3, 3, users=1, states=[1, -1] if real else None, seed=seed)
+    rng = np.random.default_rng(seed)
+    relaxation = Relaxation.of_user(problem, 0)
+    snr = scale * rng.exponential(size=problem.num_subcarriers)
+    price = rng.exponential(size=10) * (rng.random(10) < 0.7)
+    bound = problem.mbps_per_nat * relaxation.certificate(snr, price)
+    best = solve(problem, "tap-space", certify=False).rate_mbps[0]
+    assert best <= bound
+    assert np.isfinite(bound)
+
+
+def test_the_relaxed_value_stays_below_the_certificate_of_its_own_multipliers(make_problem):
+    for real, seed in itertools.product([True, False], range(5)):
+        problem = make_problem(4, 4, users=1, states=[1, -1] if real else None, seed=seed)
+        relaxation = Relaxation.of_user(problem, 0)
+        code = np.random.default_rng(seed).standard_normal((3, 5, 2)) @ [1, 1j]
+        value, _, snr, price = relaxation.evaluate(code)
+        assert value <= relaxation.certificate(snr, price)
+
+
+def test_the_relaxations_gradient_equals_finite_differences(make_problem):
+    for real in (True, False):
+        problem = make_problem(4, 4, users=1, states=[1, -1] if real else None)
+        relaxation = Relaxation.of_user(problem, 0)
+        rng = np.random.default_rng(1)
+        code, change = rng.standard_normal((2, 3, 5, 2)) @ [1, 1j]
+        _, gradient, _, _ = relaxation.evaluate(code)
+        difference = relaxation.evaluate(code + 1e-6 * change)[0] - relaxation.evaluate(code - 1e-6 * change)[0]
+        assert difference / 2e-6 == pytest.approx(2 * (gradient.conj() * change).real.sum(), rel=1e-5)
+
+
+def test_a_tilt_enters_value_and_gradient(make_problem):
+    relaxation = Relaxation.of_user(make_problem(4, 4, users=1, states=[1, -1]), 0)
+    rng = np.random.default_rng(2)
+    form = rng.standard_normal((10, 10))
+    tilted = replace(relaxation, tilt=form + form.T)
+    code, change = rng.standard_normal((2, 3, 5, 2)) @ [1, 1j]
+    taps = tilted.taps(code)
+    reals = np.concatenate([taps.real, taps.imag], axis=-1)
+    assert tilted.evaluate(code)[0] - relaxation.evaluate(code)[0] == pytest.approx(
+        ((reals @ (form + form.T)) * reals).sum()
+    )
+    difference = tilted.evaluate(code + 1e-6 * change)[0] - tilted.evaluate(code - 1e-6 * change)[0]
+    assert difference / 2e-6 == pytest.approx(2 * (tilted.evaluate(code)[1].conj() * change).real.sum(), rel=1e-5)
