@@ -285,6 +285,14 @@ def test_what_is_measured_is_what_was_commanded_or_the_step_failed(machine):
     assert set(machine.counts) == set(Fault)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("machine", [AsciiMachine, CobsMachine])
+def test_the_same_holds_over_very_many_steps(machine):
+    run(machine, examples=1000, steps=60)
+    assert machine.steps >= 50_000
+    assert set(machine.counts) == set(Fault)
+
+
 @pytest.mark.wire("pty")
 @pytest.mark.parametrize(("machine", "examples"), [(AsciiOnPty, 3), (CobsOnPty, 6)])
 def test_the_same_holds_on_a_pseudo_terminal(machine, examples):
