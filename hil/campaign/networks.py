@@ -88,8 +88,8 @@ def fig7(workbook: Workbook) -> Artifact:
         "The number of epochs to 95 % of the rate after 10^5 epochs, at a learning rate of 1e-2/N, grows with the size "
         "(no numbers are printed; for 64 x 64, Fig. 8 starts from about 105 epochs).",
         READING_OF_THE_NETWORK + "Loss -sum log2(1 + SNR): with the rate in Mbit/s a step of 1e-2/N moves nothing. "
-        "`epochs` is the length of each training, its cosine annealing included; 10^5 as printed, in the full form. The "
-        "tap-code network sets out from the taps.",
+        "`epochs` is the length of each training, its cosine annealing included: 10^5 as printed, in the full form. "
+        "The tap-code network sets out from the taps.",
         "; ".join(
             f"{curve.label}: {curve.y[0]:.0f} epochs at N = {curve.x[0]}, {curve.y[-1]:.0f} at N = {curve.x[-1]}"
             for curve in curves
