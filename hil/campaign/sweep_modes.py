@@ -1,7 +1,8 @@
 """How fast a station sweeps in each of its modes: radio time against the floor that link, surface and radio allow.
 
-Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Software time is this
-process's processor time without the simulator's: what driver, recording and demodulation take.
+Radio time is that of the testbed's clock, exact in simulation whatever the computer's load; bringing the samples over
+USB (`drain_s`, at 7 MS/s) is apart: the radio's memory holds them. Software time is this process's processor time
+without the simulator's: what driver, recording and demodulation take.
 """
 
 import tempfile
@@ -16,9 +17,11 @@ from unittest import mock
 
 from hil.config import SweepConfig, TestbedConfig
 from hil.experiments.closed_loop import new_recording
-from hil.experiments.sound import sound_surface
+from hil.experiments.sound import Sweep, sound_surface
 from hil.interfaces import Progress, SweepMode, no_progress
 from hil.testbed import open_testbed
+
+USB_SAMPLES_PER_S = 7e6  # what a Pluto brings over USB 2 without gaps
 
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
@@ -87,10 +90,18 @@ def _time_mode(
             "floor_s": sweep.floor_s,
             "ratio": sweep.radio_time_s / sweep.floor_s,
             "upload_s": sweep.upload_s,
+            "drain_s": _samples(config, mode, symbols, sweep) / USB_SAMPLES_PER_S,
             "wall_time_s": wall_time_s,
             "software_s": software_s - simulator.total_s,
             "retaken": sweep.retaken,
         }
+
+
+def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep) -> float:
+    """Samples that the sweep captured: a sequence is one long capture, else each pattern has its own."""
+    if mode == "sequence":
+        return sweep.radio_time_s * config.ofdm.sample_rate_hz
+    return float(sweep.plan.num_patterns * symbols * config.ofdm.fft_size)
 
 
 @contextmanager

@@ -7,7 +7,18 @@ import typer
 from hil.cli.options import Json, Set, TestbedFile, overrides, required
 from hil.cli.output import emit_json, print_table, progress
 
-SHOWN = ("mode", "patterns", "symbols", "radio_time_s", "floor_s", "ratio", "upload_s", "wall_time_s", "software_s")
+SHOWN = (
+    "mode",
+    "patterns",
+    "symbols",
+    "radio_time_s",
+    "floor_s",
+    "ratio",
+    "upload_s",
+    "drain_s",
+    "wall_time_s",
+    "software_s",
+)
 
 
 def sweep(
@@ -24,7 +35,8 @@ def sweep(
 ) -> None:
     """Sweep the whole surface in each mode; radio time against its floor, the computer's time apart.
 
-    A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`;
+    A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`,
+    bringing the samples over USB `drain_s`;
     `software_s` is the processor's time without the simulator's.
 
     Examples: `hil bench sweep --testbed configs/testbeds/sim-64x64.yaml --modes sequence,pipelined`,

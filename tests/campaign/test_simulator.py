@@ -12,6 +12,6 @@ STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 def test_each_station_has_its_row() -> None:
     (row,) = capture_cost([load_yaml(STATION, TestbedConfig)], num_samples=640, captures=3)
     assert (row.testbed, row.num_elements, row.num_samples) == ("sim-opensource-ris", 256, 640)
-    assert 0 < row.cpu_ms
-    assert 0 < row.median_ms
-    assert 0 < row.mean_ms
+    assert row.cpu_ms > 0
+    assert row.median_ms > 0
+    assert row.mean_ms > 0

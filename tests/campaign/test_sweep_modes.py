@@ -21,6 +21,7 @@ def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaroun
     assert 1 <= row["ratio"] <= 1.05
     assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
     assert row["upload_s"] == row["retaken"] == 0
+    assert row["drain_s"] == pytest.approx(row["patterns"] * row["symbols"] * 320 / 7e6)
 
 
 def test_calls_within_calls_count_once() -> None:
