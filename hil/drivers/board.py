@@ -3,26 +3,17 @@
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from hil.arrays import Pattern, Patterns
+from hil.drivers.board_timing import board_timing
 from hil.drivers.dialogue import Dialogue
 from hil.errors import BoardRejected, BoardReset, LinkError, NotConnected, ReadbackMismatch
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.wire import Value, Values, Wire
-from hil.interfaces import (
-    ByteLink,
-    Clock,
-    Closing,
-    Geometry,
-    SequenceAbility,
-    StateSet,
-    SurfaceTiming,
-    SweepMode,
-)
+from hil.interfaces import ByteLink, Clock, Closing, Geometry, SequenceAbility, StateSet, SurfaceTiming, SweepMode
 
 __all__ = ["SequenceSource", "SurfaceBoard"]
 
@@ -94,21 +85,7 @@ class SurfaceBoard(Closing):
 
     def timing_of(self, mode: SweepMode) -> SurfaceTiming:
         """Timing of one pattern in a sweep mode, of link time what the longest frame takes."""
-        last = "set_pattern" if self.profile.capabilities.slots == 0 or mode == "stepped" else "select_slot"
-        frame, overlap = self._wire.frame_bytes(last), 0
-        if mode == "pipelined" and last == "select_slot":
-            overlap = self._wire.frame_bytes("load_slot")
-            frame += overlap
-        elif mode == "pipelined":
-            overlap = frame - self._wire.held_back
-        timing = self.profile.surface_timing(
-            frame_bytes=frame,
-            overlap_bytes=overlap,
-            reply_bytes=self._wire.reply_bytes(last),
-            latency_s=self._latency_s,
-        )
-        several = self.profile.capabilities.max_outstanding > 1
-        return replace(timing, ahead_replied=mode == "pipelined" and last == "select_slot" and several)
+        return board_timing(self._wire, mode, latency_s=self._latency_s)
 
     # -------------------------------------------------------------------------------------------------- open and close
 

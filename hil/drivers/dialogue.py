@@ -3,13 +3,13 @@
 The only place that retries. Silence of a board is never taken for a refusal: it is resynchronised and asked again.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from hil.errors import BoardRejected, BoardReset, FramingError, InstrumentError, LinkError, LinkTimeout, NotConnected
+from hil.drivers.line import Line
+from hil.errors import BoardRejected, BoardReset, InstrumentError, LinkError, LinkTimeout, NotConnected
 from hil.firmware.framing import shown
 from hil.firmware.protocol import AsciiLine, SerialConfig
 from hil.firmware.wire import Reply, Value, Values, Wire
@@ -18,10 +18,7 @@ from hil.interfaces import ByteLink, Clock
 __all__ = ["Dialogue", "Request"]
 
 MAX_TRIES = 3
-CHUNK_BYTES = 4096
-MAX_DISCARDED_BYTES = 65536  # a board that says more than this while nobody asked babbles
 LATE_REPLIES_S = 2.0  # after trouble, how long an answer to an earlier command may still come
-HEARD_BYTES = 256  # of what came back, kept for messages
 
 Request = tuple[str, Values]
 """A command and its fields."""
@@ -44,29 +41,22 @@ class Dialogue:
     """Talks to one board.
 
     latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
-    after_trouble: called before a command is sent again. A restart's own words may have been lost with the rest, so
-    this is the moment to ask (`ask_once`) whether the board still is what it was.
+    after_trouble: called before a command is sent again, to ask (`ask_once`) whether the board restarted unheard.
     answered: the command that was answered last.
     """
 
     def __init__(
         self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float, after_trouble: Callable[[], object]
     ) -> None:
-        self._link = link
-        self._wire = wire
-        self._profile = wire.profile
+        self._line = Line(link, wire, clock, latency_s=latency_s, on_noise=self._doubt)
+        self._wire, self._profile = wire, wire.profile
         self._clock = clock
-        self._latency_s = latency_s
         self._after_trouble = after_trouble
-        self._receiver = wire.receiver()
         self._damaged = 0  # frames of the receiver that were known to be damaged
-        self._inbox: deque[bytes] = deque()
-        self._heard = b""
         self._sequence = 0
         self._ahead: _Pending | None = None
         self._booting = False
         self._in_step = True  # the last command ended as it should
-        self._line_free_s = 0.0
         self._in_doubt = False
         self._late_until_s = 0.0
         self.answered = ""
@@ -79,27 +69,25 @@ class Dialogue:
         Raises NotConnected, LinkError.
         """
         self._connect()
-        self._flush()
+        self._line.flush()
         with suppress(BoardReset):  # a board that starts as it is opened is none that restarted
             self._look_for_reset()
-        self._inbox.clear()
+        self._line.inbox.clear()
 
     def close(self) -> None:
         """Leave no half-sent command behind; never fails."""
         with suppress(InstrumentError):
             self._abandon_ahead()
-        self._link.close()
+        self._line.close()
 
     def wait_until_ready(self, limit_s: float) -> bool:
         """Listen until a starting board says that it is ready. False where `limit_s` passed without that."""
         deadline_s = self._clock.now_s() + limit_s
         while not self._is_ready_in_inbox():
-            self._inbox.clear()
-            data = self._link.read(CHUNK_BYTES, max(deadline_s - self._clock.now_s(), 0.0))
-            if not data:
+            self._line.inbox.clear()
+            if not self._line.listen(deadline_s - self._clock.now_s()):
                 return False
-            self._feed_anything(data)
-        self._inbox.clear()
+        self._line.inbox.clear()
         return True
 
     def restart(self) -> None:
@@ -174,9 +162,8 @@ class Dialogue:
             try:
                 self._advance(window, answers)
             except BoardRejected:
-                if follower is None or follower.key not in window or pending.tries >= MAX_TRIES:
-                    raise
-                if 0 in answers and not pending.tries:
+                done = pending.tries >= MAX_TRIES or (0 in answers and not pending.tries)
+                if done or follower is None or follower.key not in window:
                     raise
                 del window[follower.key]  # refused, as it may be, for want of what it builds upon
         self._in_step = True
@@ -186,24 +173,24 @@ class Dialogue:
 
     def ask_once(self, name: str) -> Values:
         """A question between two tries of other commands, whose answers wait. Raises LinkTimeout, BoardReset."""
-        others = list(self._inbox)
-        self._inbox.clear()
+        others = list(self._line.inbox)
+        self._line.inbox.clear()
         pending = self._new(0, name, {})
         self._send(pending, pending.frame)
         reply = self._receive({pending.key: name}, pending.deadline_s)
-        self._inbox.extendleft(reversed(others))
+        self._line.inbox.extendleft(reversed(others))
         if reply is None or reply.kind != "answer":
-            raise LinkTimeout(f"{self._link.name}: {name} was not answered, came back {shown(self._heard)}")
+            raise LinkTimeout(f"{self._line.name}: {name} was not answered, came back {shown(self._line.heard)}")
         self.answered = name
         return reply.values
 
     def check(self) -> None:
         """Look at what has already come in, without waiting. Raises BoardReset where the board restarted."""
-        self._drain(0.0)
+        self._line.drain(0.0)
         self._look_for_reset()
-        if self._ahead is None and self._inbox:
+        if self._ahead is None and self._line.inbox:
             self._doubt()
-            self._inbox.clear()
+            self._line.inbox.clear()
 
     @property
     def in_doubt(self) -> bool:
@@ -217,14 +204,9 @@ class Dialogue:
         """A read-back was compared and is right."""
         self._in_doubt = False
 
-    @property
-    def sent_s(self) -> float:
-        """When the last byte sent has left, as the baud rate tells; now at the earliest."""
-        return max(self._line_free_s, self._clock.now_s())
-
     def earliest_answer_s(self, work_s: float) -> float:
         """When a board that works for `work_s` can answer what was sent last; before that an answer is another's."""
-        return max(self._line_free_s + work_s, self._clock.now_s())
+        return self._line.earliest_answer_s(work_s)
 
     # ---------------------------------------------------------------------------------------------------- one command
 
@@ -238,7 +220,7 @@ class Dialogue:
             self._resync(None)
         self._discard_stale()
         self._in_step = False
-        self._heard = b""
+        self._line.heard = b""
 
     def _discard_stale(self) -> None:
         """What came unasked goes, and a link that broke meanwhile is opened again. Raises BoardReset."""
@@ -248,7 +230,7 @@ class Dialogue:
         except LinkError as error:
             self._resync(error)
             damaged = -1
-        self._damaged = self._receiver.damaged
+        self._damaged = self._line.damaged
         if self._damaged > damaged:
             self._after_trouble()
 
@@ -263,12 +245,11 @@ class Dialogue:
 
     def _renew(self, window: dict[int, _Pending], pending: _Pending) -> None:
         """A number of its own for each try: a late answer to an earlier one may be older than a restart."""
-        if self._wire.num_sequences:
-            outstanding = window.pop(pending.key, None)
-            pending.key = self._next_key()
-            pending.frame = self._wire.encode(pending.name, pending.key, **pending.values)
-            if outstanding:
-                window[pending.key] = pending
+        outstanding = window.pop(pending.key, None)
+        pending.key = self._next_key()
+        pending.frame = self._wire.encode(pending.name, pending.key, **pending.values)
+        if outstanding:
+            window[pending.key] = pending
 
     def _send_or_try_again(self, window: dict[int, _Pending], pending: _Pending, data: bytes) -> None:
         try:
@@ -277,13 +258,8 @@ class Dialogue:
             self._try_again(window, [pending], error)
 
     def _send(self, pending: _Pending, data: bytes) -> None:
-        self._write(data)
-        pending.deadline_s = self.sent_s + self._profile.commands[pending.name].timeout_s + self._latency_s
-
-    def _write(self, data: bytes) -> None:
-        self._link.write(data)
-        start_s = max(self._clock.now_s(), self._line_free_s)
-        self._line_free_s = start_s + len(data) * self._profile.seconds_per_byte
+        self._line.write(data)
+        pending.deadline_s = self._line.sent_s + self._profile.commands[pending.name].timeout_s + self._line.latency_s
 
     def _advance(self, window: dict[int, _Pending], answers: dict[int, Values]) -> None:
         """Wait for one reply, or for the next deadline, and act on it."""
@@ -308,23 +284,17 @@ class Dialogue:
         """The next reply to one of these commands; None at the deadline. Raises BoardReset, LinkError."""
         late = False
         while True:
-            while self._inbox:
-                reply = self._wire.read(self._inbox.popleft(), expected)
+            while self._line.inbox:
+                reply = self._wire.read(self._line.inbox.popleft(), expected)
                 if reply.kind == "boot":
                     raise self._restarted(reply.raw)
                 if reply.kind != "stray":
                     return reply
                 self._doubt()
             left_s = deadline_s - self._clock.now_s()
-            data = b"" if late else self._link.read(CHUNK_BYTES, max(left_s, 0.0))
-            if not data:
+            if late or not self._line.read(left_s):
                 return None
             late = left_s <= 0  # what came before the deadline may be read after it, once
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        self._heard = (self._heard + data)[-HEARD_BYTES:]
-        self._inbox.extend(self._receiver.feed(data))
 
     # --------------------------------------------------------------------------------------------- when all is not well
 
@@ -338,7 +308,7 @@ class Dialogue:
                 raise self._failure(pending, cause)
         try:
             self._resync(cause)
-            self._damaged = self._receiver.damaged
+            self._damaged = self._line.damaged
             self._after_trouble()
             for pending in overdue:
                 self._renew(window, pending)
@@ -352,14 +322,14 @@ class Dialogue:
         kind = LinkTimeout if cause is None else type(cause)
         why = f"; {cause}" if cause else ""
         return kind(
-            f"{self._profile.id} on {self._link.name}: {pending.name} failed {pending.tries} times: "
-            f"sent {shown(pending.frame)}, came back {shown(self._heard)}{why}; check power, cable and baud rate"
+            f"{self._profile.id} on {self._line.name}: {pending.name} failed {pending.tries} times: "
+            f"sent {shown(pending.frame)}, came back {shown(self._line.heard)}{why}; check power, cable and baud rate"
         )
 
     def _rejected(self, pending: _Pending, reply: Reply) -> BoardRejected:
         reason = reply.values.get("status", shown(reply.raw))
         return BoardRejected(
-            f"{self._profile.id} on {self._link.name}: refused {pending.name}: {reason}; sent {shown(pending.frame)}"
+            f"{self._profile.id} on {self._line.name}: refused {pending.name}: {reason}; sent {shown(pending.frame)}"
         )
 
     def _resync(self, cause: InstrumentError | None) -> None:
@@ -367,35 +337,11 @@ class Dialogue:
         if self._profile.framing.resync.reopen or type(cause) in (LinkError, NotConnected):
             self._connect()
         if not self._wire.num_sequences:  # a half-received frame with a check may be the word of a restart
-            self._receiver.clear()
-        self._flush()
+            self._line.forget_half()
+        self._line.flush()
         self._look_for_reset()
         if not self._wire.num_sequences:
-            self._inbox.clear()
-
-    def _flush(self) -> None:
-        """Send what flushes a half-received command, and listen until all is quiet."""
-        resync = self._profile.framing.resync
-        if resync.send:
-            self._write(resync.send.encode("latin-1"))
-        self._drain(self.sent_s - self._clock.now_s() + resync.quiet_s + self._latency_s)
-
-    def _drain(self, duration_s: float) -> None:
-        """Take in what comes for this long. Raises FramingError where the board does not stop talking."""
-        deadline_s = self._clock.now_s() + duration_s
-        taken = 0
-        while data := self._link.read(CHUNK_BYTES, max(deadline_s - self._clock.now_s(), 0.0)):
-            taken += len(data)
-            if taken > MAX_DISCARDED_BYTES:
-                self._receiver.clear()
-                raise FramingError(f"{self._link.name}: {taken} bytes that nobody asked for: {shown(data)}")
-            self._feed_anything(data)
-
-    def _feed_anything(self, data: bytes) -> None:
-        try:
-            self._feed(data)
-        except FramingError:
-            self._doubt()
+            self._line.inbox.clear()
 
     def _abandon_ahead(self) -> None:
         """Take back a command that was sent ahead; where the line ends decide, without ending the line."""
@@ -403,7 +349,7 @@ class Dialogue:
             return
         self._ahead = None
         if isinstance(self._profile.framing, AsciiLine) and self._held:
-            self._write(self._profile.framing.cancel.encode("latin-1"))
+            self._line.write(self._profile.framing.cancel.encode("latin-1"))
         self._resync(None)
 
     def _doubt(self) -> None:
@@ -415,30 +361,18 @@ class Dialogue:
 
     def _connect(self) -> None:
         """Open the link again and bring the board to where it listens."""
-        self._link.open()
-        self._receiver.clear()
-        self._inbox.clear()
-        self._line_free_s = self._clock.now_s()
+        self._line.open()
         link, boot = self._profile.link, self._profile.boot
         if isinstance(link, SerialConfig) and link.resets_on_open:
             self._await_boot()
-        self._take_greeting(len(boot.greeting))
-
-    def _take_greeting(self, num_bytes: int) -> None:
-        """Bytes that a server sends unasked; a server that sends none serves somebody else."""
-        deadline_s = self._clock.now_s() + self._profile.commands["set_pattern"].timeout_s
-        while num_bytes > 0:
-            data = self._link.read(num_bytes, max(deadline_s - self._clock.now_s(), 0.0))
-            if not data:
-                raise LinkTimeout(f"{self._link.name}: no greeting; does another program talk to the board?")
-            num_bytes -= len(data)
+        self._line.take_greeting(len(boot.greeting), self._profile.commands["set_pattern"].timeout_s)
 
     def _look_for_reset(self) -> None:
         """Raise BoardReset where a restart shows in the inbox that was not told yet."""
         if self._booting:
             self._booting = not self._is_ready_in_inbox()
-            self._inbox.clear()
-        for raw in self._inbox:
+            self._line.inbox.clear()
+        for raw in self._line.inbox:
             if self._wire.read(raw, {}).kind == "boot":
                 raise self._restarted(raw)
 
@@ -446,9 +380,9 @@ class Dialogue:
         """The board restarted: told once, then waited for before the next command."""
         self._ahead = None
         self._booting = not (self._wire.is_ready(raw) or self._is_ready_in_inbox())
-        self._inbox.clear()
+        self._line.inbox.clear()
         return BoardReset(
-            f"{self._profile.id} on {self._link.name}: restarted ({shown(raw)}); its pattern is gone "
+            f"{self._profile.id} on {self._line.name}: restarted ({shown(raw)}); its pattern is gone "
             f"({self._profile.boot.pattern}), the measurement in flight is void; check its supply"
         )
 
@@ -460,7 +394,7 @@ class Dialogue:
             self._clock.sleep(boot.typical_s)
         elif not self.wait_until_ready(2 * boot.typical_s):
             self._resync(None)
-        self._inbox.clear()
+        self._line.inbox.clear()
 
     def _is_ready_in_inbox(self) -> bool:
-        return any(self._wire.is_ready(raw) for raw in self._inbox)
+        return any(self._wire.is_ready(raw) for raw in self._line.inbox)
