@@ -34,11 +34,14 @@ class Candidates:
         return Candidates(choose(self.point, order, np), choose(self.rate, order, np), self.kind)
 
     def reflection(self, objective: Objective) -> Any:
-        return objective.align(self.point) if self.kind == "code" else self.point
+        """Reflections[batch, start, element], where the objective computes."""
+        point = objective.array(self.point)
+        return objective.align(point) if self.kind == "code" else point
 
     def code(self, objective: Objective) -> Any:
-        """Codes; of reflections, what they ask for."""
-        return self.point if self.kind == "code" else objective.asked(self.point)
+        """Codes, where the objective computes; of reflections, what they ask for."""
+        point = objective.array(self.point)
+        return point if self.kind == "code" else objective.asked(point)
 
 
 @runtime_checkable

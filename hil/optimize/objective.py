@@ -161,11 +161,12 @@ class Objective:
         arrays = {name: tensor(getattr(self, name)) for name in ("direct", "cascade", "basis", "aims")}
         return replace(self, **arrays, xp=torch)
 
-    def array(self, values: Float[np.ndarray, "*axes"]) -> Any:
-        """Real numbers in the library, the precision and on the device of this objective."""
+    def array(self, values: Float[np.ndarray, "*axes"] | Complex[np.ndarray, "*axes"]) -> Any:
+        """Numbers in the library, the precision and on the device of this objective."""
+        kind = self.basis if np.iscomplexobj(values) else self.basis.real
         if self.xp is np:
-            return values.astype(self.basis.real.dtype)
-        return self.xp.as_tensor(values, dtype=self.basis.real.dtype, device=self.basis.device)
+            return values.astype(kind.dtype)
+        return self.xp.as_tensor(values, dtype=kind.dtype, device=kind.device)
 
     def users(self, chosen: Bool[np.ndarray, "batch"]) -> "Objective":
         """The same objective for some of the users."""

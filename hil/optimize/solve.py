@@ -256,7 +256,6 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
 
 
 TAP_SEARCH = (TapPool(keep=(8, 6, 4)), TapSearch(keep=2, steps=6))
-POLISH = Stage("polish", (TapSearch(keep=1, steps=12),))
 
 
 def _of(*solvers: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
@@ -270,13 +269,17 @@ def _phases(solver: Callable[..., Solver[Any]]) -> Callable[[Options], tuple[Sta
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
     network = PaperPrior(options.starts or 8, options.epochs or 300, reading, options.device)
-    return (Stage("network", (network,)), POLISH)[: 1 + options.polish]
+    return _polished(network, options, None)
 
 
 def _tap_prior(options: Options) -> tuple[Stage, ...]:
     device = None if options.device == "cpu" else options.device
-    network = TapCodePrior(options.starts or 4, options.epochs or 20, device=device)
-    return (Stage("network", (network,)), POLISH)[: 1 + options.polish]
+    return _polished(TapCodePrior(options.starts or 4, options.epochs or 20, device=device), options, device)
+
+
+def _polished(network: Solver[Any], options: Options, device: str | None) -> tuple[Stage, ...]:
+    stages = (Stage("network", (network,)), Stage("polish", (TapSearch(keep=1, steps=12, device=device),)))
+    return stages[: 1 + options.polish]
 
 
 ALGORITHMS: dict[str, Algorithm] = {

@@ -65,7 +65,7 @@ class Searching:
 class TapSearch:
     """BFGS on the unit sphere of codes, from the `keep` best candidates of the stage before.
 
-    Ends after `steps`, or when no start gains more than `tolerance`, relative, in a step.
+    Ends after `steps`, or, on numpy arrays, when no start gains more than `tolerance`, relative, in a step.
     """
 
     keep: int = 8
@@ -79,8 +79,8 @@ class TapSearch:
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Searching:
         if start is None:
             raise ValueError("the tap-space search refines candidates; put a pool before it")
-        code = unit(start.best(self.keep).code(objective))
-        ascent = Ascent.dense(as_reals(code, np), lambda at: _evaluate(objective, at), self.first_step, np)
+        code, xp = unit(start.best(self.keep).code(objective)), objective.xp
+        ascent = Ascent.dense(as_reals(code, xp), lambda at: _evaluate(objective, at), self.first_step, xp)
         return Searching(ascent, code)
 
     def step(self, objective: Objective, state: Searching) -> Searching:
@@ -88,7 +88,9 @@ class TapSearch:
         return Searching(ascent, as_complex(ascent.point))
 
     def terminate(self, state: Searching) -> bool:
-        return state.ascent.steps >= self.steps or bool((state.ascent.gain < self.tolerance).all())
+        if state.ascent.steps >= self.steps or self.device is not None:  # a look at the gain would stall the device
+            return state.ascent.steps >= self.steps
+        return bool((state.ascent.gain < self.tolerance).all())
 
 
 def _evaluate(objective: Objective, reals: Any) -> tuple[Any, Any]:

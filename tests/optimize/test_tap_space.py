@@ -52,3 +52,13 @@ def test_a_batch_gives_what_each_user_gets_alone(make_problem):
         found, _ = iterate(TapPool(random=0), alone, None, rng)
         found, _ = iterate(TapSearch(), alone, found, rng)
         assert found.rate.max() == pytest.approx(together.rate[user].max(), rel=1e-6)
+
+
+def test_it_runs_on_torch_as_on_numpy(make_problem):
+    objective = Objective.of(make_problem(8, 8, users=3), np.complex64)
+    rng = np.random.default_rng(0)
+    pool, _ = iterate(TapPool(), objective, None, rng)
+    ours, _ = iterate(TapSearch(steps=8), objective, pool, rng)
+    theirs, _ = iterate(TapSearch(steps=8, device="cpu"), objective.on("cpu"), pool, rng)
+    assert isinstance(theirs.point, np.ndarray)
+    assert np.allclose(theirs.rate, ours.rate, rtol=1e-4)
