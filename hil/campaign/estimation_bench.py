@@ -110,7 +110,9 @@ def condition_rows(direct_db: float, conditions: Conditions, *, seeds: range) ->
     rows = []
     pilots = ("pairs", "N + 1") if conditions.walkers_db is not None else ("pairs",)
     for name, kind in product(pilots, ("raw", "denoised")):
-        figures = [_sweep_figures(direct_db, conditions, SCHEMES[name], kind, seed) for seed in seeds]
+        figures = [
+            sweep_figures(_lab_channel(direct_db, seed), conditions, SCHEMES[name], kind, seed) for seed in seeds
+        ]
         rows.append(
             {
                 "case": f"{_describe(conditions)}, {direct_db:.0f} dB, {name} {kind}",
@@ -133,12 +135,11 @@ def _describe(conditions: Conditions) -> str:
     return "still"
 
 
-def _sweep_figures(
-    direct_db: float, conditions: Conditions, scheme: str, kind: str, seed: int
+def sweep_figures(
+    channel: Problem, conditions: Conditions, scheme: str, kind: str, seed: int
 ) -> tuple[float, float, float]:
     """NMSE against the truth in dB, hybrid CRLB of the raw estimate, and the drift that was found."""
-    channel, plan = _lab_channel(direct_db, seed), _plan(scheme, seed)
-    fft_size = _fft_size(channel)
+    plan, fft_size = _plan(scheme, seed), _fft_size(channel)
     soundings = sound(channel, plan, conditions, fft_size=fft_size, seed=seed)
     alignment = _align(soundings, channel, plan)
     basis = alignment.model.basis

@@ -22,6 +22,7 @@ CHUNK = 256  # soundings scored at once: bounds the memory
 CANDIDATES = 16  # advances that are tried together with as many of the complement
 MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, below it a sounding is ambiguous
 MAX_TURNS = 20
+REACH_TAPS, CENTRED_BY = 4, 64  # how far the window may move once all soundings are aligned, and by how many of them
 LEARNING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, while learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
 
@@ -177,7 +178,20 @@ def _learn(
         before, samples = samples, model.log_likelihood(responses, fft_size).argmax(axis=1)
         if np.array_equal(before, samples):
             break
+    samples = samples + _recentre(basis, advance(responses, samples, fft_size), fft_size)
     return DelayModel.fit(basis, advance(responses, samples, fft_size), knowing)
+
+
+def _recentre(basis: DelayBasis, aligned: Complex[np.ndarray, "pattern subcarrier"], fft_size: int) -> int:
+    """Common advance with which the basis holds most of the energy.
+
+    The delay profile alone cannot tell: the sidelobes of its strongest delay hide the weak ones at the window's end.
+    """
+    reach = int(REACH_TAPS * fft_size / aligned.shape[1])
+    shifts = np.arange(-reach, reach + 1)
+    some = aligned[:: -(-len(aligned) // CENTRED_BY)]
+    held = [float(_energy(basis.project(advance(some, np.asarray(shift), fft_size))).sum()) for shift in shifts]
+    return int(shifts[np.argmax(held)])
 
 
 def _align_profiles(
