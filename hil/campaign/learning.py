@@ -1,5 +1,6 @@
 """How fast networks learn, from random weights or from an earlier channel; and what a kept tap code is worth."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -48,10 +49,13 @@ class PaperNetwork:
     def learn(self, problem: Problem, epochs: int, *, seed: int, warm: LearningCurve | None = None) -> LearningCurve:
         """As `Network.learn`."""
         solver = neural.PaperPrior(starts=1, epochs=epochs, reading=self.reading)
-        objective = Objective.of(problem).on("cpu")
+        exact = Objective.of(problem)
+        objective = exact.on("cpu")
         if warm is None:
-            return _train(solver, objective, solver.init(objective, None, np.random.default_rng(seed)), epochs)
-        return _train(solver, objective, solver.begin(objective, deepcopy(warm.state.network)), epochs)
+            state = solver.init(objective, None, np.random.default_rng(seed))
+        else:
+            state = solver.begin(objective, deepcopy(warm.state.network))
+        return _train(solver, objective, state, epochs, lambda state: _exact_rate(exact, state))
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,11 @@ class TapCodeNetwork:
         """As `Network.learn`."""
         solver, objective = prior.TapCodePrior(starts=self.starts, epochs=epochs), Objective.of(problem)
         if warm is None:
-            return _train(solver, objective, solver.init(objective, None, np.random.default_rng(seed)), epochs)
-        old, zeros = warm.state, tuple(0 * weight for weight in warm.state.weights)
-        return _train(solver, objective, solver.forward(objective, old.inputs, old.weights, zeros, zeros, 0), epochs)
+            state = solver.init(objective, None, np.random.default_rng(seed))
+        else:
+            old, zeros = warm.state, tuple(0 * weight for weight in warm.state.weights)
+            state = solver.forward(objective, old.inputs, old.weights, zeros, zeros, 0)
+        return _train(solver, objective, state, epochs, lambda state: state.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +103,17 @@ class KeptCode:
         return problem.rate_mbps(found.reflection(objective)[:, 0])
 
 
-def _train(solver: Solver[Any], objective: Objective, state: Any, epochs: int) -> LearningCurve:
-    rates = [_host(state.rate)]
+def _train(
+    solver: Solver[Any], objective: Objective, state: Any, epochs: int, rate: Callable[[Any], Any]
+) -> LearningCurve:
+    rates = [rate(state).max(axis=-1)]
     for _ in range(epochs):
         state = solver.step(objective, state)
-        rates.append(_host(state.rate))
+        rates.append(rate(state).max(axis=-1))
     return LearningCurve(np.maximum.accumulate(np.array(rates), axis=0), state)
 
 
-def _host(rate: Any) -> Float[np.ndarray, "user"]:
-    return np.asarray(np.max(np.asarray(rate, dtype=float), axis=-1))
+def _exact_rate(objective: Objective, state: Any) -> Float[np.ndarray, "user start"]:
+    """Rate in double precision: what a network trains with is single, and rounds above the bound."""
+    reflection = np.asarray(state.point, dtype=complex)
+    return np.asarray(objective.rate(objective.taps(reflection / np.abs(reflection))))
