@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.errors import ConfigError
-from hil.interfaces import Clock, Closing, Geometry, LinkBudget, StateSet, SystemClock, no_progress
+from hil.interfaces import Clock, Closing, Geometry, LinkBudget, Progress, StateSet, SystemClock, no_progress
 
 # ---------------------------------------------------------------------------------------------------------- geometry
 
@@ -135,4 +135,5 @@ def test_a_thing_without_close_cannot_be_left() -> None:
 
 
 def test_nobody_has_to_watch() -> None:
-    no_progress("sweep", 1, 2)
+    watch: Progress = no_progress
+    assert watch("sweep", 1, 2) is None  # type: ignore[func-returns-value]

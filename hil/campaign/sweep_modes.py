@@ -37,6 +37,8 @@ class Stopwatch:
     _depth: int = 0
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, its time counted."""
+
         @wraps(function)
         def run(*args: Any, **more: Any) -> Any:
             started_s = time.process_time()

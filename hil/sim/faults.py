@@ -107,7 +107,7 @@ class Faults:
         ]
 
     def strike(self, fault: Fault) -> Mishap:
-        """One of the board's or outputs' faults, for now and without any chance."""
+        """One of the board's or outputs' faults, at this moment, whatever the probability."""
         self.counts[fault] += 1
         return self._mishap(fault)
 

@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import tty
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 from hil.interfaces import Closing
@@ -22,7 +23,7 @@ from hil.sim.serial_link import BoardLine
 CHUNK_BYTES = 65536
 
 
-class _Mover(Closing):
+class _Mover(Closing, ABC):
     """A thread that brings bytes from a client to a board's line; the clock's thread brings back the answers."""
 
     def __init__(self, board: Board, clock: RealTimeClock, *, baud: float, latency_s: float, faults: Faults) -> None:
@@ -36,8 +37,9 @@ class _Mover(Closing):
         )
         self._thread = threading.Thread(target=self._run, name="hil-sim-board", daemon=True)
 
+    @abstractmethod
     def _to_client(self) -> None:
-        raise NotImplementedError
+        """Hand over what the board has said."""
 
     def _run(self) -> None:
         while True:

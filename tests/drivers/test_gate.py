@@ -180,10 +180,13 @@ def test_full_duty_never_runs_out() -> None:
     gate.admit(SETTINGS, TONE)
     clock.sleep(1e5)
     gate.renew(1)
+    assert gate.on_air
 
 
 def test_a_radio_that_is_quiet_needs_no_renewal() -> None:
-    make().renew(1e9)
+    gate = make()
+    gate.renew(1e9)
+    assert gate.on_air_s == 0
 
 
 bands = st.lists(

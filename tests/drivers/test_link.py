@@ -129,6 +129,7 @@ def test_a_board_is_free_again_once_its_link_is_closed(pty: tuple[int, str]) -> 
         first.open()
     with SerialLink(pty[1], SERIAL) as second:
         second.open()
+        assert second.read(1, timeout_s=0.0) == b""
 
 
 def test_a_port_that_does_not_exist_is_not_connected_with_the_fix(tmp_path: Path) -> None:
