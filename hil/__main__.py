@@ -5,7 +5,7 @@ import os
 # The matrices here are small: a second BLAS thread costs more than it brings, far more on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from hil.cli.app import main  # noqa: E402  numpy reads the variable when it loads
+from hil.cli.app import main
 
 __all__ = ["main"]
 
