@@ -268,10 +268,19 @@ class SweepConfig(Section):
     )
     scramble: bool = Field(True, description="multiply the columns of the Hadamard matrix by a stored +-1 mask")
     shuffle: bool = Field(True, description="send the rows in random order")
+    group: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        (1, 1), description="rows x columns of elements that switch together: fewer patterns for a quick look"
+    )
     block: Annotated[int, Field(ge=1, le=4096)] = Field(64, description="soundings per durable step of the recording")
     max_retakes: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="tries for one sounding before the sweep fails"
     )
+
+    @model_validator(mode="after")
+    def _groups_in_pairs(self) -> "SweepConfig":
+        if self.group != (1, 1) and self.scheme != "pairs":
+            raise ValueError("group: elements can switch together in the scheme `pairs` only")
+        return self
 
 
 class OptimizerConfig(Section):

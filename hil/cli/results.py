@@ -8,6 +8,7 @@ import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
 from hil.cli.output import emit_json, print_table, progress, say
+from hil.errors import ConfigError
 
 RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
 
@@ -24,6 +25,7 @@ def sweep(
         str, typer.Option(help="How the board steps: auto, stepped, pipelined, codebook, sequence.")
     ] = "auto",
     scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
+    group: Annotated[str, typer.Option(help="Elements that switch together, rows x columns: 16x1, 4x4.")] = "1x1",
     user: User = None,
     out: Out = Path("runs"),
     seed: Seed = None,
@@ -45,7 +47,7 @@ def sweep(
     started_s = time.monotonic()
     station = load_yaml(required(testbed), TestbedConfig, overrides(radio, board, set_))
     text = "schema: hil-experiment/1\nkind: closed_loop\n"
-    values = {"sweep.mode": mode, "sweep.scheme": scheme, "seed": seed or 0}
+    values = {"sweep.mode": mode, "sweep.scheme": scheme, "sweep.group": _group(group), "seed": seed or 0}
     experiment = load_yaml_text(text, "hil sweep", ClosedLoopConfig, values)
     with open_testbed(station, user=user) as bed, progress() as report_progress:
         recording = new_recording(bed, experiment, out)
@@ -65,6 +67,14 @@ def sweep(
     print_table(list(summary), [list(summary.values())])
     if json:
         emit_json(summary)
+
+
+def _group(text: str) -> list[int]:
+    """Rows and columns of a group. Raises ConfigError."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"--group {text}: written as rows x columns, for instance 16x1 (columns) or 4x4 (blocks)")
+    return [int(part) for part in parts]
 
 
 def estimate(run_dir: RunDir, json: Json = False) -> None:

@@ -72,8 +72,10 @@ def estimate_taps(
 ) -> CascadedEstimate:
     """The same from soundings that are aligned and projected; arguments as of `least_squares` and `remove_drift`.
 
-    Where the radio drifts, the estimate stands on axes of which the first is the direct channel.
+    Where the radio drifts, the estimate stands on axes of which the first is the direct channel. Elements that switch
+    together share their noise, which denoising takes for structure: they are left as they are.
     """
+    denoised = denoised and bool((plan.group_size == 1).all())
     drift = remove_drift(plan, taps, tap_var, time_s, lost)
     if drift is None:
         estimate = least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)

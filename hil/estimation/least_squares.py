@@ -204,11 +204,13 @@ def _from_shape(
 
 
 def _cascade(plan: SweepPlan, columns: Complex[np.ndarray, "column tap"]) -> Complex[np.ndarray, "element tap"]:
-    return np.asarray(columns[plan.column] * plan.mask[:, None] / np.float32(plan.order))
+    """Elements that switch together are told as one: each gets an equal share of their sum."""
+    share = (plan.mask / plan.group_size / plan.order).astype(np.float32)
+    return np.asarray(columns[plan.column] * share[:, None])
 
 
 def _alike(plan: SweepPlan, variance: Float[np.ndarray, "tap"]) -> Float[np.ndarray, "element tap"]:
-    return np.tile(variance, (plan.num_elements, 1))
+    return np.asarray(variance / plan.group_size[:, None] ** 2)
 
 
 def _ratio_db(numerator: float, denominator: float) -> float:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from hil.config import ClosedLoopConfig
-from hil.measure.sweep import SweepPlan, choose_mode, pattern_floor_s
+from hil.experiments.sound import plan_of
+from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
 ARMS = 4
@@ -15,7 +16,7 @@ def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]
     sweep_s: the sweep's floor; verify_s: the floor of its soundings, stepped; between the two the radio is quiet.
     """
     mode = choose_mode(experiment.sweep.mode, plan.modes)
-    sweep = SweepPlan.from_config(experiment.sweep, plan.num_elements, seed=experiment.seed)
+    sweep = plan_of(experiment.sweep, plan.geometry, seed=experiment.seed)
     verification = experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * ARMS
     sweep_s, verify_s = (

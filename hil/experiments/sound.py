@@ -11,12 +11,13 @@ import numpy as np
 from hil.arrays import Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
-from hil.interfaces import Progress, Surface, SweepMode, no_progress
+from hil.interfaces import Geometry, Progress, Surface, SweepMode, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.sequence import MAX_PATTERNS, sound_sequence
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
+from hil.phy.grouping import block_groups
 from hil.testbed import Testbed
 
 
@@ -61,9 +62,7 @@ def sound_surface(
     config, states = config or SweepConfig(), testbed.surface.states
     mode = choose_mode(config.mode, testbed.sweep_modes(_repetitions(testbed, config)))
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
-    plan = SweepPlan.from_config(
-        config, testbed.surface.geometry.num_elements, plus=states.plus, minus=states.minus, seed=seed
-    )
+    plan = plan_of(config, testbed.surface.geometry, plus=states.plus, minus=states.minus, seed=seed)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
         testbed, recording, "sweep", plan.patterns, plan.num_patterns, config, mode, progress,
@@ -76,9 +75,9 @@ def load_sweep(recording: Recording) -> Sweep:
     """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete."""
     facts = recording.read("sweep/begin").facts
     surface = recording.manifest["surface"]
-    plan = SweepPlan.from_config(
+    plan = plan_of(
         SweepConfig.model_validate(facts["config"]),
-        surface["rows"] * surface["cols"],
+        Geometry(surface["rows"], surface["cols"], 1.0, 1.0),  # the pitch does not matter here
         plus=surface["plus"],
         minus=surface["minus"],
         seed=facts["seed"],
@@ -87,6 +86,12 @@ def load_sweep(recording: Recording) -> Sweep:
     blocks = _blocks("sweep", plan.num_patterns, plan.block_size)
     upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
     return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s)
+
+
+def plan_of(config: SweepConfig, geometry: Geometry, *, plus: int = 0, minus: int = 1, seed: int = 0) -> SweepPlan:
+    """The plan of a surface, elements grouped as the configuration says."""
+    groups = None if config.group == (1, 1) else block_groups(geometry, *config.group)
+    return SweepPlan.from_config(config, geometry.num_elements, plus=plus, minus=minus, seed=seed, groups=groups)
 
 
 def sound_in_blocks(

@@ -34,8 +34,8 @@ class SweepPlan:
 
     Sounding i shows signs[i, n] = sign[i] * H[row[i], column[n]] * mask[n], H the Sylvester matrix of `order`;
     `plus` and `minus` are the states that stand for +1 and -1.
-    column: Hadamard column of each element. Where the order exceeds the number of elements, column 0 (constant) is left
-    to the direct channel.
+    column: Hadamard column of each element; elements that switch together share one. Where the order exceeds the number
+    of columns, column 0 (constant) is left to the direct channel.
     """
 
     scheme: Scheme
@@ -50,24 +50,41 @@ class SweepPlan:
 
     @classmethod
     def from_config(
-        cls, config: SweepConfig, num_elements: int, *, plus: int = 0, minus: int = 1, seed: int = 0
+        cls,
+        config: SweepConfig,
+        num_elements: int,
+        *,
+        plus: int = 0,
+        minus: int = 1,
+        seed: int = 0,
+        groups: Int[np.ndarray, "element"] | None = None,
     ) -> "SweepPlan":
-        """Plan of a surface of any size: the order is the next power of two. Mask and order of rows follow the seed."""
-        order = order_for(num_elements)
-        column = np.arange(num_elements) + (order > num_elements)
+        """Plan of a surface of any size: the order is the next power of two. Mask and order of rows follow the seed.
+
+        groups: of each element, numbered from 0 (`hil.phy.grouping`); those of a group switch together.
+        """
+        groups = np.arange(num_elements) if groups is None else groups
+        num_groups = int(groups.max()) + 1
+        order = order_for(num_groups)
+        column = groups + (order > num_groups)
         mask_seed, shuffle_seed = np.random.SeedSequence(seed).spawn(2)
-        mask = np.ones(num_elements, dtype=np.int8)
+        mask = np.ones(num_groups, dtype=np.int8)
         if config.scramble:
-            mask = np.random.default_rng(mask_seed).choice(np.array([-1, 1], dtype=np.int8), num_elements)
+            mask = np.random.default_rng(mask_seed).choice(np.array([-1, 1], dtype=np.int8), num_groups)
         rows = np.arange(order)
         if config.shuffle:
             rows = np.random.default_rng(shuffle_seed).permutation(order)
         row, sign = _soundings(config.scheme, rows)
-        return cls(config.scheme, order, column, mask, row, sign, plus, minus, config.block)
+        return cls(config.scheme, order, column, mask[groups], row, sign, plus, minus, config.block)
 
     @property
     def num_elements(self) -> int:
         return self.column.size
+
+    @property
+    def group_size(self) -> Int[np.ndarray, "element"]:
+        """How many elements switch together with each, itself included."""
+        return np.asarray(np.bincount(self.column)[self.column])
 
     @property
     def num_patterns(self) -> int:

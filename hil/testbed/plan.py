@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hil.config import TestbedConfig, UserConfig
 from hil.drivers.gate import TransmitGate
 from hil.firmware.profile import load_profile
-from hil.interfaces import SurfaceTiming, SweepMode, SystemClock
+from hil.interfaces import Geometry, SurfaceTiming, SweepMode, SystemClock
 from hil.measure.sequence import plan_sequence, possible_modes
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import radio_settings
@@ -27,7 +27,7 @@ class RadiationPlan:
     max_duration_s: float
     timing: SurfaceTiming
     modes: tuple[SweepMode, ...]
-    num_elements: int
+    geometry: Geometry
     symbol_s: float
     repetitions: int
     turnaround_s: float
@@ -51,7 +51,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         config.safety.max_duration_s,
         surface.timing,
         possible_modes(surface.modes, sequence),
-        surface.geometry.num_elements,
+        surface.geometry,
         grid.symbol_s,
         config.ofdm.repetitions,
         station.turnaround_s,

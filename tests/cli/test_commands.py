@@ -70,6 +70,13 @@ def test_a_sweep_says_how_long_the_radio_was_at_work(hil: Callable[..., object])
     assert told["radio_time_floor_s"] < told["radio_time_s"] < 1.05 * told["radio_time_floor_s"]
 
 
+def test_a_quick_look_groups_elements(hil: Callable[..., object]) -> None:
+    told = hil("sweep", *QUICK, "--group", "16x1", "--json").json
+    assert told["num_patterns"] == 32  # 16 columns, each row followed by its complement
+    assert hil("estimate", told["run_dir"]).code == 0
+    assert hil("sweep", *QUICK, "--group", "16").code == 2
+
+
 def test_the_board_by_hand_shows_what_was_set(hil: Callable[..., object], tmp_path: Path) -> None:
     first = hil("board", "set", "8000" + "0" * 60, "--testbed", TESTBED, "--json")
     assert first.code == 0, first.err
