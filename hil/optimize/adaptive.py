@@ -23,7 +23,7 @@ def adaptive_patterns(problem: Problem, rng: np.random.Generator) -> UInt8[np.nd
     """For each user, the best of what the `STARTS` best taps lead to."""
     assert problem.states is not None
     objective = Objective.of(problem, np.complex64)
-    scores = _anneal(objective, problem.states.astype(np.complex64), first_scores(objective, problem.states))
+    scores = anneal(objective, problem.states.astype(np.complex64), first_scores(objective, problem.states))
     patterns = np.argmax(scores, axis=-1).astype(np.uint8)
     return np.stack([_best(StateSearch.of_user(problem, user), offers) for user, offers in enumerate(patterns)])
 
@@ -41,7 +41,8 @@ def first_scores(objective: Objective, states: np.ndarray) -> np.ndarray:
     return np.asarray((wanted.conj()[..., None] * states).real.astype(np.float32))
 
 
-def _anneal(objective: Objective, states: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def anneal(objective: Objective, states: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores after all steps; the largest is the state to take."""
     mean, square = 0 * scores, 0 * scores
     for step in range(STEPS):
         sharpness = SHARPNESS[0] * (SHARPNESS[1] / SHARPNESS[0]) ** (step / (STEPS - 1))

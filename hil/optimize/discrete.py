@@ -139,12 +139,12 @@ class StateSearch:
             pattern, rate = trial, trial_rate
         return pattern, rate
 
-    def changes(
+    def gains(
         self, taps: Complex[np.ndarray, "tap"], pattern: UInt8[np.ndarray, "element"]
-    ) -> tuple[Int[np.ndarray, "change"], Int[np.ndarray, "change"]]:
-        """(element, new state) of the single changes of best predicted gain, best first.
+    ) -> Float[np.ndarray, "element state"]:
+        """What giving one element another state adds to the rate, in Mbit/s, to second order; -inf for its own state.
 
-        Gain to second order: with d = E v the change of the response r, w = 1 / (1 + |r|^2),
+        In nats: with d = E v the change of the response r, w = 1 / (1 + |r|^2),
         sum_k w 2 Re(conj(r) d) + w^2 |d|^2 - w^2 Re(conj(r)^2 d^2).
         """
         response = self.basis @ taps
@@ -158,6 +158,13 @@ class StateSearch:
         step = self.states - self.states[pattern][:, None]
         gain = (step * first[:, None]).real + power(step) * second[:, None] - (step**2 * turned[:, None]).real
         gain[np.arange(len(pattern)), pattern] = -np.inf
+        return np.asarray(self.mbps_per_nat * gain)
+
+    def changes(
+        self, taps: Complex[np.ndarray, "tap"], pattern: UInt8[np.ndarray, "element"]
+    ) -> tuple[Int[np.ndarray, "change"], Int[np.ndarray, "change"]]:
+        """(element, new state) of the single changes of best predicted gain, best first."""
+        gain = self.gains(taps, pattern)
         order = np.argsort(-gain, axis=None)[:SCREENED]
         element, state = np.unravel_index(order, gain.shape)
         return np.asarray(element), np.asarray(state)

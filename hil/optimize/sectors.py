@@ -44,6 +44,12 @@ class Sector:
         return np.asarray(inside * np.outer(along, along) - outside * np.outer(across, across))
 
 
+def sectors(direction: Complex[np.ndarray, "tap"]) -> list[Sector]:
+    """All of them, neighbours in order; together they hold every phase."""
+    width = np.pi / NUM_SECTORS
+    return [Sector(direction, index * width, (width / 2) * (1 + 1e-9)) for index in range(NUM_SECTORS)]
+
+
 @dataclass(frozen=True)
 class Search:
     """Where the search stands: codes[rank, tap] to start from, weight of the form, best certificate in nats."""
@@ -67,11 +73,10 @@ def sector_bound(
     noise = 0.05 * unit(rng.standard_normal((RANK * len(code), 2)) @ [1, 1j]).reshape(RANK, -1)
     codes = noise + np.stack([code, 1j * QUADRATURE * code, 0 * code])
     weight = FIRST_WEIGHT * float((power(relaxation.basis @ code) / (1 + snr)).sum())
-    highest, turn = float(np.log1p(snr).sum()), np.pi / NUM_SECTORS
-    for index in range(NUM_SECTORS):
-        sector = Sector(code, index * turn, (turn / 2) * (1 + 1e-9))
+    highest, turn = float(np.log1p(snr).sum()), np.exp(1j * np.pi / NUM_SECTORS)
+    for sector in sectors(code):
         found = _search(relaxation, sector, Search(codes, weight, np.inf), highest)
-        codes, weight, highest = np.exp(1j * turn) * found.codes, found.weight, max(highest, found.bound)
+        codes, weight, highest = turn * found.codes, found.weight, max(highest, found.bound)
         if highest >= ceiling:
             return ceiling
     return highest

@@ -41,3 +41,13 @@ def test_a_sweep_keeps_its_books(make_problem):
     expected = (objective.direct[0, 0] + reflection @ objective.cascade[0]) @ objective.basis.T
     assert np.allclose(response, expected)
     assert np.allclose(np.abs(reflection), 1)
+
+
+def test_the_majorant_is_as_steep_as_the_quadratic_form_it_stands_for(make_problem):
+    objective = objective_of(make_problem)
+    weight = np.random.default_rng(0).random((3, 1, 32))
+    largest = Majorise().largest(objective, weight)
+    for user in range(3):
+        own = objective.cascade[user] @ objective.basis.T
+        dense = (own.conj() * weight[user, 0]) @ own.T
+        assert largest[user, 0, 0] == pytest.approx(np.linalg.eigvalsh(dense)[-1])

@@ -30,6 +30,8 @@ def test_refinement_is_judged_by_the_coupled_surface_and_never_loses(make_proble
     for user in range(3):
         assert found[user] == pytest.approx(rates(problem, patterns, reflect)[user, user])
         assert found[user] >= rates(problem, given, reflect)[user, user]
+    again, _ = refined(problem, patterns, reflect, max_rounds=1)
+    assert np.array_equal(again, patterns)
     assert np.mean(found) > 1.01 * np.mean([rates(problem, given, reflect)[user, user] for user in range(3)])
 
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,19 +75,29 @@ def test_after_flips_no_single_change_helps(make_problem):
             assert search.rate_of(other) <= rate * (1 + 1e-12)
 
 
-def test_flips_are_predicted_to_second_order(make_problem):
+@pytest.mark.parametrize("states", [[1, -1], [0.9, 0.5 * np.exp(2.9j), -0.3j]])
+def test_gains_are_predicted_to_second_order(make_problem, states):
+    problem, errors = make_problem(8, 8, users=1, states=states, snr_db=20), []
+    pattern = np.random.default_rng(0).integers(len(states), size=64).astype(np.uint8)
+    other = (pattern + 1) % len(states)
+    for weight in (0.1, 0.05):
+        search = StateSearch.of_user(replace(problem, cascade=weight * problem.cascade), 0)
+        trials = np.where(np.eye(64, dtype=bool), other[:, None], pattern[:, None]).astype(np.uint8)
+        exact = search.rate(search.taps(trials)) - search.rate_of(pattern)
+        predicted = search.gains(search.taps_of(pattern), pattern)[np.arange(64), other]
+        errors.append(np.abs(predicted - exact).max())
+        assert errors[-1] < 0.02 * np.abs(exact).max()
+    assert errors[1] < errors[0] / 6  # of third order
+
+
+def test_the_best_changes_come_first(make_problem):
     problem = make_problem(16, 16, users=1, states=[1, -1])
-    search = StateSearch.of_user(problem, 0)
-    pattern = np.zeros(256, dtype=np.uint8)
-    taps = search.taps(pattern[:, None])[:, 0]
+    search, pattern = StateSearch.of_user(problem, 0), np.zeros(256, dtype=np.uint8)
+    taps = search.taps_of(pattern)
     element, state = search.changes(taps, pattern)
-    trials = np.repeat(pattern[:, None], len(element), axis=1)
-    trials[element, np.arange(len(element))] = state
-    gains = search.rate(search.taps(trials)) - search.rate_of(pattern)
-    everyone = np.repeat(pattern[:, None], 256, axis=1) ^ np.eye(256, dtype=np.uint8)
-    best = (search.rate(search.taps(everyone)) - search.rate_of(pattern)).max()
-    assert gains[0] == pytest.approx(best, rel=0.05)
-    assert gains[0] > gains[-1]
+    gain = search.gains(taps, pattern)
+    assert np.all(np.diff(gain[element, state]) <= 0)
+    assert gain[element[0], state[0]] == gain.max()
 
 
 def test_small_1_bit_surfaces_are_solved_to_the_optimum(make_problem):

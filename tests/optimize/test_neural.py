@@ -23,6 +23,17 @@ def test_its_output_is_a_function_of_the_row_plus_one_of_the_column():
     assert np.ptp(phases) > 0.01
 
 
+def test_a_branch_is_five_layers_with_a_tanh_after_the_third_and_the_last():
+    ours = network()
+    for which in (0, 1):
+        weights = [parameter.detach().numpy() for parameter in ours.branches[which]]
+        values = ours.inputs[which].numpy()
+        for layer in range(5):
+            values = weights[2 * layer] @ values + weights[2 * layer + 1]
+            values = np.tanh(values) if layer in (2, 4) else values
+        assert np.allclose(ours.branch(which).detach(), values[..., 0], atol=1e-6)
+
+
 def test_networks_of_a_batch_do_not_mix():
     together = network()
     gradient = np.zeros(3)

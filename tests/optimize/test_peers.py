@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hil.optimize import adaptive
 from hil.optimize.columns import merged
-from hil.optimize.objective import power
+from hil.optimize.objective import Objective, power
+from hil.optimize.power_method import EnergyPower
 from hil.optimize.solve import solve
 
 
@@ -20,6 +22,16 @@ def test_the_power_method_ends_above_every_single_tap_in_energy(make_problem):
     assert np.all(ours >= energy(problem, solve(problem, "stm", certify=False).reflection) * (1 - 1e-6))
 
 
+def test_the_power_method_ends_where_the_energy_asks_for_what_is_there(make_problem):
+    objective, solver = Objective.of(make_problem(6, 6, users=4, seed=23)), EnergyPower()
+    state = solver.init(objective, None, np.random.default_rng(0))
+    while not solver.terminate(state):
+        state = solver.step(objective, state)
+    reflection = objective.align(state.point)
+    asked = objective.taps(reflection) @ objective.basis.T @ objective.basis.conj()
+    assert np.allclose(objective.align(asked), reflection, atol=0.02)
+
+
 def test_the_quantised_power_method_stays_at_its_best_pattern(make_problem):
     problem = make_problem(8, 8, users=4, states=[1, -1], seed=24)
     solution = solve(problem, "energy-power-sign", certify=False)
@@ -29,6 +41,14 @@ def test_the_quantised_power_method_stays_at_its_best_pattern(make_problem):
 def test_randomisation_of_the_relaxation_comes_near_the_bound(make_problem):
     problem = make_problem(6, 6, users=3, seed=25)
     assert np.all(solve(problem, "sdr").certified_fraction > 0.95)
+
+
+def test_randomisation_keeps_the_surface_in_phase_with_a_strong_direct_channel(make_problem):
+    problem = make_problem(6, 6, users=3, seed=25)
+    problem = replace(problem, direct=5 * problem.direct)
+    ours, best = (solve(problem, name, certify=False).rate_mbps for name in ("sdr", "tap-space"))
+    gain = problem.rate_mbps(np.zeros((3, 36), dtype=complex))
+    assert np.all(ours - gain > 0.8 * (best - gain))
 
 
 @pytest.mark.parametrize("states", [None, [1, -1]])
@@ -52,6 +72,15 @@ def test_states_that_harden_on_the_way_end_near_those_chosen_afterwards(make_pro
     problem = make_problem(8, 8, users=4, states=states, seed=27)
     ours = solve(problem, "adaptive-quantisation", certify=False).rate_mbps
     assert np.mean(ours) > 0.95 * np.mean(solve(problem, "tap-space", certify=False).rate_mbps)
+
+
+def test_hardening_states_raises_the_rate_by_itself(make_problem):
+    problem = make_problem(8, 8, users=4, states=[1, -1], seed=28)
+    objective = Objective.of(problem, np.complex64)
+    first = adaptive.first_scores(objective, problem.states)
+    last = adaptive.anneal(objective, problem.states.astype(np.complex64), first)
+    rates = [objective.rate(objective.taps(1 - 2.0 * np.argmax(scores, axis=-1))) for scores in (first, last)]
+    assert rates[1].mean() > 1.02 * rates[0].mean()
 
 
 def test_elements_without_any_channel_get_a_reflection_too(make_problem):

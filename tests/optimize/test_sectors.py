@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hil.optimize.bound import certified_bound
 from hil.optimize.objective import unit
 from hil.optimize.relaxation import Relaxation
-from hil.optimize.sectors import Sector, sector_bound
+from hil.optimize.sectors import Sector, sector_bound, sectors
 from hil.optimize.solve import solve
 
 PATTERNS = np.array(list(itertools.product([1.0, -1.0], repeat=6)))
@@ -31,6 +31,14 @@ def test_the_form_is_not_negative_exactly_in_the_double_sector():
     off_axis = np.angle(np.exp(-2j * sector.phase) * (taps @ sector.direction.conj()) ** 2) / 2
     value = np.einsum("pi,ij,pj->p", parts(taps), sector.form(), parts(taps))
     assert np.array_equal(value >= 0, np.abs(off_axis) <= sector.half_width)
+
+
+def test_together_they_hold_every_channel():
+    rng = np.random.default_rng(1)
+    taps = rng.standard_normal((500, 4, 2)) @ [1, 1j]
+    forms = [sector.form() for sector in sectors(unit(rng.standard_normal((4, 2)) @ [1, 1j]))]
+    inside = [np.einsum("pi,ij,pj->p", parts(taps), form, parts(taps)) >= 0 for form in forms]
+    assert np.all(np.any(inside, axis=0))
 
 
 @settings(max_examples=60, deadline=None)

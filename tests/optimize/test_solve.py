@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError
+from hil.optimize.baselines import AllZero
 from hil.optimize.bound import certified_bound
-from hil.optimize.solve import ALGORITHMS, solve
+from hil.optimize.solve import ALGORITHMS, Algorithm, Stage, solve
+from hil.optimize.stm import StrongestTap
 
 QUICK = {"epochs": 20, "starts": 3}
 
@@ -72,6 +74,16 @@ def test_the_stages_say_what_the_network_found_and_what_the_polish_added(make_pr
     assert list(solution.stages) == ["network", "polish"]
     assert solution.winner == "polish"
     assert solution.stages["network"] < solution.stages["polish"] == solution.rate_mbps
+
+
+def test_a_stage_that_makes_it_worse_is_reported_and_not_taken(make_problem, monkeypatch):
+    stages = (Stage("good", (StrongestTap(),)), Stage("bad", (AllZero(),)))
+    monkeypatch.setitem(ALGORITHMS, "worsening", Algorithm(lambda options: stages))
+    problem = make_problem(8, 8, seed=16)
+    solution = solve(problem, "worsening", certify=False)
+    assert solution.winner == "good"
+    assert solution.stages["bad"] < solution.stages["good"] == solution.rate_mbps
+    assert solution.rate_mbps == pytest.approx(float(problem.rate_mbps(solution.reflection)))
 
 
 def test_without_polish_the_result_is_the_raw_networks(make_problem):
