@@ -15,7 +15,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -117,6 +117,11 @@ class Recording:
         if name not in self:
             self.append(name, measure())
         return self.read(name)
+
+    def set_aside(self, names: Iterable[str]) -> None:
+        """Let steps be measured again; their files stay, later lines of the log count."""
+        for name in names:
+            self._events.pop(name, None)
 
     def append(self, name: str, step: Step) -> None:
         """Make a step durable: first the file, then its line in the log; never half written. Raises RecordingError."""

@@ -44,7 +44,7 @@ def diagnose(config: TestbedConfig | None = None) -> Iterator[Check]:
 
 
 _LIBRARIES = (
-    ("numpy", "1.26", ""),
+    ("numpy", "2.0", ""),
     ("pyadi-iio", "0.0.18", ""),
     ("pyserial", "3.5", ""),
     ("pylibiio", "0.25", "pip install 'pylibiio>=0.25,<1'"),

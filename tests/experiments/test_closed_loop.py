@@ -129,6 +129,21 @@ def test_an_interrupted_run_goes_on_to_the_same_records(
     assert steps(resumed) == steps(finished[0])
 
 
+def test_on_hardware_an_interrupted_sweep_begins_anew_since_its_phases_are_lost(
+    station: Station, procedure: Procedure, tmp_path: Path
+) -> None:
+    with open_testbed(station()) as testbed:
+        testbed.truth = None
+        recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            closed_loop.run(testbed, procedure(), recording, interrupted_at("sweep", 200))
+    with open_testbed(station(simulation__seed=7)) as testbed:  # other LO phases
+        testbed.truth = None
+        result = closed_loop.run(testbed, procedure(), Recording.resume(recording.path))
+    assert result.verification.outcome is Outcome.PASS
+    assert result.prediction.nmse_db < -35
+
+
 def test_the_same_seed_records_the_same_world_and_another_seed_another(
     station: Station, procedure: Procedure, tmp_path: Path, finished: tuple[Recording, ClosedLoopResult]
 ) -> None:

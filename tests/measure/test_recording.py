@@ -71,6 +71,17 @@ def test_a_torn_last_line_was_never_acknowledged(tmp_path: Path) -> None:
     assert Recording.load(recording.path).names == ("a", "b")
 
 
+def test_a_step_set_aside_is_measured_again_and_the_later_one_counts(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    for value in (1.0, 2.0):
+        recording.append(f"s{value:.0f}", step(value))
+    recording.set_aside(["s1", "never recorded"])
+    assert recording.step("s1", lambda: step(9.0)).time_s == 9.0
+    again = Recording.load(recording.path)
+    assert (again.read("s1").time_s, again.read("s2").time_s) == (9.0, 2.0)
+    assert len(list((recording.path / "steps").iterdir())) == 3
+
+
 def test_a_foreign_line_in_the_log_is_refused_with_its_place(tmp_path: Path) -> None:
     recording = new(tmp_path)
     (recording.path / "events.jsonl").write_text('{"step": "a"}\n')
