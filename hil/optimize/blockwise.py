@@ -94,6 +94,7 @@ class ConvexSteps:
         return Stepping.at(objective, best_tap(objective))
 
     def step(self, objective: Objective, state: Stepping) -> Stepping:
+        """Convex steps towards corners of the unit discs, on the rate bounded below at the current point."""
         mixture = state.point
         anchor = state.taps @ objective.basis.T
         taps = state.taps

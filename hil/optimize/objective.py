@@ -123,6 +123,7 @@ class Objective:
 
     @classmethod
     def of(cls, problem: Problem, dtype: type[np.complexfloating] = np.complex128) -> "Objective":
+        """Objective of any phases of unit modulus, in that precision, whatever states the problem has."""
         problem = problem.with_leading_axis()
         amplitude = np.sqrt(problem.snr_scale)
         delays = delay_response(problem.num_subcarriers, np.arange(problem.num_taps, dtype=float))

@@ -136,6 +136,7 @@ class Riemannian:
         return OnCircles(point, rate, slope, slope, length)
 
     def step(self, objective: Objective, state: OnCircles) -> OnCircles:
+        """Try the direction at the current length on each element's circle; keep it where the rate rises."""
         trial = state.point * np.exp(1j * state.length[..., None] * state.direction)
         trial, rate, slope = rate_and_slope(objective, np.angle(trial))
         better = rate > state.rate

@@ -75,6 +75,7 @@ class TapCodePrior:
         squares: tuple[Any, ...],
         epoch: int,
     ) -> Training:
+        """State of training with these weights: the code that the network puts out, its rate and the rate's slope."""
         hidden = objective.xp.tanh((weights[0] @ inputs[..., None])[..., 0])
         code = as_complex(inputs + (weights[1] @ hidden[..., None])[..., 0])
         rate, slope = objective.code_gradient(code)
@@ -87,6 +88,7 @@ class TapCodePrior:
         return hidden[..., None] * state.inputs[..., None, :], output[..., None] * state.hidden[..., None, :]
 
     def step(self, objective: Objective, state: Training) -> Training:
+        """One epoch: Adam with a cosine-annealed learning rate, uphill."""
         gradients = self.gradients(objective, state)
         epoch = state.epoch + 1
         means = tuple(

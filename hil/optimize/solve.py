@@ -175,6 +175,7 @@ class _Run:
         self.pattern = np.zeros(problem.cascade.shape[:2], dtype=np.uint8)
 
     def optimise(self, stages: tuple[Stage, ...], warm: np.ndarray | None) -> None:
+        """Run the stages one after the other, each from what the one before found; take each one's result."""
         objective = Objective.of(relaxed(self.problem), np.complex64)
         found = None if warm is None else _given(objective, warm)
         for stage in stages:
