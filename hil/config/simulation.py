@@ -1,0 +1,86 @@
+"""The world behind simulated instruments."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hil.config.section import NonNegative, Positive, Section
+
+
+class SceneConfig(Section):
+    """The propagation that the simulation uses."""
+
+    kind: Literal["paper", "paper-rich", "sp-cup-2021", "lab"] = Field(description="generator of the paths")
+    seed: int = Field(0, ge=0, description="which random environment")
+    options: dict[str, float] = Field({}, description="parameters of the generator, by name")
+
+
+class RfDriftConfig(Section):
+    """Slow drift of the radio from its DAC to its ADC, which multiplies what is received: random walks from time 0."""
+
+    phase_deg_per_sqrt_s: NonNegative = Field(0.0, description="of the phase; rms after t seconds: sqrt(t) x this")
+    gain_db_per_sqrt_s: NonNegative = Field(0.0, description="of the gain, likewise")
+
+
+class RoomMotionConfig(Section):
+    """People who walk about: echoes that add to the still paths and whose phases turn."""
+
+    level_db: float = Field(description="mean power of all their echoes, relative to all direct paths together")
+    doppler_hz: NonNegative = Field(description="largest Doppler shift; the spectrum between + and - it is Jakes'")
+    num_walkers: Annotated[int, Field(ge=1, le=16)] = Field(2, description="each with a delay of its own")
+    surface_level_db: float | None = Field(
+        None, description="the same for echoes between surface and user, relative to that hop's paths; none where null"
+    )
+
+
+class InterfererConfig(Section):
+    """A transmitter of somebody else that the receive antenna hears now and then."""
+
+    kind: Literal["bursts", "pulses"] = Field(
+        description="noise-like bursts at random times, as Wi-Fi's, or chirps in even intervals, as a radar's"
+    )
+    frequency_hz: Positive = Field(description="middle of its band")
+    bandwidth_hz: NonNegative = Field(20e6, description="width of its band; 0 is a bare carrier")
+    level_dbm: float = Field(description="power at the receive antenna's port while it sends")
+    rate_hz: Annotated[float, Field(gt=0, le=1e5)] = Field(description="bursts or pulses per second, on average")
+    duration_s: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="of a pulse; bursts last between half and one and a half of it"
+    )
+
+
+class CrystalConfig(Section):
+    """The reference oscillator of the radio: its sample clock and both its LOs are multiples of it."""
+
+    offset_ppm: Annotated[float, Field(ge=-200, le=200)] = Field(0.0, description="off nominal once it is warm")
+    warm_up_ppm: Annotated[float, Field(ge=-200, le=200)] = Field(0.0, description="further off at time 0, its start")
+    time_constant_s: Positive = Field(300.0, description="after which 1/e of `warm_up_ppm` is left")
+
+
+class SimulationConfig(Section):
+    """The world behind simulated instruments; ignored by real ones."""
+
+    seed: int = Field(0, ge=0, description="noise and hidden phases are a function of this seed and virtual time")
+    scene: SceneConfig
+    leakage_db: float | None = Field(None, description="TX antenna to RX antenna, direct coupling; none where null")
+    usb_turnaround_s: NonNegative = Field(1e-3, description="from the request of a capture to its first sample")
+    ftdi_latency_s: NonNegative = Field(1e-3, description="latency timer of the board's USB adapter")
+    tx_lo_leakage_dbc: float = Field(-45.0, description="carrier at the output, below a full-scale sine")
+    rx_dc_offset_dbfs: float = Field(-50.0, description="DC at the ADC")
+    num_channels: Literal[1, 2] = Field(1, description="of the radio; 2: an AD9361 board that brings out both")
+    reference_db: float | None = Field(
+        None, description="coupler from the TX connector into the second receive channel; a load there where null"
+    )
+    filters: bool = Field(False, description="the chip's analog filters and FIR shape the band; flat where false")
+    tx_image_dbc: float | None = Field(
+        None, description="image of what is sent, 25 dB more where the quadrature calibration is stale; none where null"
+    )
+    usb_bytes_per_s: Positive | None = Field(None, description="throughput of the radio's USB; no limit where null")
+    repeats_blocks: bool = Field(
+        False, description="a receive queue that overflows at 3 MS/s or more hands out a block twice"
+    )
+    phase_noise_deg: NonNegative = Field(0.0, description="rms jitter of each of the radio's two PLLs")
+    dc_notch: bool = Field(False, description="DC tracking, while it is on, takes away a signal at DC too")
+    rf_drift: RfDriftConfig = Field(RfDriftConfig(), description="drift of the radio; none by default")
+    room_motion: RoomMotionConfig | None = Field(None, description="people in the room; a still one where null")
+    interferers: tuple[InterfererConfig, ...] = Field((), description="who else is on the air")
+    crystal: CrystalConfig = Field(CrystalConfig(), description="of the radio; exact by default")

@@ -1,0 +1,154 @@
+"""A station: which instruments, where they stand, how strong, what is allowed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hil.config.section import Position, Positive, Section
+from hil.config.simulation import SimulationConfig
+
+
+class RadioConfig(Section):
+    """The PlutoSDR."""
+
+    uri: str = Field("sim", description="`sim`, or a libiio URI: ip:192.168.2.1, usb:1.5.5, ip:127.0.0.1:PORT")
+    lo_hz: Annotated[float, Field(ge=70e6, le=6e9)] = Field(description="carrier of transmitter and receiver")
+    rx_gain_db: Annotated[float, Field(ge=-3, le=71)] = Field(description="manual receive gain during a sweep")
+    frame_peak_dbfs: Annotated[float, Field(le=0, ge=-40)] = Field(
+        -1.0, description="peak of the pilot frame, DAC scale"
+    )
+    timeout_s: Positive = Field(5.0, description="longest wait for one answer of the radio")
+
+
+class OfdmConfig(Section):
+    """The sounding waveform and the paper's K, M, B."""
+
+    num_subcarriers: Annotated[int, Field(ge=8, le=16384)] = Field(description="K, over the bandwidth")
+    num_taps: Annotated[int, Field(ge=1)] = Field(description="M: cyclic prefix of the link, length of the channel")
+    bandwidth_hz: Annotated[float, Field(ge=2e5, le=56e6)] = Field(description="B")
+    fft_size: Annotated[int, Field(ge=8)] = Field(description="samples of a symbol; fft_size / K is the oversampling")
+    pilot: Literal["zadoff_chu", "newman", "constant"] = Field("zadoff_chu", description="pilot sequence")
+    skip_dc: bool = Field(True, description="leave the carrier out: LO leakage and DC offset live there")
+    repetitions: Annotated[int, Field(ge=1, le=4096)] = Field(16, description="symbols averaged in a sounding")
+
+    @property
+    def sample_rate_hz(self) -> float:
+        return self.bandwidth_hz * self.fft_size / self.num_subcarriers
+
+    @model_validator(mode="after")
+    def _fits(self) -> "OfdmConfig":
+        if self.num_taps > self.num_subcarriers:
+            raise ValueError(f"num_taps {self.num_taps} do not fit in num_subcarriers {self.num_subcarriers}")
+        if self.fft_size < self.num_subcarriers:
+            raise ValueError(f"fft_size must be at least num_subcarriers ({self.num_subcarriers})")
+        if not 520_834 <= self.sample_rate_hz <= 61.44e6:
+            raise ValueError(
+                f"bandwidth_hz * fft_size / num_subcarriers is a sample rate of {self.sample_rate_hz / 1e6:.4g} MS/s; "
+                "the Pluto does 0.520834 to 61.44 MS/s"
+            )
+        return self
+
+
+class PowerConfig(Section):
+    """Power plan from the DAC to the air and from the air to the ADC."""
+
+    tx_full_scale_dbm: float = Field(
+        description="full-scale sine at the radio's TX connector, attenuation 0 dB, at this station's sample rate"
+    )
+    tx_chain_gain_db: float = Field(0.0, description="amplifiers minus cables and pads, connector to antenna port")
+    tx_antenna_gain_dbi: float = Field(0.0, description="peak gain of the transmit antenna, for the EIRP")
+    radiated_power_dbm: float = Field(description="P: mean power at the transmit antenna's port while sounding")
+    rx_full_scale_dbm: float = Field(description="power at the RX connector that fills the ADC, receive gain 0 dB")
+    rx_chain_gain_db: float = Field(0.0, description="amplifiers minus cables, antenna port to connector")
+    noise_figure_db: Annotated[float, Field(ge=0, le=40)] = Field(description="of the receiver, at the antenna port")
+    calibrated: bool = Field(False, description="true: P and N0 hold at the antennas; false: rates are for reference")
+
+
+class SurfaceConfig(Section):
+    """The surface and its control board."""
+
+    profile: str = Field(description="name of a file in firmware_profiles/, or a path to one")
+    port: str = Field("sim", description="`sim`, a serial device, or tcp://host:port")
+    verify_readback: bool = Field(False, description="compare a read-back with each pattern, not only with the last")
+    position_m: Position = Field((0.0, 0.0, 0.0), description="centre of the surface in the station's frame")
+    facing_deg: float = Field(
+        0.0, description="azimuth of the surface's normal, from the station's x axis to its y axis"
+    )
+    element_gain_dbi: float = Field(0.0, description="gain of one element, broadside, for the link budget")
+
+
+class UserConfig(Section):
+    """A place of the receive antenna."""
+
+    name: str = Field(description="how `--user` and tables call it")
+    position_m: Position = Field(description="in the station's frame")
+    line_of_sight: bool = Field(True, description="whether the surface sees it (simulation)")
+
+
+class BandConfig(Section):
+    """A band in which the licence allows to radiate."""
+
+    low_hz: Positive
+    high_hz: Positive
+    max_eirp_dbm: float = Field(description="highest allowed EIRP in this band")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "BandConfig":
+        if self.low_hz >= self.high_hz:
+            raise ValueError("low_hz must be below high_hz")
+        return self
+
+
+class SafetyConfig(Section):
+    """What the gate lets through. An empty list of bands means: no transmission."""
+
+    bands: tuple[BandConfig, ...] = Field(description="allow-list; empty means no transmission")
+    max_duration_s: Positive = Field(3600.0, description="longest time on the air of one opening of the testbed")
+    max_duty: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of time on the air, over 60 s")
+
+
+class TestbedConfig(Section):
+    """A station: which instruments, where, how strong, what is allowed."""
+
+    __test__ = False  # not a pytest class
+
+    schema_: Literal["hil-testbed/1"] = Field(alias="schema")
+    name: str
+    description: str = ""
+    radio: RadioConfig
+    ofdm: OfdmConfig
+    power: PowerConfig
+    surface: SurfaceConfig
+    transmitter_m: Position = Field(description="transmit antenna in the station's frame")
+    users: tuple[UserConfig, ...] = Field(
+        min_length=1, description="places of the receive antenna; the first is the default"
+    )
+    polarisation: Literal["vertical", "horizontal", "circular", "unknown"] = Field(
+        "unknown", description="of antennas and surface as mounted; recorded with each run, matched ones are assumed"
+    )
+    safety: SafetyConfig
+    simulation: SimulationConfig | None = Field(None, description="needed where radio or surface is `sim`")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TestbedConfig":
+        simulated = (self.radio.uri == "sim", self.surface.port == "sim")
+        if simulated[0] != simulated[1]:
+            raise ValueError(
+                "radio.uri and surface.port: both `sim` or neither (a simulated radio hears no real surface)"
+            )
+        if any(simulated) and self.simulation is None:
+            raise ValueError("simulation: needed where radio.uri and surface.port are `sim`")
+        names = [user.name for user in self.users]
+        if len(set(names)) != len(names):
+            raise ValueError(f"users: names must differ, got {names}")
+        return self
+
+    @property
+    def simulated(self) -> bool:
+        return self.radio.uri == "sim"
+
+    def user(self, name: str | None) -> UserConfig:
+        """The user of that name; the first where no name is given. Raises KeyError."""
+        if name is None:
+            return self.users[0]
+        return {user.name: user for user in self.users}[name]
