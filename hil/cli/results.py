@@ -143,11 +143,12 @@ def report(run_dir: RunDir, json: Json = False) -> None:
 
     Example: hil report runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """
-    from hil.experiments.closed_loop import evaluate
-    from hil.experiments.draw import draw
+    from hil.experiments.kinds import kind_of
     from hil.measure.recording import Recording
 
-    files = [str(path) for path in draw(evaluate(Recording.load(run_dir)), run_dir)]
+    recording = Recording.load(run_dir)
+    kind = kind_of(recording.manifest["experiment"]["kind"])
+    files = [str(path) for path in kind.draw(kind.evaluate(recording), run_dir)]
     print("\n".join(files))
     if json:
         emit_json({"files": files})

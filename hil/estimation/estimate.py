@@ -17,7 +17,6 @@ from hil.measure.sweep import SweepPlan
 
 
 @runtime_checkable
-@runtime_checkable
 class RecordedSweep(Protocol):
     """A plan and the soundings that it asked for, in its order."""
 

@@ -4,8 +4,7 @@ Instruments appear up to the recording; `evaluate` reads everything right of it 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from hil.errors import ReadbackMismatch
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, nmse_to_truth_db
+from hil.experiments.begin import begin
 from hil.experiments.choose import Choice, check_optimizer, choose_patterns
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.verify import Examination, examine, load_verification
@@ -68,21 +68,16 @@ def run(
     return evaluate(recording)
 
 
-def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, root: str | Path = "runs") -> Recording:
-    """A run directory under `root` whose manifest says all that the reading of it needs.
-
-    Raises ConfigError for a procedure that cannot come to its end, RecordingError.
-    """
-    experiment = experiment or ClosedLoopConfig(schema="hil-experiment/1", kind="closed_loop")
+def check(experiment: ClosedLoopConfig) -> None:
+    """Raise ConfigError for a procedure that cannot come to its end."""
     check_optimizer(experiment.optimizer)
-    manifest = {
-        "experiment": experiment.model_dump(mode="json", by_alias=True),
-        "identity": testbed.identity,
-        "radio": asdict(testbed.settings),
-        "versions": {name: version(name) for name in ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")},
-        **testbed.setup.to_json(),
-    }
-    return Recording.create(Path(root), kind=experiment.kind, testbed=testbed.config.name, manifest=manifest)
+
+
+def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, root: str | Path = "runs") -> Recording:
+    """A run directory under `root`. Raises ConfigError for a procedure that cannot come to its end, RecordingError."""
+    experiment = experiment or ClosedLoopConfig(schema="hil-experiment/1", kind="closed_loop")
+    check(experiment)
+    return begin(testbed, experiment, root)
 
 
 def evaluate(recording: Recording) -> ClosedLoopResult:

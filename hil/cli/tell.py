@@ -1,0 +1,42 @@
+"""What a person reads at the end of an experiment, by its kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hil.cli.output import print_table
+
+Tell = Callable[[dict[str, Any], list[str]], None]
+
+
+def tell(kind: str, summary: dict[str, Any], figures: list[str]) -> None:
+    """Print tables, figures and the verdict of a finished experiment."""
+    TELL[kind](summary, figures)
+
+
+def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
+    """The table, and a last line that says what was gained."""
+    true_mbps = summary["true_rate_mbps"]
+    headers = ["arm", "predicted", "measured Mbit/s", "interval", *(["true"] if true_mbps else []), "gain dB"]
+    rows = []
+    for name, rate in summary["rate_mbps"].items():
+        low, high = summary["rate_interval_mbps"][name]
+        true = [true_mbps[name]] if true_mbps else []
+        rows.append(
+            [name, summary["predicted_mbps"][name], rate, f"{low:.4g}-{high:.4g}", *true, summary["gain_db"][name]]
+        )
+    print_table(headers, rows)
+    if not summary["calibrated"]:
+        print("P/N0 is declared, not measured: gains in dB hold, rates are for reference.")
+    stages = ", ".join(f"{name} {each:.4g}" for name, each in summary["stages_mbps"].items())
+    print(f"{summary['algorithm']}: {stages} Mbit/s predicted; {summary['winner']} won; {summary['advice']}")
+    print(f"figures: {', '.join(figures)}")
+    low, high = summary["gain_interval_db"]["chosen"]
+    predicted, rate = summary["predicted_mbps"]["chosen"], summary["rate_mbps"]
+    print(
+        f"{summary['outcome']}: chosen pattern {summary['gain_db']['chosen']:+.2f} dB over all_zero "
+        f"({summary['confidence']:.0%}: {low:+.2f} to {high:+.2f}), "
+        f"{rate['all_zero']:.4g} -> {rate['chosen']:.4g} Mbit/s measured, {predicted:.4g} predicted"
+    )
+
+
+TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop}

@@ -1,0 +1,45 @@
+"""The kinds of experiments, and what each offers so that commands can check, start, resume, plan and report it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.config import ExperimentConfig
+from hil.interfaces import Progress
+from hil.measure.recording import Recording
+from hil.testbed import RadiationPlan, Testbed
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of experiment; `kind_of` types its configuration and its result, here they are whatever it takes.
+
+    check: raises ConfigError for a procedure that cannot come to its end; nothing is opened yet.
+    run: on an open testbed, to its result; steps that the recording holds are not repeated.
+    evaluate: the result from the run directory alone. summary: the result as plain values, `outcome` among them.
+    draw: figures of a result into a folder. plan: band, strength and time on the air (`hil run --dry-run`).
+    """
+
+    check: Callable[[Any], None]
+    run: Callable[[Testbed, Any, Recording, Progress], Any]
+    evaluate: Callable[[Recording], Any]
+    summary: Callable[[Any], dict[str, Any]]
+    draw: Callable[[Any, Path], list[Path]]
+    plan: Callable[[RadiationPlan, Any], dict[str, Any]]
+
+
+def kind_of(experiment: ExperimentConfig | str) -> Kind:
+    """What an experiment offers, by its configuration or the name of its kind. Raises KeyError for an unknown name."""
+    return _KINDS[experiment if isinstance(experiment, str) else experiment.kind]()
+
+
+def _closed_loop() -> Kind:
+    from hil.experiments import closed_loop
+    from hil.experiments.draw import draw
+    from hil.experiments.dry_run import dry_run
+
+    return Kind(closed_loop.check, closed_loop.run, closed_loop.evaluate, closed_loop.summary, draw, dry_run)
+
+
+_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop}
