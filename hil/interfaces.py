@@ -348,11 +348,17 @@ class LinkBudget:
 class Truth(Protocol):
     """What only a simulation knows. For reports and tests; no experiment may act on it."""
 
-    def response(self, pattern: Pattern) -> Complex[np.ndarray, "subcarrier"]:
-        """True channel, antenna port to antenna port, on each of the K subcarriers."""
+    def response(self, pattern: Pattern, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
+        """True channel of a settled pattern, antenna port to antenna port, on each of the K subcarriers.
+
+        time_s: when, of the testbed's clock, for users and people who move; where None users stand at their first
+        place and nobody else is there.
+        """
         ...
 
-    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]: ...
+    def no_surface(self, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
+        """The same as if the surface were not there."""
+        ...
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:

@@ -21,6 +21,7 @@ from hil.config.simulation import (
 from hil.config.station import (
     BandConfig,
     OfdmConfig,
+    PathConfig,
     PowerConfig,
     RadioConfig,
     SafetyConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "NonNegative",
     "OfdmConfig",
     "OptimizerConfig",
+    "PathConfig",
     "Position",
     "Positive",
     "PowerConfig",

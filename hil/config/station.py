@@ -77,12 +77,21 @@ class SurfaceConfig(Section):
     element_gain_dbi: float = Field(0.0, description="gain of one element, broadside, for the link budget")
 
 
+class PathConfig(Section):
+    """A walk of the receive antenna: straight from its place to each point in turn, then it stands (simulation)."""
+
+    to_m: tuple[Position, ...] = Field(min_length=1, description="points in the station's frame, in their order")
+    speed_m_per_s: Positive = Field(description="along the whole way")
+    start_s: Annotated[float, Field(ge=0)] = Field(0.0, description="time of the testbed's clock at which it sets off")
+
+
 class UserConfig(Section):
     """A place of the receive antenna."""
 
     name: str = Field(description="how `--user` and tables call it")
     position_m: Position = Field(description="in the station's frame")
     line_of_sight: bool = Field(True, description="whether the surface sees it (simulation)")
+    path: PathConfig | None = Field(None, description="how it walks away from there; it stands where null")
 
 
 class BandConfig(Section):

@@ -37,9 +37,13 @@ class WorldTruth:
         echoes = [echo.response(pattern) if over_surface else echo.static for echo in self._echoes]
         return np.asarray(still + self._walkers.strength(np.array([time_s]))[0] @ np.stack(echoes))
 
-    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]:
-        """complex[subcarrier] as if the surface were not there, and nobody who moves."""
-        return self._still.static
+    def no_surface(self, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
+        """complex[subcarrier] as if the surface were not there; with echoes of those who move at `time_s`."""
+        still = self._still.static
+        if self._walkers is None or time_s is None:
+            return still
+        echoes = np.stack([echo.static for echo in self._echoes])
+        return np.asarray(still + self._walkers.strength(np.array([time_s]))[0] @ echoes)
 
 
 class _Exact:
