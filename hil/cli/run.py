@@ -84,7 +84,7 @@ def _load(
     """Procedure, station and place: from the files, or from the run directory that is resumed."""
     from pydantic import TypeAdapter
 
-    from hil.config import ExperimentConfig, TestbedConfig
+    from hil.config import ExperimentConfig, TestbedConfig, load_experiment
     from hil.yamlfile import load_yaml
 
     if recording is not None:
@@ -95,7 +95,7 @@ def _load(
         return procedure, TestbedConfig.model_validate(manifest["testbed"]), manifest["user"]
     if experiment is None or testbed is None:
         raise ConfigError("which experiment on which station? hil run EXPERIMENT.yaml --testbed TESTBED.yaml")
-    procedure = load_yaml(experiment, ExperimentConfig, {} if seed is None else {"seed": seed})
+    procedure = load_experiment(experiment, {} if seed is None else {"seed": seed})
     return procedure, load_yaml(testbed, TestbedConfig, replaced), user
 
 

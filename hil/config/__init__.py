@@ -6,8 +6,12 @@ range are refused as `file:line: path: what is wrong, what is allowed` before an
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from hil.config.closed_loop import ClosedLoopConfig
+from hil.config.field_test import FieldTestConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import NonNegative, Position, Positive, Section
 from hil.config.simulation import (
@@ -17,6 +21,7 @@ from hil.config.simulation import (
     RoomMotionConfig,
     SceneConfig,
     SimulationConfig,
+    SurfaceCondition,
 )
 from hil.config.station import (
     BandConfig,
@@ -36,6 +41,7 @@ __all__ = [
     "ClosedLoopConfig",
     "CrystalConfig",
     "ExperimentConfig",
+    "FieldTestConfig",
     "InterfererConfig",
     "NonNegative",
     "OfdmConfig",
@@ -51,6 +57,7 @@ __all__ = [
     "SceneConfig",
     "Section",
     "SimulationConfig",
+    "SurfaceCondition",
     "SurfaceConfig",
     "SweepConfig",
     "TestbedConfig",
@@ -60,7 +67,7 @@ __all__ = [
     "load_testbed",
 ]
 
-ExperimentConfig = ClosedLoopConfig
+ExperimentConfig = Annotated[ClosedLoopConfig | FieldTestConfig, Field(discriminator="kind")]
 """Every procedure that `hil run` knows, told apart by its `kind`."""
 
 
@@ -74,4 +81,4 @@ def load_testbed(path: str | Path, overrides: Mapping[str, object] | None = None
 
 def load_experiment(path: str | Path, overrides: Mapping[str, object] | None = None) -> ExperimentConfig:
     """The procedure that a file describes; otherwise as `load_testbed`."""
-    return load_yaml(path, ExperimentConfig, overrides)
+    return load_yaml(path, ExperimentConfig, overrides)  # type: ignore[arg-type]  # mypy has no word for a union here

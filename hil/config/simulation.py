@@ -6,6 +6,9 @@ from pydantic import Field
 
 from hil.config.section import NonNegative, Positive, Section
 
+SurfaceCondition = Literal["open", "covered", "removed", "metal"]
+"""What stands where the surface stands: itself, itself under absorber, nothing, or a metal plate of its size."""
+
 
 class SceneConfig(Section):
     """The propagation that the simulation uses."""
@@ -84,3 +87,9 @@ class SimulationConfig(Section):
     room_motion: RoomMotionConfig | None = Field(None, description="people in the room; a still one where null")
     interferers: tuple[InterfererConfig, ...] = Field((), description="who else is on the air")
     crystal: CrystalConfig = Field(CrystalConfig(), description="of the radio; exact by default")
+    surface_condition: SurfaceCondition = Field(
+        "open", description="covered, removed: no element reflects; metal: all reflect by -1, whatever the board says"
+    )
+    placement_error_m: NonNegative = Field(
+        0.0, description="rms, on each axis, by which an antenna that is moved misses its place"
+    )

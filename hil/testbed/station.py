@@ -1,8 +1,10 @@
 """The instruments of a station, made but not opened: real ones, or simulated ones that meet in one world."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
 
 from hil.config import SimulationConfig, TestbedConfig, UserConfig
 from hil.drivers.board import SurfaceBoard
@@ -12,7 +14,7 @@ from hil.drivers.pluto import PlutoSdr
 from hil.drivers.pluto_device import connect_pluto
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.protocol import SerialConfig
-from hil.interfaces import Clock, SystemClock, Truth
+from hil.interfaces import Clock, StateSet, SystemClock, Truth
 from hil.sim.adi_pluto import Pluto
 from hil.sim.board import build_board
 from hil.sim.clock import EventClock
@@ -50,12 +52,26 @@ def make_world(
     config: TestbedConfig, profile: FirmwareProfile, user: UserConfig, clock: EventClock | None = None
 ) -> World:
     """The physics of a simulated station."""
-    return World(config, profile.surface_geometry(), profile.state_set(), profile.timing.settle_s.value, user, clock)
+    return World(
+        config, profile.surface_geometry(), _states(config, profile), profile.timing.settle_s.value, user, clock
+    )
 
 
 def make_pluto(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
     """The simulated radio of a station."""
     return SimulatedPluto(world, config.power, simulation, plan_rate_hz=config.ofdm.sample_rate_hz)
+
+
+def _states(config: TestbedConfig, profile: FirmwareProfile) -> StateSet:
+    """What the elements reflect: by the profile, or what stands in their place, the same at every frequency."""
+    states = profile.state_set()
+    condition = config.simulation.surface_condition if config.simulation is not None else "open"
+    if condition == "open":
+        return states
+    reflection = -1.0 if condition == "metal" else 0.0
+    return replace(
+        states, frequency_hz=np.array([config.radio.lo_hz]), table=np.full((1, states.num_states), reflection + 0j)
+    )
 
 
 def baud_of(profile: FirmwareProfile) -> float:
