@@ -55,14 +55,19 @@ def estimates(
     links: Links, plan: SweepPlan, noise_var: float, *, seed: int, denoised: bool = False
 ) -> list[CascadedEstimate]:
     """The estimate of each user's channel, in units of the pilots' +1 and -1."""
+    taps = heard(links, plan, noise_var, seed=seed)
+    tap_var = np.full(taps.shape[-1], noise_var)
+    basis, rows, cols = links.truth.basis, links.truth.rows, links.truth.cols
+    found = [least_squares(plan, each, tap_var, basis=basis, cols=cols) for each in taps]
+    return [denoise(estimate, rows, cols) for estimate in found] if denoised else found
+
+
+def heard(links: Links, plan: SweepPlan, noise_var: float, *, seed: int) -> Complex[np.ndarray, "user pattern tap"]:
+    """Each user's noisy channel under each pattern of a plan; noise_var on each tap."""
     rng = np.random.default_rng([seed, 4])
     taps = pilot_taps(links, plan)
     noise = rng.standard_normal((*taps.shape, 2)) @ [1, 1j]
-    taps = taps + np.sqrt(noise_var / 2) * noise
-    tap_var = np.full(taps.shape[-1], noise_var)
-    basis, rows, cols = links.truth.basis, links.truth.rows, links.truth.cols
-    found = [least_squares(plan, heard, tap_var, basis=basis, cols=cols) for heard in taps]
-    return [denoise(estimate, rows, cols) for estimate in found] if denoised else found
+    return np.asarray(taps + np.sqrt(noise_var / 2) * noise)
 
 
 def pilot_taps(links: Links, plan: SweepPlan) -> Complex[np.ndarray, "user pattern tap"]:

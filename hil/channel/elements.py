@@ -56,19 +56,21 @@ class LumpedCircuit:
 
 @dataclass(frozen=True)
 class Coupling:
-    """Mutual coupling: an element's capacitance becomes the mean over its neighbourhood, by weight 100^(-d / lambda).
+    """Mutual coupling: an element's capacitance becomes the mean over its neighbourhood, by weight decay^(-d / lambda).
 
-    Source: the Cup's generator. The weights of an element sum to one, at the edges too. They depend on the offset
-    alone, so the mean is a 2-D convolution; its kernel is cut where the weight falls below `cutoff`.
+    Source: the Cup's generator, whose decay is 100 a wavelength. The weights of an element sum to one, at the edges
+    too. They depend on the offset alone, so the mean is a 2-D convolution; its kernel is cut where the weight falls
+    below `cutoff`.
     """
 
     geometry: Geometry
     carrier_hz: float
     cutoff: float = 1e-12
+    decay: float = 100.0
 
     def blur(self, value: Float[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch element"]:
         """Weighted means over each element's neighbourhood."""
-        return np.asarray(self._convolve(np.asarray(value, dtype=float)) / self._total)
+        return np.asarray(self._convolve(np.asarray(value, dtype=float)) / self.total)
 
     def matrix(self) -> Float[np.ndarray, "element element"]:
         """The same as a dense matrix, uncut: 134 MB for 64 x 64. For checks and for small surfaces."""
@@ -77,7 +79,7 @@ class Coupling:
         return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
     def _weight(self, distance_m: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-        return np.asarray(100.0 ** (-distance_m / wavelength_m(self.carrier_hz)))
+        return np.asarray(self.decay ** (-distance_m / wavelength_m(self.carrier_hz)))
 
     def _convolve(self, value: Float[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch element"]:
         rows, cols = self.geometry.rows, self.geometry.cols
@@ -88,7 +90,7 @@ class Coupling:
     @cached_property
     def _reach(self) -> tuple[int, int]:
         """Rows and columns that the kernel reaches to each side."""
-        reach_m = -np.log(self.cutoff) / np.log(100.0) * wavelength_m(self.carrier_hz)
+        reach_m = -np.log(self.cutoff) / np.log(self.decay) * wavelength_m(self.carrier_hz)
         geometry = self.geometry
         return (
             min(geometry.rows - 1, int(reach_m / geometry.pitch_y_m)),
@@ -111,7 +113,8 @@ class Coupling:
         return np.asarray(np.fft.rfft2(kernel))
 
     @cached_property
-    def _total(self) -> Float[np.ndarray, "element"]:
+    def total(self) -> Float[np.ndarray, "element"]:
+        """Sum of the weights of each element's neighbourhood before they are scaled to one: less at the edges."""
         return self._convolve(np.ones(self.geometry.num_elements))
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.bench_cup import cup
 from hil.cli.bench_estimation import estimation
 from hil.cli.bench_loop import loop
 from hil.cli.bench_simulator import simulator
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
     bench.command()(optimizers)
+    bench.command()(cup)
     bench.command()(estimation)
     bench.command()(loop)
     bench.command()(simulator)

@@ -107,11 +107,11 @@ class SweepPlan:
             raise IndexError(f"block {index} of {self.num_blocks}")
         return slice(index * self.block_size, min((index + 1) * self.block_size, self.num_patterns))
 
-    def signs(self, which: slice = slice(None)) -> Int[np.ndarray, "pattern element"]:
+    def signs(self, which: slice | Int[np.ndarray, "some"] = slice(None)) -> Int[np.ndarray, "pattern element"]:
         """int8 +1 / -1 of each element."""
         return np.asarray(entries(self.row[which], self.column) * self.mask * self.sign[which, None])
 
-    def patterns(self, which: slice = slice(None)) -> Patterns:
+    def patterns(self, which: slice | Int[np.ndarray, "some"] = slice(None)) -> Patterns:
         """State indices of each element, as the surface gets them."""
         return np.where(self.signs(which) > 0, self.plus, self.minus).astype(np.uint8)
 
