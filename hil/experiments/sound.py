@@ -50,9 +50,11 @@ def sound_surface(
     *,
     seed: int = 0,
     progress: Progress = no_progress,
+    stage: str = "sweep",
 ) -> Sweep:
     """Sweep the surface. What the recording already holds is not measured again.
 
+    stage: what its steps are called; a run may hold several sweeps.
     Raises whatever the instruments raise; blocks recorded before stay recorded, and the radio is quiet.
 
     >>> sweep = sound_surface(testbed, recording)
@@ -65,15 +67,15 @@ def sound_surface(
     plan = plan_of(config, testbed.surface.geometry, plus=states.plus, minus=states.minus, seed=seed)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
-        testbed, recording, "sweep", plan.patterns, plan.num_patterns, config, mode, progress,
+        testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
         facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
     )  # fmt: skip
-    return load_sweep(recording)
+    return load_sweep(recording, stage)
 
 
-def load_sweep(recording: Recording) -> Sweep:
+def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete."""
-    facts = recording.read("sweep/begin").facts
+    facts = recording.read(f"{stage}/begin").facts
     surface = recording.manifest["surface"]
     plan = plan_of(
         SweepConfig.model_validate(facts["config"]),
@@ -82,8 +84,8 @@ def load_sweep(recording: Recording) -> Sweep:
         minus=surface["minus"],
         seed=facts["seed"],
     )
-    soundings, radio_time_s = load_blocks(recording, "sweep", plan.num_patterns, plan.block_size)
-    blocks = _blocks("sweep", plan.num_patterns, plan.block_size)
+    soundings, radio_time_s = load_blocks(recording, stage, plan.num_patterns, plan.block_size)
+    blocks = _blocks(stage, plan.num_patterns, plan.block_size)
     upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
     return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s)
 

@@ -2,6 +2,7 @@
 
 from hil.testbed.diagnose import Check, diagnose
 from hil.testbed.open import Testbed, find_user, open_surface, open_testbed
+from hil.testbed.place import at_place
 from hil.testbed.plan import RadiationPlan, radiation_plan
 from hil.testbed.serve import Served, serve
 
@@ -10,6 +11,7 @@ __all__ = [
     "RadiationPlan",
     "Served",
     "Testbed",
+    "at_place",
     "diagnose",
     "find_user",
     "open_surface",

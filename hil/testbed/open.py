@@ -1,6 +1,6 @@
 """Opening a testbed: everything connected or every failure told together, and closed again whatever happens."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,12 +32,17 @@ from hil.units import amplitude_from_db
 from hil.yamlfile import load_yaml
 
 
+def unattended(_prompt: str) -> None:
+    """An operator who has done everything before: of a simulation, or of a bench that nobody needs to touch."""
+
+
 @dataclass
 class Testbed(Closing):
     """Instruments of one station, connected, the radio quiet.
 
     settings: what the radio took. budget: what its units mean. truth: simulation only, for reports and tests.
     turnaround_s: from the request of a capture to its first sample.
+    operator: who is asked to move antennas and the like; returns once it is done.
     """
 
     __test__ = False  # not a pytest class
@@ -53,6 +58,7 @@ class Testbed(Closing):
     truth: Truth | None
     turnaround_s: float
     _closing: ExitStack = field(repr=False)
+    operator: Callable[[str], None] = unattended
 
     @property
     def setup(self) -> Setup:
