@@ -2,8 +2,19 @@
 
 A state machine drives the real driver against the simulated board, which does not share its codec. Each measurement
 that the driver lets pass is compared with what the surface did while it was taken.
+
+It does so over three links. In process, on the virtual clock: the fastest. Through the kernel's pseudo-terminal and
+pyserial with the virtual clock in step: each byte goes the way it goes at the bench, time-outs cost nothing, and the
+same happens on a busy machine. And all in real time, threads and time-outs included: a few steps, each a tenth of a
+second.
 """
 
+import fcntl
+import os
+import struct
+import termios
+import time
+import tty
 from collections import Counter
 from typing import ClassVar
 
@@ -23,13 +34,14 @@ from hil.sim.board import build_board
 from hil.sim.clock import RealTimeClock, VirtualClock
 from hil.sim.faults import BYTE_FAULTS, Fault, Faults, repair
 from hil.sim.pty import serve_pty
-from hil.sim.serial_link import SimulatedLink
+from hil.sim.serial_link import BoardLine, SimulatedLink
 
 LATENCY_S = 1e-3
 CAPTURE_S = 2e-3
 LONGEST_COMMAND_S = 30.0  # whatever happens, a call ends
 RECOVERY_S = 10.0
 LONGEST_FUSE_S = 9e-3
+KERNEL_S = 10.0  # real time; bytes take microseconds through a pseudo-terminal
 NUM_STORED = 3
 PROFILES = {name: load_profile(name) for name in ("opensource-ris-16x16", "reference-64x64")}
 
@@ -62,6 +74,7 @@ class Machine(RuleBasedStateMachine):
     profile_name = ""
     verify_readback = True
     steps = 0
+    commands = 0
     measured = 0
     failed = 0
     counts: ClassVar[Counter] = Counter()
@@ -94,6 +107,7 @@ class Machine(RuleBasedStateMachine):
     def attempt(self, call, pattern=None):
         """Call the driver; afterwards `pattern` is on the surface, or an error was reported and nothing is known."""
         type(self).steps += 1
+        type(self).commands += 1
         start_s = self.clock.now_s()
         self.commanded = None
         try:
@@ -220,8 +234,82 @@ class CobsMachine(Machine):
             self.measure()
 
 
-class OnPty:
-    """The same in real time, through pyserial and the kernel."""
+class LinkInStep:
+    """The driver's own serial link to a board on a pseudo-terminal; virtual time stands still until bytes are through.
+
+    carried: bytes that went through the kernel, to the board and to the host.
+    """
+
+    def __init__(self, board, clock, config, faults):
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self._clock = clock
+        self._link = SerialLink(os.ttyname(self._slave), config)
+        self.name = self._link.name
+        self.line = BoardLine(board, clock, baud=config.baud, latency_s=LATENCY_S, faults=faults, on_data=self._to_host)
+        self.carried = Counter()
+
+    def open(self):
+        self._link.open()
+        self.line.open()
+
+    def write(self, data):
+        self._link.write(data)
+        wait_for_bytes(self._master, len(data))
+        self.line.send(os.read(self._master, len(data)))
+        self.carried["to_board"] += len(data)
+
+    def read(self, max_bytes, timeout_s):
+        deadline_s = self._clock.now_s() + timeout_s
+        while not (data := self._link.read(max_bytes, 0.0)) and self._clock.now_s() < deadline_s:
+            self._clock.step(deadline_s)
+        self.carried["to_host"] += len(data)
+        return data
+
+    def _to_host(self):
+        data, unread = self.line.take(2**16), waiting_bytes(self._slave)
+        os.write(self._master, data)
+        wait_for_bytes(self._slave, unread + len(data))
+
+    def close(self):
+        self._link.close()
+
+    def destroy(self):
+        os.close(self._master)
+        os.close(self._slave)
+
+
+def waiting_bytes(terminal):
+    return struct.unpack("I", fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)))[0]
+
+
+def wait_for_bytes(terminal, num_bytes):
+    """The kernel hands them over from a thread of its own."""
+    end_s = time.monotonic() + KERNEL_S
+    while waiting_bytes(terminal) < num_bytes:
+        assert time.monotonic() < end_s, "the pseudo-terminal lost bytes"
+        os.sched_yield()
+
+
+class ThroughPty:
+    """The same through pyserial and the kernel, on the virtual clock."""
+
+    carried: ClassVar[Counter] = Counter()
+
+    def connect(self):
+        self.clock = self.board_clock = VirtualClock()
+        self.link = LinkInStep(self.board, self.clock, self.profile.link, self.faults)
+        self.line = self.link.line
+        return self.link
+
+    def disconnect(self):
+        self.driver.close()
+        self.link.destroy()
+        type(self).carried.update(self.link.carried)
+
+
+class InRealTime:
+    """The same through pyserial and the kernel, the board in threads of its own."""
 
     def connect(self):
         self.clock, self.board_clock = SystemClock(), RealTimeClock()
@@ -237,11 +325,19 @@ class OnPty:
         self.board_clock.close()
 
 
-class AsciiOnPty(OnPty, AsciiMachine):
+class AsciiThroughPty(ThroughPty, AsciiMachine):
     pass
 
 
-class CobsOnPty(OnPty, CobsMachine):
+class CobsThroughPty(ThroughPty, CobsMachine):
+    pass
+
+
+class AsciiInRealTime(InRealTime, AsciiMachine):
+    pass
+
+
+class CobsInRealTime(InRealTime, CobsMachine):
     pass
 
 
@@ -253,7 +349,7 @@ class TrustingMachine(AsciiMachine):
 
 def run(machine, *, examples, steps):
     """Always the same examples: `derandomize`. What they do is counted from zero."""
-    machine.steps = machine.measured = machine.failed = 0
+    machine.steps = machine.commands = machine.measured = machine.failed = 0
     machine.counts = Counter()
     run_state_machine_as_test(
         machine,
@@ -294,8 +390,19 @@ def test_the_same_holds_over_very_many_steps(machine):
 
 
 @pytest.mark.wire("pty")
-@pytest.mark.parametrize(("machine", "examples"), [(AsciiOnPty, 3), (CobsOnPty, 6)])
-def test_the_same_holds_on_a_pseudo_terminal(machine, examples):
+@pytest.mark.parametrize("machine", [AsciiThroughPty, CobsThroughPty])
+def test_the_same_holds_through_a_pseudo_terminal_and_pyserial(machine):
+    machine.carried = Counter()
+    run(machine, examples=200, steps=20)
+    assert machine.commands >= 2000  # faults, waits and repairs come on top
+    assert min(machine.measured, machine.failed) >= 100
+    assert set(machine.counts) == set(Fault)
+    assert min(machine.carried["to_board"], machine.carried["to_host"]) >= 10_000
+
+
+@pytest.mark.wire("pty")
+@pytest.mark.parametrize(("machine", "examples"), [(AsciiInRealTime, 3), (CobsInRealTime, 6)])
+def test_the_same_holds_in_real_time(machine, examples):
     run(machine, examples=examples, steps=12)
     assert machine.steps >= 10 * examples
 
