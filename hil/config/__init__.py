@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hil.config.closed_loop import ClosedLoopConfig
+from hil.config.engine import EngineConfig, HostConfig
 from hil.config.field_test import FieldTestConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import NonNegative, Position, Positive, Section
@@ -40,8 +41,10 @@ __all__ = [
     "BandConfig",
     "ClosedLoopConfig",
     "CrystalConfig",
+    "EngineConfig",
     "ExperimentConfig",
     "FieldTestConfig",
+    "HostConfig",
     "InterfererConfig",
     "NonNegative",
     "OfdmConfig",

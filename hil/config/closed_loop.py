@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from hil.config.engine import EngineConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import Section
 
@@ -17,4 +18,5 @@ class ClosedLoopConfig(Section):
     seed: int = Field(0, ge=0, description="order of patterns, networks' starts, order of the judge")
     sweep: SweepConfig = SweepConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    engine: EngineConfig = Field("local", description="where the optimizer runs: `local`, or an optimizer host")
     verification: VerificationConfig = VerificationConfig()

@@ -1,12 +1,13 @@
 """Stages two and three, from the recording alone: estimate the channel, then choose the pattern of each arm."""
 
-import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from hil.arrays import Pattern
 from hil.config import OptimizerConfig
+from hil.engine import Engine, Method, open_engine
 from hil.errors import ConfigError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.sound import Sweep
@@ -22,6 +23,7 @@ class Choice:
 
     patterns, predicted_mbps: by arm. stages: rate after each stage of `chosen`, and `winner`, the best of them.
     bound_mbps: no pattern can do better on the estimate (certified); certified_fraction: of it, reached by `chosen`.
+    solved_at: `here` or `host`; solved_note: why not at the host, where that was asked for.
     """
 
     patterns: dict[str, Pattern]
@@ -33,6 +35,8 @@ class Choice:
     winner: str
     status: str
     solve_time_s: float
+    solved_at: str = "here"
+    solved_note: str = ""
 
     def to_step(self, time_s: float) -> Step:
         """For the recording: patterns as data, the rest as facts."""
@@ -62,10 +66,17 @@ def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
 
 
 def choose_patterns(
-    estimate: CascadedEstimate, sweep: Sweep, setup: Setup, config: OptimizerConfig | None = None, *, seed: int = 0
+    estimate: CascadedEstimate,
+    sweep: Sweep,
+    setup: Setup,
+    config: OptimizerConfig | None = None,
+    *,
+    seed: int = 0,
+    engine: Engine | None = None,
 ) -> Choice:
     """The patterns to be judged: all zero, the best of the sweep, STM, and what the configured optimizer chooses.
 
+    engine: where the configured optimizer runs; in this process where None.
     The best pilot is the one that the sweep measured as best; its score comes from fresh soundings, as everyone's.
 
     >>> choice = choose_patterns(estimate, sweep, setup)
@@ -74,9 +85,9 @@ def choose_patterns(
     """
     config = config or OptimizerConfig()
     problem = problem_of(estimate, setup)
-    started_s = time.perf_counter()
-    solution = optimize(problem, config, seed)
-    solve_time_s = time.perf_counter() - started_s
+    with nullcontext(engine) if engine else open_engine() as where:
+        reply = where.optimize(1, problem, Method.of(config, seed=seed))
+    solution = reply.solution
     patterns = {
         "all_zero": np.zeros(setup.num_elements, dtype=np.uint8),
         "best_pilot": best_pilot(sweep, setup),
@@ -92,7 +103,9 @@ def choose_patterns(
         {name: float(rate) for name, rate in solution.stages.items()},
         solution.winner,
         solution.status,
-        solve_time_s,
+        reply.seconds,
+        reply.place,
+        reply.note,
     )
 
 
@@ -102,19 +115,6 @@ def check_optimizer(config: OptimizerConfig) -> None:
         raise ConfigError(
             f"optimizer.algorithm: there is no {config.algorithm!r}; allowed: {', '.join(sorted(ALGORITHMS))}"
         )
-
-
-def optimize(problem: Problem, config: OptimizerConfig, seed: int) -> Solution:
-    """Run the configured algorithm. Raises ConfigError for an unknown one."""
-    return solve(
-        problem,
-        config.algorithm,
-        starts=config.starts,
-        epochs=config.epochs,
-        polish=config.polish,
-        seed=seed,
-        device=config.device,
-    )
 
 
 def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:

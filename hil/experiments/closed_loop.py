@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.arrays import Complex, Pattern
 from hil.config import ClosedLoopConfig
+from hil.engine import open_engine
 from hil.errors import ReadbackMismatch
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
@@ -58,7 +59,7 @@ def run(
 
     setup = Setup.from_json(recording.manifest)
     estimate = estimate_channel(sweep, setup)
-    choice = _decide(recording, lambda: choose_patterns(estimate, sweep, setup, experiment.optimizer, seed=seed))
+    choice = _decide(recording, lambda: _choose(estimate, sweep, setup, experiment))
 
     examination = examine(
         testbed, recording, choice, experiment.verification, experiment.sweep, seed=seed, progress=progress
@@ -124,7 +125,14 @@ def summary(result: ClosedLoopResult) -> dict[str, Any]:
         "radio_time_s": result.sweep.radio_time_s,
         "radio_time_floor_s": result.sweep.floor_s,
         "solve_time_s": choice.solve_time_s,
+        "solved_at": choice.solved_at,
+        "solved_note": choice.solved_note,
     }
+
+
+def _choose(estimate: CascadedEstimate, sweep: Sweep, setup: Setup, experiment: ClosedLoopConfig) -> Choice:
+    with open_engine(experiment.engine) as engine:
+        return choose_patterns(estimate, sweep, setup, experiment.optimizer, seed=experiment.seed, engine=engine)
 
 
 def _decide(recording: Recording, decide: Callable[[], Choice]) -> Choice:

@@ -1,0 +1,96 @@
+"""The seam between a loop and whatever machine optimises for it: one pure function of plain data."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hil.arrays import Complex
+from hil.config import OptimizerConfig
+from hil.optimize.objective import Problem
+from hil.optimize.solve import Solution, solve
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a problem shall be solved; the fields are those of `hil.optimize.solve.solve`.
+
+    user: whose warm state to start from, and to leave.
+    """
+
+    algorithm: str = "tap-space"
+    starts: int | None = None
+    epochs: int | None = None
+    polish: bool = True
+    seed: int = 0
+    device: str = "cpu"
+    certify: bool = True
+    user: str = ""
+
+    @classmethod
+    def of(cls, config: OptimizerConfig, *, seed: int, certify: bool = True, user: str = "") -> "Method":
+        """What a section `optimizer` asks for."""
+        return cls(config.algorithm, config.starts, config.epochs, config.polish, seed, config.device, certify, user)
+
+
+@dataclass(frozen=True, eq=False)
+class WarmState:
+    """What a round leaves to the next.
+
+    code: what its configuration asked for (`Solution.code`); coordinates in the basis of its problem.
+    """
+
+    round_number: int
+    code: Complex[np.ndarray, "*batch tap"]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One round: a problem, what to start from, and how to solve it."""
+
+    round_number: int
+    problem: Problem
+    warm: WarmState | None
+    method: Method
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came of it. warm: whether there was a state to start from."""
+
+    solution: Solution
+    state: WarmState
+    warm: bool
+
+
+def run_round(question: Question) -> Answer:
+    """Solve one problem, starting beside the algorithm's own starts from what an earlier round left.
+
+    Same question, same answer, on whatever machine with the same versions. A warm state of another shape (another
+    number of taps) is of no use and left out. Raises what `solve` raises.
+    """
+    problem, method, warm = question.problem, question.method, question.warm
+    start = warm.code if warm is not None and warm.code.shape == problem.direct.shape else None
+    solution = solve(
+        problem,
+        method.algorithm,
+        starts=method.starts,
+        epochs=method.epochs,
+        polish=method.polish,
+        seed=method.seed,
+        device=method.device,
+        warm=start,
+        certify=method.certify,
+    )
+    return Answer(solution, WarmState(question.round_number, solution.code), start is not None)
+
+
+def as_sent(problem: Problem) -> Problem:
+    """The problem as a host receives it: channels rounded to single precision, 0.7 MB for 64 x 64 elements.
+
+    Both engines solve this one, so that a solution does not depend on where it was made.
+    """
+    return replace(problem, direct=_rounded(problem.direct), cascade=_rounded(problem.cascade))
+
+
+def _rounded(channel: Complex[np.ndarray, "*axes"]) -> Complex[np.ndarray, "*axes"]:
+    return channel.astype(np.complex64).astype(complex)
