@@ -17,6 +17,7 @@ from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfi
 from hil.config.section import NonNegative, Position, Positive, Section
 from hil.config.simulation import (
     CrystalConfig,
+    HiddenSurfaceConfig,
     InterfererConfig,
     RfDriftConfig,
     RoomMotionConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "EngineConfig",
     "ExperimentConfig",
     "FieldTestConfig",
+    "HiddenSurfaceConfig",
     "HostConfig",
     "InterfererConfig",
     "NonNegative",

@@ -51,6 +51,30 @@ class InterfererConfig(Section):
     )
 
 
+class HiddenSurfaceConfig(Section):
+    """How the simulated surface differs from what its profile says: what a calibration has to find out.
+
+    A pattern first reaches other elements than meant, then some do not follow.
+    """
+
+    mirrored: Literal["none", "left_right", "up_down", "both"] = Field(
+        "none", description="the surface hangs so; `both` is turned by half"
+    )
+    swapped_columns: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...] = Field(
+        (), description="pairs of columns whose cables are exchanged"
+    )
+    swapped_rows: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...] = Field(
+        (), description="pairs of rows, likewise"
+    )
+    dead_columns: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="rest in state 0 whatever is sent")
+    stuck_elements: dict[str, Annotated[int, Field(ge=0, le=255)]] = Field(
+        {}, description="state in which an element stays, by its number (row * cols + col)"
+    )
+    settle_s: Positive | None = Field(None, description="true settle time; the profile's where null")
+    state_db: float = Field(0.0, ge=-40, le=6, description="states other than 0 reflect by so much more than declared")
+    state_deg: float = Field(0.0, ge=-180, le=180, description="and are turned by so much")
+
+
 class CrystalConfig(Section):
     """The reference oscillator of the radio: its sample clock and both its LOs are multiples of it."""
 
@@ -86,6 +110,7 @@ class SimulationConfig(Section):
     rf_drift: RfDriftConfig = Field(RfDriftConfig(), description="drift of the radio; none by default")
     room_motion: RoomMotionConfig | None = Field(None, description="people in the room; a still one where null")
     interferers: tuple[InterfererConfig, ...] = Field((), description="who else is on the air")
+    surface: HiddenSurfaceConfig = Field(HiddenSurfaceConfig(), description="its faults; as the profile by default")
     crystal: CrystalConfig = Field(CrystalConfig(), description="of the radio; exact by default")
     surface_condition: SurfaceCondition = Field(
         "open", description="covered, removed: no element reflects; metal: all reflect by -1, whatever the board says"

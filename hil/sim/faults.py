@@ -2,7 +2,7 @@
 
 Bytes: drop, flip, duplicate, delay, split (either direction), mute, stale ack (towards the host).
 Board: reset now (as a command begins), reset mid-frame, brown-out.
-Outputs: dead columns, stuck elements, no latch; they last until `repair`.
+Outputs: dead columns, stuck elements, no latch, exchanged cables; they last until `repair`.
 """
 
 import random
@@ -33,11 +33,12 @@ class Fault(StrEnum):
     DEAD_COLUMNS = "dead_columns"
     STUCK_ELEMENTS = "stuck_elements"
     NO_LATCH = "no_latch"
+    MISWIRED = "miswired"
 
 
 BYTE_FAULTS = (Fault.DROP, Fault.FLIP, Fault.DUPLICATE, Fault.DELAY, Fault.SPLIT)
 BOARD_FAULTS = (Fault.RESET_NOW, Fault.RESET_MID_FRAME, Fault.BROWN_OUT)
-OUTPUT_FAULTS = (Fault.DEAD_COLUMNS, Fault.STUCK_ELEMENTS, Fault.NO_LATCH)
+OUTPUT_FAULTS = (Fault.DEAD_COLUMNS, Fault.STUCK_ELEMENTS, Fault.NO_LATCH)  # by chance; cables by `strike` only
 
 
 class Faults:
@@ -150,6 +151,14 @@ class Faults:
             board.outputs.stuck = {**board.outputs.stuck, number % board.outputs.num_elements: number & 1}
             board.outputs.refresh(time_s)
 
+        def exchange_columns(board: Board, time_s: float) -> None:
+            outputs = board.outputs
+            first, second = number % outputs.cols, (number % outputs.cols + 1) % outputs.cols
+            grid = outputs.wiring.reshape(outputs.rows, outputs.cols).copy()
+            grid[:, [first, second]] = grid[:, [second, first]]
+            outputs.wiring = grid.ravel()
+            outputs.refresh(time_s)
+
         def lose_latch(board: Board, time_s: float) -> None:
             board.outputs.latched = False
 
@@ -160,9 +169,10 @@ class Faults:
             Fault.DEAD_COLUMNS: kill_column,
             Fault.STUCK_ELEMENTS: stick_element,
             Fault.NO_LATCH: lose_latch,
+            Fault.MISWIRED: exchange_columns,
         }[fault]
 
 
 def repair(board: Board, time_s: float) -> None:
-    """Columns, elements and latch as new. A mishap like the others, a good one."""
+    """Columns, elements, cables and latch as new. A mishap like the others, a good one."""
     board.outputs.repair(time_s)

@@ -83,7 +83,11 @@ def _oscillator(radio: Radio, synthesizer: Synthesizer) -> Attributes:
 
 
 def _receive_path(radio: Radio, channel: int) -> Attributes:
-    chip, tracking, path = radio.chip, radio.chip.dc_tracking, radio.chip.inputs[channel]
+    chip, path = radio.chip, radio.chip.inputs[channel]
+
+    def loop(name: str) -> Attribute:
+        return flag(lambda: chip.tracking[name], partial(chip.set_tracking, name))
+
     low_hz, high_hz = RX_BANDWIDTH_HZ[0], min(RX_BANDWIDTH_HZ[1], chip.max_bandwidth_hz)
     return {
         **choice("gain_control_mode", GAIN_MODES, lambda: path.mode, partial(setattr, path, "mode")),
@@ -93,9 +97,9 @@ def _receive_path(radio: Radio, channel: int) -> Attributes:
         "rf_bandwidth": _ranged_integer(chip, "rx_bandwidth_hz", low_hz, high_hz),
         "rf_bandwidth_available": constant(span(low_hz, 1, high_hz)),
         "rssi": Attribute(lambda: f"{radio.receiver.rssi_db(channel):.2f} dB"),
-        "rf_dc_offset_tracking_en": flag(lambda: tracking["rf"], partial(tracking.__setitem__, "rf")),
-        "bb_dc_offset_tracking_en": flag(lambda: tracking["bb"], partial(tracking.__setitem__, "bb")),
-        "quadrature_tracking_en": flag(lambda: chip.quadrature_tracking, partial(setattr, chip, "quadrature_tracking")),
+        "rf_dc_offset_tracking_en": loop("rf_dc"),
+        "bb_dc_offset_tracking_en": loop("bb_dc"),
+        "quadrature_tracking_en": loop("quadrature"),
         **_path_rate(radio),
     }
 

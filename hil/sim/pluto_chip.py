@@ -138,12 +138,24 @@ class Chip:
         self.loopback = 0
         self.ensm_mode = "fdd"
         self.calibration_mode = "auto"
-        self.dc_tracking = {"rf": True, "bb": True}
-        self.quadrature_tracking = True
+        self.tracking = {"rf_dc": True, "bb_dc": True, "quadrature": True}
+        self._held_s: dict[str, float] = {}  # when the LO locked for which a loop that was stopped holds its correction
         self._true_crystal = self.crystal = crystal
         self.xo_correction_hz = XO_HZ
         self._calibrated_hz = self.tx.frequency_hz
         self._lock_all()
+
+    # ---------------------------------------------------------------------------------------------- tracking loops
+
+    def set_tracking(self, loop: str, on: bool) -> None:
+        """Start or stop a loop; one that is stopped holds its last correction, which the next lock makes stale."""
+        if self.tracking[loop] and not on:
+            self._held_s[loop] = self.rx.locked_s
+        self.tracking[loop] = on
+
+    def corrects(self, *loops: str) -> bool:
+        """Whether the corrections of all these loops fit the receiver's LO."""
+        return all(self.tracking[loop] or self._held_s.get(loop) == self.rx.locked_s for loop in loops)
 
     # ------------------------------------------------------------------------------------------------- oscillators
 

@@ -1,8 +1,8 @@
 """One receive path of the simulated Pluto: from its connector through the chip to 12-bit words.
 
-Simplifications: the AGC looks at the mean power of what was last taken; with quadrature tracking off the image is
-constant, with DC tracking off the offset is ten times as large; where the tracking loops eat a signal at DC they have
-settled on each run of samples.
+Simplifications: the AGC looks at the mean power of what was last taken; a tracking loop that is stopped holds its
+correction until the LO locks anew, from then on the image is constant (quadrature), the offset ten times as large (DC);
+where the tracking loops eat a signal at DC they have settled on each run of samples.
 """
 
 import cmath
@@ -67,12 +67,12 @@ class FrontEnd:
         if mode in ("slow_attack", "hybrid"):
             self._control_gain(arriving)
         since_s = chip.rx.locked_s
-        if not chip.quadrature_tracking:
+        if not chip.corrects("quadrature"):
             samples += chip.offset(f"RX image{self._name}", IMAGE_DBC, since_s) * samples.conj()
-        tracked = all(chip.dc_tracking.values())
-        if tracked and self._dc_notch:
+        loops = ("rf_dc", "bb_dc")
+        if self._dc_notch and all(chip.tracking[loop] for loop in loops):
             samples -= samples.mean()
-        level_dbfs = self._dc_dbfs + (0.0 if tracked else UNTRACKED_DC_DB)
+        level_dbfs = self._dc_dbfs + (0.0 if chip.corrects(*loops) else UNTRACKED_DC_DB)
         samples += chip.offset(f"RX DC{self._name}", level_dbfs, since_s)
         return samples
 

@@ -9,8 +9,8 @@ from hil.config import TestbedConfig
 from hil.errors import ConfigError
 from hil.firmware.profile import load_profile
 from hil.firmware.protocol import SerialConfig
-from hil.sim.board import build_board
 from hil.sim.clock import RealTimeClock
+from hil.sim.hidden import build_true_board
 from hil.sim.iiod import IiodServer
 from hil.sim.pty import serve_pty, serve_tcp
 from hil.testbed.open import find_user
@@ -48,7 +48,7 @@ def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]
     with ExitStack() as closing:
         clock = closing.enter_context(RealTimeClock())
         world = make_world(config, profile, find_user(config, user), clock)
-        board = build_board(profile, world)
+        board = build_true_board(profile, world, config.simulation.surface)
         line = (
             serve_pty(board, clock, baud=profile.link.baud, latency_s=latency_s)
             if isinstance(profile.link, SerialConfig)

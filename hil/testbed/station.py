@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from hil.config import SimulationConfig, TestbedConfig, UserConfig
+from hil.config import HiddenSurfaceConfig, SimulationConfig, TestbedConfig, UserConfig
 from hil.drivers.board import SurfaceBoard
 from hil.drivers.gate import TransmitGate
 from hil.drivers.link import latency_timer_ms, make_link
@@ -16,8 +16,8 @@ from hil.firmware.profile import FirmwareProfile
 from hil.firmware.protocol import SerialConfig
 from hil.interfaces import Clock, StateSet, SystemClock, Truth
 from hil.sim.adi_pluto import Pluto
-from hil.sim.board import build_board
 from hil.sim.clock import EventClock
+from hil.sim.hidden import build_true_board, true_states
 from hil.sim.pluto import SimulatedPluto
 from hil.sim.serial_link import SimulatedLink
 from hil.sim.world import World
@@ -51,10 +51,10 @@ def make_station(config: TestbedConfig, profile: FirmwareProfile, user: UserConf
 def make_world(
     config: TestbedConfig, profile: FirmwareProfile, user: UserConfig, clock: EventClock | None = None
 ) -> World:
-    """The physics of a simulated station."""
-    return World(
-        config, profile.surface_geometry(), _states(config, profile), profile.timing.settle_s.value, user, clock
-    )
+    """The physics of a simulated station: its surface as it is, which may differ from its profile."""
+    hidden = config.simulation.surface if config.simulation else HiddenSurfaceConfig()
+    states, settle_s = true_states(_states(config, profile), hidden), hidden.settle_s or profile.timing.settle_s.value
+    return World(config, profile.surface_geometry(), states, settle_s, user, clock)
 
 
 def make_pluto(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
@@ -89,7 +89,11 @@ def _simulated(
     radio = PlutoSdr(partial(Pluto, pluto), gate, world.clock, name="sim", timeout_s=timeout_s, exclusive=False)
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
-        build_board(profile, world), world.clock, baud_of(profile), latency_s, name=f"sim+{profile.id}"
+        build_true_board(profile, world, simulation.surface),
+        world.clock,
+        baud_of(profile),
+        latency_s,
+        name=f"sim+{profile.id}",
     )
     pluto.connect_pulse(link.line.trigger)
     surface = SurfaceBoard(

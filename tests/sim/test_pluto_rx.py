@@ -38,15 +38,27 @@ def test_the_adc_clips_at_its_12_bits(make_radio, make_cable):
     assert (loud.imag.min(), loud.imag.max()) == (-2048, 2047)
 
 
-def test_the_dc_offset_is_as_declared_and_grows_without_tracking(make_radio):
+RX_LO = {"channel": "altvoltage0", "output": True}
+
+
+def retune(pluto):
+    """Away and back: the LO locks anew."""
+    hz = int(pluto.read_attr(PHY, "frequency", **RX_LO))
+    for each in (hz + 1_000_000, hz):
+        pluto.write_attr(PHY, "frequency", str(each), **RX_LO)
+
+
+def test_the_dc_offset_is_as_declared_is_held_without_tracking_and_grows_with_a_new_lock(make_radio):
     pluto = make_radio(rx_dc_offset_dbfs=-50.0)
     pluto.write_attr(PHY, "powerdown", "1", **TX_LO)
     assert abs(pluto.capture().mean()) == pytest.approx(2048 * 10 ** (-50 / 20), abs=0.8)
     pluto.write_attr(PHY, "bb_dc_offset_tracking_en", "0", **RX_PATH)
+    assert abs(pluto.capture().mean()) == pytest.approx(2048 * 10 ** (-50 / 20), abs=0.8)
+    retune(pluto)
     assert abs(pluto.capture().mean()) == pytest.approx(2048 * 10 ** (-30 / 20), abs=0.8)
 
 
-def test_without_quadrature_tracking_there_is_an_image(make_radio):
+def test_quadrature_tracking_that_is_stopped_holds_until_the_lo_locks_anew(make_radio):
     pluto = make_radio(gain_db=30)
     pluto.send(tone(RATE_HZ / 16))
 
@@ -56,7 +68,11 @@ def test_without_quadrature_tracking_there_is_an_image(make_radio):
 
     assert image_dbc() < -55
     pluto.write_attr(PHY, "quadrature_tracking_en", "0", **RX_PATH)
+    assert image_dbc() < -55
+    retune(pluto)
     assert image_dbc() == pytest.approx(-35, abs=1)
+    pluto.write_attr(PHY, "quadrature_tracking_en", "1", **RX_PATH)
+    assert image_dbc() < -55
 
 
 @pytest.mark.parametrize(("mode", "first_is_controlled"), [("slow_attack", False), ("fast_attack", True)])

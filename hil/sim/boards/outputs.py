@@ -23,7 +23,8 @@ class Outputs:
     A chain of registers without a latch shows each shift (facts/boards.md 4).
 
     `register` is what the board latched, in wire order; `surface` what the elements do, in Geometry order. They differ
-    where columns are dead (their elements rest in state 0) or elements are stuck.
+    where columns are dead (their elements rest in state 0), elements are stuck, or cables lead to other elements:
+    `wiring` holds the element that moves in the place of each.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Outputs:
         self.latched = self._built_latched = latched
         self.dead_columns: frozenset[int] = frozenset()
         self.stuck: Mapping[int, int] = {}
+        self.wiring: Int[np.ndarray, element] = np.arange(rows * cols)
         self._door = door
         places = np.arange(rows * cols)
         self._order = places if order is None else np.asarray(order)
@@ -55,7 +57,7 @@ class Outputs:
         """Put states, in wire order, on the elements."""
         self.register = register
         states = np.empty_like(register)
-        states[self._order] = register
+        states[self.wiring[self._order]] = register
         self.surface = self._broken(states)
         self._door.set_pattern(self.surface, time_s)
 
@@ -64,8 +66,9 @@ class Outputs:
         self.show(self.register, time_s)
 
     def repair(self, time_s: float) -> None:
-        """Columns, elements and latch as they were built."""
+        """Columns, elements, cables and latch as they were built."""
         self.dead_columns, self.stuck, self.latched = frozenset(), {}, self._built_latched
+        self.wiring = np.arange(self.num_elements)
         self.refresh(time_s)
 
     def steps(self, register: UInt8[np.ndarray, "place"]) -> Iterator[UInt8[np.ndarray, "place"]]:
