@@ -7,18 +7,15 @@ without the simulator's: what driver, recording and demodulation take.
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from hil.config import SweepConfig, TestbedConfig
 from hil.experiments.closed_loop import new_recording
 from hil.experiments.sound import Sweep, sound_surface
 from hil.interfaces import Progress, SweepMode, no_progress
+from hil.sim.effort import effort_s
 from hil.testbed import open_testbed
 
 USB_SAMPLES_PER_S = 7e6  # what a Pluto brings over USB 2 without gaps
@@ -27,30 +24,6 @@ FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
     "+ link time that cannot overlap + acknowledgement; in a sequence max(update + settle + symbols, shortest dwell)"
 )
-
-
-@dataclass
-class Stopwatch:
-    """Processor time spent in some calls; calls within calls count once."""
-
-    total_s: float = 0.0
-    _depth: int = 0
-
-    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, its time counted."""
-
-        @wraps(function)
-        def run(*args: Any, **more: Any) -> Any:
-            started_s = time.process_time()
-            self._depth += 1
-            try:
-                return function(*args, **more)
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    self.total_s += time.process_time() - started_s
-
-        return run
 
 
 def time_modes(
@@ -77,11 +50,11 @@ def _time_mode(
 ) -> dict[str, Any]:
     symbols = repetitions or (1 if mode == "sequence" else config.ofdm.repetitions)
     asked = {"mode": mode, "scheme": scheme, "repetitions": symbols}
-    with tempfile.TemporaryDirectory() as folder, open_testbed(config) as testbed, simulator_time() as simulator:
+    with tempfile.TemporaryDirectory() as folder, open_testbed(config) as testbed:
         recording = new_recording(testbed, root=Path(folder))
-        started_s, processor_s = time.perf_counter(), time.process_time()
+        started_s, busy_s = time.perf_counter(), _software_s()
         sweep = sound_surface(testbed, recording, SweepConfig.model_validate(asked), progress=progress)
-        wall_time_s, software_s = time.perf_counter() - started_s, time.process_time() - processor_s
+        wall_time_s, software_s = time.perf_counter() - started_s, _software_s() - busy_s
         return {
             "profile": config.surface.profile,
             "mode": mode,
@@ -94,7 +67,7 @@ def _time_mode(
             "upload_s": sweep.upload_s,
             "drain_s": _samples(config, mode, symbols, sweep) / USB_SAMPLES_PER_S,
             "wall_time_s": wall_time_s,
-            "software_s": software_s - simulator.total_s,
+            "software_s": software_s,
             "retaken": sweep.retaken,
         }
 
@@ -106,23 +79,6 @@ def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep)
     return float(sweep.plan.num_patterns * symbols * config.ofdm.fft_size)
 
 
-@contextmanager
-def simulator_time() -> Iterator[Stopwatch]:
-    """Processor time that goes into simulated instruments: at the radio's face, the board's link and the clock."""
-    from hil.sim.adi_pluto import Pluto
-    from hil.sim.clock import VirtualClock
-    from hil.sim.serial_link import SimulatedLink
-
-    watch = Stopwatch()
-    doors: list[tuple[type, str]] = [
-        (Pluto, "rx"),
-        (Pluto, "tx"),
-        (Pluto, "_rx_init_channels"),
-        (SimulatedLink, "read"),
-        (SimulatedLink, "write"),
-        (VirtualClock, "advance_to"),
-    ]
-    with ExitStack() as patches:
-        for owner, name in doors:
-            patches.enter_context(mock.patch.object(owner, name, watch.timed(getattr(owner, name))))
-        yield watch
+def _software_s() -> float:
+    """Processor time of this process so far without the simulator's."""
+    return time.process_time() - effort_s()

@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.arrays import Int
 from hil.interfaces import Closing
+from hil.sim.effort import door
 from hil.sim.fir_text import fir_text
 from hil.sim.iio_face import FaceAttribute, FaceChannel, FaceContext, FaceDevice
 from hil.sim.pluto import SimulatedPluto
@@ -150,6 +151,7 @@ class Pluto(Closing):
         if channels != [0]:
             raise RuntimeError(f"RX mapping exceeds available channels: {channels}, allowed: [0]")
 
+    @door
     def rx(self) -> Any:
         """complex128[sample], the next block in ADC units; the first call opens the buffer."""
         if self._rxbuf is None:
@@ -165,6 +167,7 @@ class Pluto(Closing):
     def _decoded(self, words: Int[np.ndarray, "word"]) -> Any:
         return words[0::2] + 1j * words[1::2]
 
+    @door
     def _rx_init_channels(self) -> None:
         """Opens the buffer; a program calls it so that samples are taken before it asks for them."""
         self._rxbuf = self._pluto.open_buffer(RX, self.rx_buffer_size, _mask(self._rx_enabled_channels))
@@ -196,6 +199,7 @@ class Pluto(Closing):
             raise RuntimeError(f"TX mapping exceeds available channels: {channels}, allowed: [0]")
         self._tx_enabled_channels = channels
 
+    @door
     def tx(self, data_np: Any = None) -> None:
         """Send complex[sample] in DAC units, int16 without clipping; with no channel enabled, zeros."""
         if not self._tx_enabled_channels:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hil.interfaces import Clock, Closing
+from hil.sim.effort import door
 
 
 @dataclass(order=True)
@@ -101,6 +102,7 @@ class VirtualClock(_EventQueue):
     def now_s(self) -> float:
         return self._now_s
 
+    @door
     def advance_to(self, time_s: float) -> None:
         """Run what is due up to `time_s`, each at its time, then stand there. Raises RuntimeError in a callback."""
         if self._running:

@@ -14,6 +14,7 @@ from hil.errors import LinkError
 from hil.interfaces import Closing
 from hil.sim.boards.base import HANG_UP, Board
 from hil.sim.clock import Event, EventClock
+from hil.sim.effort import door
 from hil.sim.faults import Faults, Mishap
 
 PACKET_BYTES = 62  # of a full-speed FTDI packet, its two status bytes taken off
@@ -244,11 +245,13 @@ class SimulatedLink(Closing):
         """The cable, for who wants to hurt the board."""
         return self._line
 
+    @door
     def write(self, data: bytes) -> None:
         """Raises LinkError where the link is closed or the board has hung up."""
         self._check(not self._line.hung_up)
         self._line.send(data)
 
+    @door
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         """Raises LinkError where the link is closed or the board has hung up and all that it sent was read."""
         self._check(True)

@@ -1,13 +1,11 @@
-"""The bench of sweeps: its radio times are exact, its floor is that of the sweep, its clock counts no call twice."""
+"""The bench of sweeps: its radio times are exact, its floor is that of the sweep."""
 
-import time
 from pathlib import Path
 
 import pytest
 
-from hil.campaign.sweep_modes import Stopwatch, simulator_time, time_modes
+from hil.campaign.sweep_modes import time_modes
 from hil.config import TestbedConfig
-from hil.sim.clock import VirtualClock
 from hil.yamlfile import load_yaml
 
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
@@ -22,27 +20,3 @@ def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaroun
     assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
     assert row["upload_s"] == row["retaken"] == 0
     assert row["drain_s"] == pytest.approx(row["patterns"] * row["symbols"] * 320 / 7e6)
-
-
-def test_calls_within_calls_count_once() -> None:
-    watch = Stopwatch()
-
-    def busy(depth: int) -> None:
-        until_s = time.process_time() + 0.02
-        while time.process_time() < until_s:
-            pass
-        if depth:
-            timed(depth - 1)
-
-    timed = watch.timed(busy)
-    timed(2)
-    assert 0.06 <= watch.total_s < 0.09
-
-
-def test_the_simulator_is_left_as_it_was() -> None:
-    before = VirtualClock.advance_to
-    with simulator_time() as watch:
-        assert VirtualClock.advance_to is not before
-        VirtualClock().sleep(1.0)
-    assert VirtualClock.advance_to is before
-    assert watch.total_s >= 0

@@ -1,0 +1,65 @@
+"""What the simulator takes is told from what its user takes."""
+
+import threading
+import time
+
+import pytest
+
+from hil.sim.clock import VirtualClock
+from hil.sim.effort import door, effort_s
+
+
+def busy(duration_s):
+    until_s = time.thread_time() + duration_s
+    while time.thread_time() < until_s:
+        pass
+
+
+@door
+def enter(duration_s, depth=0):
+    busy(duration_s)
+    if depth:
+        enter(duration_s, depth - 1)
+
+
+def test_calls_within_calls_count_once():
+    before_s = effort_s()
+    enter(0.02, depth=2)
+    assert effort_s() - before_s == pytest.approx(0.06, abs=0.01)
+
+
+def test_what_happens_outside_does_not_count():
+    before_s = effort_s()
+    busy(0.02)
+    assert effort_s() == before_s
+
+
+def test_each_thread_counts_its_own():
+    before_s = effort_s()
+    threads = [threading.Thread(target=enter, args=(0.02,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert effort_s() - before_s == pytest.approx(0.04, abs=0.01)
+
+
+def test_a_call_that_fails_counts_and_leaves_the_next_one_alone():
+    @door
+    def fail():
+        busy(0.02)
+        raise ValueError
+
+    before_s = effort_s()
+    with pytest.raises(ValueError):
+        fail()
+    enter(0.02)
+    assert effort_s() - before_s == pytest.approx(0.04, abs=0.01)
+
+
+def test_what_a_virtual_clock_runs_is_the_simulators_work():
+    clock = VirtualClock()
+    clock.schedule(1.0, lambda: busy(0.02))
+    before_s = effort_s()
+    clock.sleep(2.0)
+    assert effort_s() - before_s == pytest.approx(0.02, abs=0.01)
