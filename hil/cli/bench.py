@@ -6,6 +6,7 @@ import typer
 
 from hil.cli.bench_cup import cup
 from hil.cli.bench_estimation import estimation
+from hil.cli.bench_gpu import gpu
 from hil.cli.bench_loop import loop
 from hil.cli.bench_simulator import simulator
 from hil.cli.bench_sweep import sweep
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(optimizers)
     bench.command()(cup)
     bench.command()(estimation)
+    bench.command()(gpu)
     bench.command()(loop)
     bench.command()(simulator)
     bench.command()(sweep)

@@ -1,0 +1,32 @@
+"""`hil bench gpu`: the neural prior for a large batch of users on one device, against the device's own floor."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import emit_json, print_table
+
+
+def gpu(
+    device: Annotated[str, typer.Option(help="cuda, cuda:1, ...; cpu to try the command.")] = "cuda",
+    users: Annotated[int, typer.Option(min=2, help="Users in one batch, half of them without line of sight.")] = 1024,
+    size: Annotated[int, typer.Option(min=4, help="Elements a side.")] = 64,
+    json: Json = False,
+) -> None:
+    """Train the neural prior for many users at once: users per second, and how near its time is to the floor.
+
+    The floor is what the device's memory and arithmetic allow, both measured on it. Rates are compared with the CPU's.
+
+    Example: hil bench gpu --device cuda --users 1024 --json
+    """
+    from hil.campaign.sites import make_site
+    from hil.optimize.throughput import throughput
+
+    site = make_site("paper", size=size, users=-(-users // 2))
+    found = throughput(site.links(site.users[:users]).truth, device=device)
+    row = {**asdict(found), "users_per_s": found.users_per_s, "floor_fraction": found.floor_fraction}
+    print_table(["figure", "value"], list(row.items()))
+    if json:
+        emit_json({"rows": [row]})
