@@ -248,6 +248,15 @@ class SequencedSurface(Surface, Protocol):
         ...
 
 
+@runtime_checkable
+class SettlingSurface(Surface, Protocol):
+    """A surface whose settle time may turn out to be another than its profile's."""
+
+    def set_settle_s(self, settle_s: float) -> None:
+        """From now on wait so long for the reflection, in `timing` too."""
+        ...
+
+
 @dataclass(frozen=True)
 class RadioSettings:
     """What the radio is asked for, and, returned by `Sdr.configure`, what the hardware took. One LO for TX and RX."""
@@ -317,6 +326,15 @@ class StreamingSdr(Sdr, Protocol):
 
     def end_capture(self) -> Capture:
         """The samples since `begin_capture`, once all are taken; `time_s` is when that was called."""
+        ...
+
+
+@runtime_checkable
+class TrackingSdr(Sdr, Protocol):
+    """A radio whose receiver corrects itself as it goes: quadrature and DC."""
+
+    def set_tracking(self, on: bool) -> None:
+        """Let the corrections follow, or hold them where they are; `quiet` lets them follow again."""
         ...
 
 

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -30,9 +31,8 @@ class SurfaceBoard(Closing):
     verify_readback: compare a read-back after each change of the surface and in `check`. A software copy proves that
     the command arrived, not that the hardware follows; `profile.capabilities.readback` says which of them it is.
     Without it a read-back is still taken after trouble: before a command is sent again, since a restart's own words may
-    have been lost, and where replies carry no sequence number after it, too. Where commands carry no check either
-    (ASCII) a digit that was flipped on its way and answered with OK is no trouble that shows: only `verify_readback`
-    finds it, for the time of a question and its answer a pattern (firmware_profiles/README.md has the figures).
+    have been lost, and where replies carry no sequence number after it, too. Where commands carry no check (ASCII) a
+    flipped digit that is answered with OK is no trouble that shows: only `verify_readback` finds it, at its price.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class SurfaceBoard(Closing):
         self._clock = clock
         self._link = link
         self._latency_s = latency_s
+        self._settle_s = profile.timing.settle_s.value
         self._wire = Wire(profile)
         self._dialogue = Dialogue(link, self._wire, clock, latency_s=latency_s, after_trouble=self._look_for_loss)
         self._geometry, self._states = profile.surface_geometry(), profile.state_set()
@@ -84,8 +85,12 @@ class SurfaceBoard(Closing):
         return self.timing_of("pipelined" if "pipelined" in self.modes else "stepped")
 
     def timing_of(self, mode: SweepMode) -> SurfaceTiming:
-        """Timing of one pattern in a sweep mode, of link time what the longest frame takes."""
-        return board_timing(self._wire, mode, latency_s=self._latency_s)
+        """Of one pattern in a sweep mode, of link time what the longest frame takes."""
+        return replace(board_timing(self._wire, mode, latency_s=self._latency_s), settle_s=self._settle_s)
+
+    def set_settle_s(self, settle_s: float) -> None:
+        """Wait so long for the reflection from now on, whatever the profile says."""
+        self._settle_s = settle_s
 
     # -------------------------------------------------------------------------------------------------- open and close
 
@@ -263,7 +268,7 @@ class SurfaceBoard(Closing):
 
     def _settle(self, changed_s: float) -> None:
         """Wait until the reflection is the new one."""
-        self._clock.sleep(changed_s + self.profile.timing.settle_s.value - self._clock.now_s())
+        self._clock.sleep(changed_s + self._settle_s - self._clock.now_s())
 
     # -------------------------------------------------------------------------------------------------------- codebook
 
@@ -283,10 +288,9 @@ class SurfaceBoard(Closing):
         """Show a stored pattern; return when it has settled. After a restart the codebook is stored again first."""
         if self._codebook is None or not 0 <= index < len(self._codebook):
             raise ValueError(f"select {index}: {0 if self._codebook is None else len(self._codebook)} patterns stored")
-        pattern = self._codebook[index]
         self._staged = None
         self._ensure_codebook()
-        self._show(pattern, lambda: self._select(index))
+        self._show(self._codebook[index], lambda: self._select(index))
 
     def _select(self, index: int) -> None:
         try:

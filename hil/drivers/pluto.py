@@ -18,7 +18,8 @@ What the libraries and the device do behind one's back, and what is done about i
   opened and made quiet, and the caller is told. The radio then needs `configure` and `transmit` again.
 - A context freed before its buffers crashes; a call may hang for ever: buffers go first, each call is bounded in time.
 - LO phases are random after `configure`, and may be after `set_rx_gain`: one fixed setting per sweep.
-- DC and quadrature tracking stay on, as the device starts; they act on DC and the image only: keep the signal off DC.
+- DC and quadrature tracking stay on, as the device starts, unless a sweep holds them (`set_tracking`); they act on DC
+  and the image only: keep the signal off DC.
   A new rate, or a TX LO step above 100 MHz, starts a calibration that emits: in `configure`, the TX LO powered down.
 """
 
@@ -131,6 +132,11 @@ class PlutoSdr(Closing):
             taken = session.set("rx_hardwaregain_chan0", float(gain_db), RX_GAIN_TOLERANCE_DB)
             self._settings = replace(settings, rx_gain_db=taken)
         return taken
+
+    def set_tracking(self, on: bool) -> None:
+        """Let the receiver's tracking loops run, or hold their corrections; once quiet they run again."""
+        with self._guarded("set_tracking") as session:
+            session.set_tracking(on)
 
     def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
         """Send `frame` over and over, instead of one that is on the air; 1.0 = full scale of the DAC.

@@ -15,6 +15,7 @@ from hil.errors import RadioError
 T = TypeVar("T")
 
 MAX_ATTENUATION_DB = 89.75
+TRACKING_LOOPS = ("quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en")
 KERNEL_BUFFERS = 1
 DEFAULT_KERNEL_BUFFERS = 4
 _HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
@@ -39,6 +40,7 @@ class PlutoSession:
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
         self._rx_size = 0
         self._taken = False
+        self._tracking_held = False
         self._device: PlutoDevice = None
         try:
             self._caller.call(lambda: self._open(connect))
@@ -76,6 +78,10 @@ class PlutoSession:
         """Power of the TX LO. Setting its frequency does not power it up: nothing is radiated, and no error says so."""
         self._caller.call(lambda: self._switch_lo(on))
 
+    def set_tracking(self, on: bool) -> None:
+        """Let the receiver's loops (quadrature, RF DC, BB DC) run, or hold what they found; `quiet` lets them run."""
+        self._caller.call(lambda: self._switch_tracking(on))
+
     def play(self, samples: Complex[np.ndarray, "sample"]) -> None:
         """Send over and over; real and imaginary part are DAC values within int16."""
         self._caller.call(lambda: self._start_tx(samples))
@@ -101,6 +107,7 @@ class PlutoSession:
                 lambda: self.set_lo_power(False),
                 lambda: self.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, 0.1),
                 lambda: self._caller.call(self._mute_tones),
+                lambda: self._caller.call(self._resume_tracking),
                 lambda: self._caller.call(self._destroy_tx),
                 lambda: self._caller.call(self._destroy_rx),  # it may hold a block that was filled long ago
             )
@@ -146,6 +153,22 @@ class PlutoSession:
         powerdown.value = "0" if on else "1"
         if int(powerdown.value) != (not on):
             raise RadioError(f"radio {self._name}: TX LO powerdown reads {powerdown.value} after writing {int(not on)}")
+
+    def _switch_tracking(self, on: bool) -> None:
+        channel = self._pluto._ctrl.find_channel("voltage0", False)
+        if channel is None:
+            raise RadioError(f"radio {self._name}: has no receive path (voltage0), so it is no Pluto")
+        self._tracking_held = self._tracking_held or not on
+        for loop in TRACKING_LOOPS:
+            attribute = channel.attrs[loop]
+            attribute.value = str(int(on))
+            if int(attribute.value) != on:
+                raise RadioError(f"radio {self._name}: {loop} reads {attribute.value} after writing {int(on)}")
+        self._tracking_held = not on
+
+    def _resume_tracking(self) -> None:
+        if self._tracking_held:
+            self._switch_tracking(True)
 
     def _mute_tones(self) -> None:
         self._pluto.dds_scales = [0.0] * len(self._pluto.dds_scales)

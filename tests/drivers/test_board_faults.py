@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
     def shows(self, pattern):
         """Whether the surface is that pattern; where elements are broken, whether the board drives them so."""
         outputs = self.board.outputs
-        broken = outputs.dead_columns or outputs.stuck
+        broken = outputs.dead_columns or outputs.stuck or outputs.miswired
         return np.array_equal(outputs.register if broken else outputs.surface, pattern)
 
     # ------------------------------------------------------------------------------------------------------- commands

@@ -237,3 +237,21 @@ def test_a_server_that_is_gone_is_told_and_nothing_hangs() -> None:
         with pytest.raises(NotConnected):
             sdr.capture(BLOCK)
         sdr.close()
+
+
+def test_tracking_loops_are_held_while_asked_and_run_again_once_quiet(bench: Bench) -> None:
+    loops = ("quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en")
+
+    def running() -> list[str]:
+        return [bench.read(loop, "voltage0", output=False) for loop in loops]
+
+    with bench.driver() as driver:
+        driver.open()
+        driver.configure(SETTINGS)
+        driver.transmit(TONE)
+        driver.set_tracking(False)
+        assert running() == ["0", "0", "0"]
+        driver.quiet()
+        assert running() == ["1", "1", "1"]
+        driver.set_tracking(False)
+    assert running() == ["1", "1", "1"]

@@ -53,6 +53,11 @@ class Outputs:
     def num_elements(self) -> int:
         return self.rows * self.cols
 
+    @property
+    def miswired(self) -> bool:
+        """Whether cables lead to other elements than the board means."""
+        return not np.array_equal(self.wiring, np.arange(self.num_elements))
+
     def show(self, register: UInt8[np.ndarray, "place"], time_s: float) -> None:
         """Put states, in wire order, on the elements."""
         self.register = register
