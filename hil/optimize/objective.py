@@ -126,8 +126,7 @@ class Objective:
         """Objective of any phases of unit modulus, in that precision, whatever states the problem has."""
         problem = problem.with_leading_axis()
         amplitude = np.sqrt(problem.snr_scale)
-        delays = delay_response(problem.num_subcarriers, np.arange(problem.num_taps, dtype=float))
-        aims = unit(delays.T @ problem.basis.conj())
+        aims = unit(dft_basis(problem.num_subcarriers, problem.num_taps).T @ problem.basis.conj())
         return cls(
             direct=(amplitude * problem.direct[:, None]).astype(dtype),
             cascade=np.multiply(problem.cascade, amplitude, dtype=dtype, casting="same_kind"),
