@@ -35,9 +35,9 @@ def sp_cup_geometry(size: int = 64) -> Geometry:
     return Geometry(rows=size, cols=size, pitch_x_m=pitch, pitch_y_m=pitch)
 
 
-def sp_cup_elements(geometry: Geometry, *, coupled: bool = True) -> SwitchedElements:
-    """The Cup's elements: two capacitances, a lossy circuit, neighbours that pull."""
-    coupling = Coupling(geometry, CARRIER_HZ) if coupled else None
+def sp_cup_elements(geometry: Geometry, *, coupled: bool = True, decay: float = 100.0) -> SwitchedElements:
+    """The Cup's elements: two capacitances, a lossy circuit, neighbours that pull, less by `decay` a wavelength."""
+    coupling = Coupling(geometry, CARRIER_HZ, decay=decay) if coupled else None
     return SwitchedElements(CAPACITANCE_F, LumpedCircuit(), coupling)
 
 
