@@ -317,6 +317,16 @@ class Sdr(Protocol):
 
 
 @runtime_checkable
+class Thermometer(Protocol):
+    """An instrument that can tell how warm it is."""
+
+    @property
+    def temperature_c(self) -> float | None:
+        """None where this one has no sensor."""
+        ...
+
+
+@runtime_checkable
 class StreamingSdr(Sdr, Protocol):
     """A radio that takes samples while its user does something else."""
 

@@ -138,6 +138,12 @@ class PlutoSdr(Closing):
         with self._guarded("set_tracking") as session:
             session.set_tracking(on)
 
+    @property
+    def temperature_c(self) -> float | None:
+        """Of the transceiver chip; None where the device does not tell it."""
+        with self._guarded("temperature_c") as session:
+            return session.temperature_c
+
     def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
         """Send `frame` over and over, instead of one that is on the air; 1.0 = full scale of the DAC.
 

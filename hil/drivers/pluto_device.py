@@ -17,6 +17,7 @@ PlutoDevice = Any
 ctx.attrs: `hw_serial`, `hw_model`, `fw_version`. ctx.set_timeout(milliseconds), by `connect_pluto` only.
 _ctrl.find_channel("altvoltage1", True).attrs["powerdown"].value: "0" or "1", the TX LO.
 _ctrl.find_channel("voltage0", False).attrs["quadrature_tracking_en"].value, and of both DC loops: "0" or "1".
+_ctrl.find_channel("temp0").attrs["input"].value: thousandths of a degree Celsius; may be missing.
 _rxadc.set_kernel_buffers_count(count).
 sample_rate, rx_lo, tx_lo, rx_rf_bandwidth, tx_rf_bandwidth: Hz, written as int.
 gain_control_mode_chan0: text. rx_hardwaregain_chan0, tx_hardwaregain_chan0: dB, written as float.

@@ -68,6 +68,11 @@ class PlutoSession:
             raise RadioError(f"radio {self._name}: {key}: sent {value}, it reads {taken!r}; {_ADVICE[key]}")
         return number
 
+    @property
+    def temperature_c(self) -> float | None:
+        """What the chip's own sensor reads; None where the device has none."""
+        return self._caller.call(self._read_temperature)
+
     def set_manual_gain(self) -> None:
         """Leave the automatic gain control, in which a written gain is ignored without a word."""
         taken = self._exchange("gain_control_mode_chan0", "manual")
@@ -169,6 +174,10 @@ class PlutoSession:
     def _resume_tracking(self) -> None:
         if self._tracking_held:
             self._switch_tracking(True)
+
+    def _read_temperature(self) -> float | None:
+        sensor = self._pluto._ctrl.find_channel("temp0")
+        return float(sensor.attrs["input"].value) / 1e3 if sensor is not None and "input" in sensor.attrs else None
 
     def _mute_tones(self) -> None:
         self._pluto.dds_scales = [0.0] * len(self._pluto.dds_scales)

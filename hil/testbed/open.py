@@ -21,6 +21,7 @@ from hil.interfaces import (
     StreamingSdr,
     Surface,
     SweepMode,
+    Thermometer,
     Truth,
 )
 from hil.measure.sequence import SequencePlan, plan_sequence, possible_modes
@@ -69,6 +70,11 @@ class Testbed(Closing):
     def identity(self) -> dict[str, str]:
         """Who the instruments say they are; `sim+...` where they are simulated."""
         return {"radio": self.sdr.identity, "surface": self.surface.identity}
+
+    @property
+    def temperature_c(self) -> float | None:
+        """Of the radio; None where it does not tell."""
+        return self.sdr.temperature_c if isinstance(self.sdr, Thermometer) else None
 
     @contextmanager
     def on_air(self) -> Iterator[None]:
