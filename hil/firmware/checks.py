@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from hil.firmware.protocol import (
     AsciiLine,
@@ -13,9 +12,7 @@ from hil.firmware.protocol import (
     template_fields,
     template_parts,
 )
-
-if TYPE_CHECKING:
-    from hil.firmware.profile import FirmwareProfile
+from hil.firmware.sections import ProfileSections
 
 _SEQUENCE_FIELDS = {"first", "count", "dwell_us", "source"}
 SEND_FIELDS: dict[str, set[str]] = {
@@ -41,7 +38,7 @@ SEND_FIELDS: dict[str, set[str]] = {
 REPLY_FIELDS: dict[str, set[str]] = {"get_pattern": {"pattern"}, "verify_slots": {"crc32"}}
 
 
-def check_commands(profile: "FirmwareProfile") -> None:
+def check_commands(profile: ProfileSections) -> None:
     """Templates name declared fields, known commands carry what the driver fills in, and all fits the framing."""
     if "set_pattern" not in profile.commands:
         raise ValueError("commands: set_pattern is needed")
@@ -56,7 +53,7 @@ def check_commands(profile: "FirmwareProfile") -> None:
         _check_command(profile, name, command)
 
 
-def _check_boot(profile: "FirmwareProfile") -> None:
+def _check_boot(profile: ProfileSections) -> None:
     if profile.boot.banner and not isinstance(profile.framing, AsciiLine):
         raise ValueError("boot.banner: only with framing ascii_line")
     if profile.boot.opcode is not None and not isinstance(profile.framing, Cobs):
@@ -64,7 +61,7 @@ def _check_boot(profile: "FirmwareProfile") -> None:
     _check_fields(profile, "boot.frame", profile.boot.frame)
 
 
-def _check_command(profile: "FirmwareProfile", name: str, command: CommandConfig) -> None:
+def _check_command(profile: ProfileSections, name: str, command: CommandConfig) -> None:
     where = f"commands.{name}"
     for key, template in (("send", command.send), ("reply", command.reply), ("error", command.error)):
         _check_fields(profile, f"{where}.{key}", template)
@@ -82,7 +79,7 @@ def _check_command(profile: "FirmwareProfile", name: str, command: CommandConfig
     _check_size(profile, where, command)
 
 
-def _check_fields(profile: "FirmwareProfile", where: str, template: str | None) -> None:
+def _check_fields(profile: ProfileSections, where: str, template: str | None) -> None:
     """Fields are declared, none twice, and one of varying length ends at a literal or at the end."""
     fields = profile.all_fields
     names = template_fields(template)
@@ -96,20 +93,20 @@ def _check_fields(profile: "FirmwareProfile", where: str, template: str | None) 
             raise ValueError(f"{where}: {{{part}}} varies in length, a literal must follow it")
 
 
-def _length(profile: "FirmwareProfile", part: bytes | str) -> int | None:
+def _length(profile: ProfileSections, part: bytes | str) -> int | None:
     if isinstance(part, bytes):
         return len(part)
     return profile.all_fields[part].num_bytes(profile.pattern_bytes)
 
 
-def template_bytes(profile: "FirmwareProfile", template: str | None) -> int | None:
+def template_bytes(profile: ProfileSections, template: str | None) -> int | None:
     """Length of what a template makes; None where it varies."""
     lengths = [_length(profile, part) for part in template_parts(template or "")]
     known = [length for length in lengths if length is not None]
     return sum(known) if len(known) == len(lengths) else None
 
 
-def _check_size(profile: "FirmwareProfile", where: str, command: CommandConfig) -> None:
+def _check_size(profile: ProfileSections, where: str, command: CommandConfig) -> None:
     framing, size = profile.framing, template_bytes(profile, command.send)
     if isinstance(framing, RawFixed) and size != framing.length:
         raise ValueError(f"{where}.send: makes {size} bytes, framing.length is {framing.length}")
@@ -127,7 +124,7 @@ def _check_size(profile: "FirmwareProfile", where: str, command: CommandConfig) 
         raise ValueError(f"{where}: makes a frame of {frame} bytes, framing.{limit} is {getattr(framing, limit)}")
 
 
-def _check_line(profile: "FirmwareProfile", where: str, command: CommandConfig, framing: AsciiLine) -> None:
+def _check_line(profile: ProfileSections, where: str, command: CommandConfig, framing: AsciiLine) -> None:
     literals = b"".join(part for part in template_parts(command.send) if isinstance(part, bytes))
     if framing.terminator.encode("latin-1") in literals:
         raise ValueError(f"{where}.send: the terminator is added by the framing, leave it out")
@@ -135,7 +132,7 @@ def _check_line(profile: "FirmwareProfile", where: str, command: CommandConfig, 
         raise ValueError(f"{where}.send: a binary field may hold the terminator; use digits in a line of text")
 
 
-def frame_bytes(profile: "FirmwareProfile", command: CommandConfig) -> int | None:
+def frame_bytes(profile: ProfileSections, command: CommandConfig) -> int | None:
     """Longest frame of a command on the wire; None where its length varies."""
     size = template_bytes(profile, command.send)
     if size is None:
@@ -151,7 +148,7 @@ def frame_bytes(profile: "FirmwareProfile", command: CommandConfig) -> int | Non
     return size
 
 
-def check_capabilities(profile: "FirmwareProfile") -> None:
+def check_capabilities(profile: ProfileSections) -> None:
     """Each capability has the commands that it takes."""
     for needed, why in _needed_commands(profile):
         if needed not in profile.commands:
@@ -165,7 +162,7 @@ def check_capabilities(profile: "FirmwareProfile") -> None:
         raise ValueError("timing.ack: none, but commands.set_pattern has a reply")
 
 
-def _needed_commands(profile: "FirmwareProfile") -> Iterator[tuple[str, str]]:
+def _needed_commands(profile: ProfileSections) -> Iterator[tuple[str, str]]:
     can = profile.capabilities
     if can.readback != "none":
         yield "get_pattern", "readback"
@@ -177,7 +174,7 @@ def _needed_commands(profile: "FirmwareProfile") -> Iterator[tuple[str, str]]:
         yield "arm_sequence", "sequence"
 
 
-def check_timing(profile: "FirmwareProfile") -> None:
+def check_timing(profile: ProfileSections) -> None:
     """No figure contradicts another."""
     timing, sequence = profile.timing, profile.capabilities.sequence
     change_s = timing.update_s.value + timing.settle_s.value
