@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hil.config.procedure import OptimizerConfig, SweepConfig
-from hil.config.section import NonNegative, Position, Positive, Section
+from hil.config.section import NonNegative, Position, Section
 from hil.config.simulation import SurfaceCondition
 from hil.config.station import UserConfig
 
@@ -162,6 +162,8 @@ class FieldTestConfig(Section):
 
     @model_validator(mode="after")
     def _borrowed_from_the_right_ones(self) -> "FieldTestConfig":
+        if sum(arm.kind == "sham" for arm in self.arms) > 1:
+            raise ValueError("arms: at most one sham arm")
         real = {arm.name for arm in self.arms if arm.kind != "sham"}
         for arm in self.arms:
             if isinstance(arm, ShamArm) and arm.of not in real:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hil.config import ExperimentConfig
+from hil.measure.canonical import canonical_sha256
 from hil.measure.recording import Recording
 from hil.testbed import Testbed
 
@@ -13,8 +14,10 @@ RECORDED_VERSIONS = ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")
 
 def begin(testbed: Testbed, experiment: ExperimentConfig, root: str | Path) -> Recording:
     """A new run directory under `root`. Raises RecordingError."""
+    procedure = experiment.model_dump(mode="json", by_alias=True)
     manifest = {
-        "experiment": experiment.model_dump(mode="json", by_alias=True),
+        "experiment": procedure,
+        "plan_sha256": canonical_sha256(procedure),
         "identity": testbed.identity,
         "radio": asdict(testbed.settings),
         "versions": {name: version(name) for name in RECORDED_VERSIONS},

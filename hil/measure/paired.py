@@ -68,6 +68,54 @@ def differences(
     return Differences(value, value - half, value + half, _memory(blocks))
 
 
+def level_differences(
+    pairs: Sequence[tuple[Powers, Powers]], *, block_rounds: int = 1, confidence: float = 0.95, resamples: int = 4000,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, "arm"], Float[np.ndarray, "arm"], Float[np.ndarray, "arm"]]:  # fmt: skip
+    """Level of each arm in one visit against that in another one, in dB: value, low, high, the mean over all pairs.
+
+    The two are not paired by round: what drifted between the visits is in the difference and not in its interval.
+    Otherwise as `differences`.
+    """
+    rng = np.random.default_rng(seed)
+    found, drawn = [], []
+    for pair in pairs:
+        sides = [_blocks(powers, block_rounds) for powers in pair]
+        found.append([_level(side.mean(axis=0), (side**2).mean(axis=0), len(side)) for side in sides])
+        drawn.append([_draw_level(side, resamples, rng) for side in sides])
+    value, variance = _one_minus_other(found)
+    drawn_value, drawn_variance = _one_minus_other(drawn)
+    student = np.divide(
+        drawn_value - value, np.sqrt(drawn_variance), out=np.zeros_like(drawn_value), where=drawn_variance > 0
+    )
+    half = np.quantile(np.abs(student), confidence, axis=0) * np.sqrt(variance)
+    return value, value - half, value + half
+
+
+def _one_minus_other(
+    pairs: Sequence[Sequence[tuple[Float[np.ndarray, "*draw arm"], Float[np.ndarray, "*draw arm"]]]],
+) -> tuple[Float[np.ndarray, "*draw arm"], Float[np.ndarray, "*draw arm"]]:
+    """Mean difference of levels and its squared standard error."""
+    value = np.mean([one[0] - other[0] for one, other in pairs], axis=0)
+    return value, np.mean([one[1] + other[1] for one, other in pairs], axis=0) / len(pairs)
+
+
+def _draw_level(
+    blocks: Float[np.ndarray, "block arm"], resamples: int, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "draw arm"], Float[np.ndarray, "draw arm"]]:
+    count = len(blocks)
+    weight = rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+    return _level(weight @ blocks, weight @ blocks**2, count)
+
+
+def _level(
+    mean: Float[np.ndarray, "*draw arm"], square: Float[np.ndarray, "*draw arm"], count: int
+) -> tuple[Float[np.ndarray, "*draw arm"], Float[np.ndarray, "*draw arm"]]:
+    """Mean power in dB and its squared standard error, by linearisation."""
+    level = DB_PER_NEPER * np.log(np.maximum(mean, np.finfo(float).tiny))
+    return level, DB_PER_NEPER**2 * np.maximum(square / mean**2 - 1, 0) / (count - 1)
+
+
 def _blocks(powers: Powers, block_rounds: int) -> Float[np.ndarray, "block arm"]:
     """Means of successive rounds; rounds left over make the last blocks longer."""
     count = len(powers) // block_rounds
