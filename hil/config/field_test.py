@@ -102,9 +102,6 @@ class StoppingConfig(Section):
     max_excluded: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.2, description="share of rounds; beyond it there is no verdict"
     )
-    max_time_s: Positive | None = Field(
-        None, description="on the testbed's clock: the test stops where it takes longer"
-    )
 
 
 class AnalysisConfig(Section):
