@@ -66,7 +66,7 @@ def run(
     )
     _leave_on_surface(testbed, choice.patterns["chosen"])
     _record_truth(testbed, recording, choice, examination)
-    return evaluate(recording)
+    return _judge(recording, setup, sweep, estimate)
 
 
 def check(experiment: ClosedLoopConfig) -> None:
@@ -85,11 +85,7 @@ def evaluate(recording: Recording) -> ClosedLoopResult:
     """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
     setup = Setup.from_json(recording.manifest)
     sweep = load_sweep(recording)
-    estimate = estimate_channel(sweep, setup)
-    choice = Choice.from_step(recording.read("choice"))
-    verification, prediction = load_verification(recording, choice, estimate)
-    truth, true_nmse_db = _read_truth(recording, choice, prediction, setup)
-    return ClosedLoopResult(setup, sweep, estimate, choice, verification, prediction, truth, true_nmse_db)
+    return _judge(recording, setup, sweep, estimate_channel(sweep, setup))
 
 
 def summary(result: ClosedLoopResult) -> dict[str, Any]:
@@ -138,6 +134,14 @@ def _choose(estimate: CascadedEstimate, sweep: Sweep, setup: Setup, experiment: 
 def _decide(recording: Recording, decide: Callable[[], Choice]) -> Choice:
     """The recorded choice, or a new one: a resumed run judges the patterns that it chose before."""
     return Choice.from_step(recording.step("choice", lambda: decide().to_step(recording.time_s)))
+
+
+def _judge(recording: Recording, setup: Setup, sweep: Sweep, estimate: CascadedEstimate) -> ClosedLoopResult:
+    """What the rest of the recording says of the recorded choice, its prediction by an estimate of the same sweep."""
+    choice = Choice.from_step(recording.read("choice"))
+    verification, prediction = load_verification(recording, choice, estimate)
+    truth, true_nmse_db = _read_truth(recording, choice, prediction, setup)
+    return ClosedLoopResult(setup, sweep, estimate, choice, verification, prediction, truth, true_nmse_db)
 
 
 def _leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:

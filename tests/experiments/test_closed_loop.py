@@ -44,6 +44,8 @@ def test_everything_is_read_again_from_the_run_directory(finished: tuple[Recordi
     recording, result = finished
     again = closed_loop.evaluate(Recording.load(recording.path))
     assert closed_loop.summary(again) == closed_loop.summary(result)
+    assert np.array_equal(again.estimate.direct, result.estimate.direct)
+    assert np.array_equal(again.estimate.cascade, result.estimate.cascade)
     json.dumps(closed_loop.summary(again), allow_nan=False)
 
 
