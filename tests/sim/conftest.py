@@ -1,4 +1,7 @@
-"""Worlds of a few hand-made paths, small enough that a test can write their physics down from its definition."""
+"""Worlds of a few hand-made paths, small enough that a test can write their physics down from its definition.
+
+Besides radios on a cable and boards on a bench.
+"""
 
 import threading
 
@@ -7,11 +10,15 @@ import pytest
 
 from hil.channel import Paths, Scene
 from hil.config import TestbedConfig
+from hil.firmware.profile import load_profile
 from hil.interfaces import Geometry, StateSet
+from hil.sim.board import build_board
 from hil.sim.clock import VirtualClock
 from hil.sim.crystal import EXACT
+from hil.sim.faults import Faults
 from hil.sim.iiod import IiodServer
 from hil.sim.pluto import SimulatedPluto
+from hil.sim.serial_link import SimulatedLink
 from hil.sim.world import World
 
 CARRIER_HZ = 4e9
@@ -226,3 +233,40 @@ def make_served(make_pluto):
     yield make
     for server in servers:
         server.stop()
+
+
+class BoardBench:
+    """A board on a line without USB latency. `shown`: (time, states), what its surface did."""
+
+    def __init__(self, profile, faults=None):
+        self.profile = load_profile(profile) if isinstance(profile, str) else profile
+        self.clock, self.shown, self.faults = VirtualClock(), [], faults or Faults()
+        self.board = build_board(self.profile, self)
+        baud = getattr(self.profile.link, "baud", np.inf)
+        self.link = SimulatedLink(self.board, self.clock, baud, faults=self.faults)
+        self.link.open()
+
+    def set_pattern(self, states, time_s):
+        self.shown.append((time_s, states))
+
+    @property
+    def surface(self):
+        return self.shown[-1][1] if self.shown else np.zeros(self.profile.geometry.num_elements, np.uint8)
+
+    def ask(self, data, wait_s=0.1):
+        self.link.write(data)
+        return self.listen(wait_s)
+
+    def listen(self, wait_s):
+        """All that comes within `wait_s`."""
+        end_s = self.clock.now_s() + wait_s
+        heard = b""
+        while self.clock.now_s() < end_s:
+            heard += self.link.read(4096, end_s - self.clock.now_s())
+        return heard
+
+
+@pytest.fixture
+def make_bench():
+    """A board on a bench, by its profile or the name of one."""
+    return BoardBench

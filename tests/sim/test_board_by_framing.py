@@ -10,39 +10,8 @@ from hil.errors import LinkError
 from hil.firmware.layout import LayoutConfig
 from hil.firmware.profile import FirmwareProfile, load_profile
 from hil.firmware.protocol import PatternCodec
-from hil.sim.board import build_board
 from hil.sim.boards.wording import Wording, element_order
-from hil.sim.clock import VirtualClock
 from hil.sim.faults import repair
-from hil.sim.serial_link import SimulatedLink
-
-
-class Bench:
-    def __init__(self, profile):
-        self.profile = profile
-        self.clock = VirtualClock()
-        self.shown = []
-        self.board = build_board(profile, self)
-        self.link = SimulatedLink(self.board, self.clock, getattr(profile.link, "baud", float("inf")))
-        self.link.open()
-
-    def set_pattern(self, states, time_s):
-        self.shown.append((time_s, states))
-
-    def ask(self, data, wait_s=0.1):
-        self.link.write(data)
-        return self.listen(wait_s)
-
-    def listen(self, wait_s):
-        end_s = self.clock.now_s() + wait_s
-        heard = b""
-        while self.clock.now_s() < end_s:
-            heard += self.link.read(4096, end_s - self.clock.now_s())
-        return heard
-
-    @property
-    def surface(self):
-        return self.shown[-1][1]
 
 
 def changed(name, **sections):
@@ -62,8 +31,8 @@ def tile_message(bits, tile=b"01"):
     return tile + b";".join(rows)
 
 
-def test_an_openris_tile_takes_1025_characters_turned_by_180_degrees():
-    bench = Bench(load_profile("openris-tile"))
+def test_an_openris_tile_takes_1025_characters_turned_by_180_degrees(make_bench):
+    bench = make_bench("openris-tile")
     bits = np.zeros(512, int)
     bits[:2] = 1, 0
     assert len(tile_message(bits)) == 1025
@@ -73,31 +42,31 @@ def test_an_openris_tile_takes_1025_characters_turned_by_180_degrees():
 
 
 @pytest.mark.parametrize("length", [1024, 1026, 1])
-def test_an_openris_tile_ignores_any_other_length_in_silence(length):
-    bench = Bench(load_profile("openris-tile"))
+def test_an_openris_tile_ignores_any_other_length_in_silence(make_bench, length):
+    bench = make_bench("openris-tile")
     before = bench.surface
     assert bench.ask(tile_message(np.ones(512, int)).ljust(1026, b"1")[:length]) == b""
     assert np.array_equal(bench.surface, before)
     assert bench.ask(tile_message(np.ones(512, int))) == b"a"
 
 
-def test_an_openris_tile_answers_wrong_contents_with_b_and_hangs_up():
-    bench = Bench(load_profile("openris-tile"))
+def test_an_openris_tile_answers_wrong_contents_with_b_and_hangs_up(make_bench):
+    bench = make_bench("openris-tile")
     bench.link.write(b"x" * 1025)
     assert bench.link.read(10, 1.0) == b"b"
     with pytest.raises(LinkError):
         bench.link.read(10, 1.0)
 
 
-def test_a_write_that_is_split_is_two_short_reads():
-    bench = Bench(load_profile("openris-tile"))
+def test_a_write_that_is_split_is_two_short_reads(make_bench):
+    bench = make_bench("openris-tile")
     message = tile_message(np.ones(512, int))
     bench.link.write(message[:500])
     assert bench.ask(message[500:]) == b""
 
 
-def test_two_writes_during_an_update_are_read_as_one_and_dropped():
-    bench = Bench(load_profile("openris-tile"))
+def test_two_writes_during_an_update_are_read_as_one_and_dropped(make_bench):
+    bench = make_bench("openris-tile")
     message = tile_message(np.ones(512, int))
     assert bench.ask(message) == b"a"
     bench.link.write(message)
@@ -106,8 +75,8 @@ def test_two_writes_during_an_update_are_read_as_one_and_dropped():
     assert bench.ask(message) == b"a"
 
 
-def test_the_glasgow_board_greets_twice_asks_for_the_next_and_drops_other_lengths():
-    bench = Bench(load_profile("uofg-3bit-192"))
+def test_the_glasgow_board_greets_twice_asks_for_the_next_and_drops_other_lengths(make_bench):
+    bench = make_bench("uofg-3bit-192")
     assert bench.listen(0.01) == b"aa"
     states = np.arange(192) % 8
     text = "".join(f"{state:03b}" for state in states).encode()
@@ -117,23 +86,23 @@ def test_the_glasgow_board_greets_twice_asks_for_the_next_and_drops_other_length
     assert np.array_equal(bench.surface[element_order(bench.profile.geometry)], states)
 
 
-def test_the_glasgow_board_starts_with_something_undefined():
-    assert Bench(load_profile("uofg-3bit-192")).surface.any()
+def test_the_glasgow_board_starts_with_something_undefined(make_bench):
+    assert make_bench("uofg-3bit-192").surface.any()
 
 
 # ------------------------------------------------------------------------------------------------------------- Arduino
 
 
 @pytest.fixture
-def arduino():
-    bench = Bench(load_profile("metasurface-control-96"))
+def arduino(make_bench):
+    bench = make_bench("metasurface-control-96")
     bench.listen(2.1)
     bench.shown.clear()
     return bench
 
 
-def test_opening_the_port_restarts_the_arduino_and_it_is_deaf_for_two_seconds():
-    bench = Bench(load_profile("metasurface-control-96"))
+def test_opening_the_port_restarts_the_arduino_and_it_is_deaf_for_two_seconds(make_bench):
+    bench = make_bench("metasurface-control-96")
     assert bench.ask(b"\x01\x01" + bytes(12), wait_s=1.9) == b""
     assert bench.board.resets == 1
     bench.listen(0.2)
@@ -194,8 +163,8 @@ def lines():
     return changed("opensource-ris-16x16", id="some-lines", on_bad_command="error")
 
 
-def test_a_line_board_is_played_from_its_profile(lines):
-    bench = Bench(lines)
+def test_a_line_board_is_played_from_its_profile(make_bench, lines):
+    bench = make_bench(lines)
     digits = b"F" + b"0" * 63
     assert bench.ask(b"!0x" + digits + b"\n") == b"#OK\n"
     assert np.flatnonzero(bench.surface).tolist() == [0, 1, 2, 3]
@@ -207,14 +176,14 @@ def test_a_line_board_is_played_from_its_profile(lines):
     assert not bench.surface.any()
 
 
-def test_a_line_board_loses_what_comes_while_it_answers(lines):
-    bench = Bench(lines)
+def test_a_line_board_loses_what_comes_while_it_answers(make_bench, lines):
+    bench = make_bench(lines)
     assert bench.ask(b"?Vext\n?Vext\n" + b"\n") == b"#12.00 V\n"
 
 
-def test_a_fixed_length_board_on_a_serial_line_counts_bytes():
+def test_a_fixed_length_board_on_a_serial_line_counts_bytes(make_bench):
     serial = load_profile("metasurface-control-96").link.model_dump(mode="json")
-    bench = Bench(changed("uofg-3bit-192", link=serial))
+    bench = make_bench(changed("uofg-3bit-192", link=serial))
     bench.listen(0.01)
     text = b"001" * 192
     assert bench.ask(text[:1]) == b""

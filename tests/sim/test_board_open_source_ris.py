@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.firmware.profile import load_profile
-from hil.sim.board import build_board
 from hil.sim.boards.open_source_ris import supply_text
-from hil.sim.clock import VirtualClock
-from hil.sim.serial_link import SimulatedLink
 
 DIGITS = b"00112233445566778899AABBCCDDEEFF" * 2
 OTHER = b"F0" * 32
@@ -23,52 +19,28 @@ def states_of(digits):
     return np.array([int(bit) for bit in f"{int(digits, 16):0256b}"], np.uint8)
 
 
-class Bench:
-    """The board on a line without USB latency, and a log of what its surface did."""
-
-    def __init__(self):
-        self.clock = VirtualClock()
-        self.shown = []
-        self.board = build_board(load_profile("opensource-ris-16x16"), self)
-        self.link = SimulatedLink(self.board, self.clock, 115200)
-        self.link.open()
-
-    def set_pattern(self, states, time_s):
-        self.shown.append((time_s, states))
-
-    def ask(self, data, wait_s=0.05):
-        self.link.write(data)
-        return self.listen(wait_s)
-
-    def listen(self, wait_s):
-        """All that comes within `wait_s`."""
-        end_s = self.clock.now_s() + wait_s
-        heard = b""
-        while self.clock.now_s() < end_s:
-            heard += self.link.read(4096, end_s - self.clock.now_s())
-        return heard
-
-    def read_back(self):
-        return self.ask(b"?Pattern\n")
-
-    def on_surface(self, digits):
-        return np.array_equal(self.shown[-1][1], states_of(digits)) if self.shown else digits == ZEROS
-
-
 @pytest.fixture
-def bench():
-    return Bench()
+def bench(make_bench):
+    return make_bench("opensource-ris-16x16")
+
+
+def read_back(bench):
+    return bench.ask(b"?Pattern\n")
+
+
+def on_surface(bench, digits):
+    return np.array_equal(bench.surface, states_of(digits))
 
 
 def test_a_pattern_is_set_acknowledged_and_read_back(bench):
     assert bench.ask(SET) == OK
-    assert bench.on_surface(DIGITS)
-    assert bench.read_back() == b"#0X" + DIGITS + b"\n"
+    assert on_surface(bench, DIGITS)
+    assert read_back(bench) == b"#0X" + DIGITS + b"\n"
 
 
 def test_lower_case_is_accepted_everywhere(bench):
     assert bench.ask(SET.lower()) == OK
-    assert bench.read_back() == b"#0X" + DIGITS + b"\n"
+    assert read_back(bench) == b"#0X" + DIGITS + b"\n"
     assert bench.ask(b"?VEXT\n") == b"#12.00 V\n"
     assert bench.ask(b"?serialno\n") == b"#SerNo:   0\n"
 
@@ -94,9 +66,9 @@ def test_lower_case_is_accepted_everywhere(bench):
 )
 def test_a_bad_command_is_answered_by_silence_and_the_next_one_works(bench, command):
     assert bench.ask(command) == b""
-    assert bench.on_surface(ZEROS)
+    assert on_surface(bench, ZEROS)
     assert bench.ask(SET) == OK
-    assert bench.on_surface(DIGITS)
+    assert on_surface(bench, DIGITS)
 
 
 @pytest.mark.parametrize("junk", [b"abc", b" ", b"\r\r", b"\n\n"])
@@ -118,7 +90,7 @@ def test_a_bare_line_feed_clears_a_cut_command(bench):
 
 def test_the_second_of_two_commands_back_to_back_is_lost(bench):
     assert bench.ask(SET + SET_OTHER) == OK
-    assert bench.read_back() == b"#0X" + DIGITS + b"\n"
+    assert read_back(bench) == b"#0X" + DIGITS + b"\n"
 
 
 def test_a_query_right_after_a_command_is_lost(bench):
@@ -144,10 +116,10 @@ def test_a_line_feed_while_the_board_works_is_kept_and_spoils_the_next_command(b
 def test_reset_is_not_acknowledged_and_ends_in_the_banner_with_all_zero(bench):
     bench.ask(SET)
     assert bench.ask(b"!reset\n", wait_s=0.52) == b""
-    assert bench.on_surface(ZEROS)
+    assert on_surface(bench, ZEROS)
     assert bench.listen(0.1) == BANNER
     assert len(BANNER) == 95
-    assert bench.read_back() == b"#0X" + ZEROS + b"\n"
+    assert read_back(bench) == b"#0X" + ZEROS + b"\n"
 
 
 def test_the_banner_starts_530_ms_after_a_reset_and_takes_its_time_on_the_wire(bench):
@@ -171,8 +143,8 @@ def test_a_command_that_straddles_the_end_of_the_boot_is_lost_and_leaves_no_trac
     assert bench.ask(SET) == OK
 
 
-def test_bytes_of_one_piece_are_lost_or_heard_each_by_its_own_time():
-    board = Bench().board
+def test_bytes_of_one_piece_are_lost_or_heard_each_by_its_own_time(bench):
+    board = bench.board
     board.reset(0.0)
     ready_s = 0.530 + 95 * BYTE_S
     board.receive(b"xx" + SET, ready_s - 1.5 * BYTE_S, BYTE_S)
@@ -231,7 +203,7 @@ def test_a_brown_out_clears_the_surface_at_once_and_boots_when_the_supply_is_bac
     off_s = bench.clock.now_s()
     bench.link.line.suffer(lambda board, time_s: board.brown_out(time_s, 0.2))
     assert bench.ask(SET, wait_s=0.7) == b""
-    assert bench.on_surface(ZEROS)
+    assert on_surface(bench, ZEROS)
     assert bench.listen(0.1) == BANNER
     assert bench.shown[1][0] == off_s
 

@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.firmware.profile import load_profile
-from hil.sim.board import build_board
-from hil.sim.clock import VirtualClock
 from hil.sim.faults import BOARD_FAULTS, BYTE_FAULTS, Fault, Faults, repair
-from hil.sim.serial_link import SimulatedLink
 
 DIGITS = b"00112233445566778899AABBCCDDEEFF" * 2
 STATES = np.array([int(bit) for bit in f"{int(DIGITS, 16):0256b}"], np.uint8)
@@ -15,37 +11,14 @@ SET = b"!0x" + DIGITS + b"\n"
 OK = b"#OK\n"
 
 
-class Bench:
-    def __init__(self, **options):
-        self.clock = VirtualClock()
-        self.shown = []
-        self.faults = Faults(1, **options)
-        board = build_board(load_profile("opensource-ris-16x16"), self)
-        self.link = SimulatedLink(board, self.clock, 115200, faults=self.faults)
-        self.link.open()
-
-    def set_pattern(self, states, time_s):
-        self.shown.append((time_s, states))
-
-    def ask(self, data, wait_s=0.05):
-        self.link.write(data)
-        return self.listen(wait_s)
-
-    def listen(self, wait_s):
-        end_s = self.clock.now_s() + wait_s
-        heard = b""
-        while self.clock.now_s() < end_s:
-            heard += self.link.read(4096, end_s - self.clock.now_s())
-        return heard
-
-    @property
-    def surface(self):
-        return self.shown[-1][1] if self.shown else np.zeros(256, np.uint8)
+@pytest.fixture
+def make_faulty(make_bench):
+    return lambda **options: make_bench("opensource-ris-16x16", Faults(1, **options))
 
 
 @pytest.fixture
-def bench():
-    return Bench()
+def bench(make_faulty):
+    return make_faulty()
 
 
 def test_nothing_happens_unasked(bench):
@@ -81,8 +54,8 @@ def test_a_delayed_answer_comes_all_the_same(bench):
     assert times[0] > 0.0064
 
 
-def test_a_delayed_command_arrives_behind_its_turn_and_the_next_one_behind_it():
-    bench = Bench(delay_s=0.4)
+def test_a_delayed_command_arrives_behind_its_turn_and_the_next_one_behind_it(make_faulty):
+    bench = make_faulty(delay_s=0.4)
     bench.faults.arm(Fault.DELAY, "to_board")
     bench.link.write(SET)
     bench.link.write(b"?Pattern\n")
@@ -177,9 +150,9 @@ def test_what_is_broken_stays_so_until_it_is_repaired(bench):
     assert sum(bench.faults.counts.values()) == 3
 
 
-def test_chance_is_seeded():
+def test_chance_is_seeded(make_faulty):
     def history():
-        bench = Bench(probability=dict.fromkeys(BYTE_FAULTS, 0.1))
+        bench = make_faulty(probability=dict.fromkeys(BYTE_FAULTS, 0.1))
         return [bench.ask(SET, wait_s=0.1) for _ in range(30)], bench.faults.counts
 
     assert history() == history()
@@ -188,8 +161,8 @@ def test_chance_is_seeded():
     assert sum(counts.values()) > 5
 
 
-def test_after_stop_nothing_goes_wrong_any_more():
-    bench = Bench(probability=dict.fromkeys(Fault, 1.0))
+def test_after_stop_nothing_goes_wrong_any_more(make_faulty):
+    bench = make_faulty(probability=dict.fromkeys(Fault, 1.0))
     bench.ask(SET)
     bench.faults.arm(Fault.DROP)
     bench.faults.stop()
