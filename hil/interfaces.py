@@ -205,22 +205,24 @@ class Surface(Protocol):
 
 @dataclass(frozen=True)
 class SequenceAbility:
-    """What a board can step through by its own timer.
+    """What a board can step through by itself.
 
     min_dwell_s: shortest time from one pattern to the next. max_length: patterns of one sequence.
     num_slots: patterns that it stores, which a sequence is made of. hadamard: whether it makes the rows of a Hadamard
     matrix itself, over the elements in `Geometry` order, so that nothing needs to be stored.
+    sources: what steps it: `timer`, its own; `trigger`, an edge at its trigger input.
     """
 
     min_dwell_s: float
     max_length: int
     num_slots: int
     hadamard: bool
+    sources: tuple[str, ...] = ("timer",)
 
 
 @runtime_checkable
 class SequencedSurface(Surface, Protocol):
-    """A surface whose board steps through patterns by its own timer."""
+    """A surface whose board steps through patterns by itself."""
 
     @property
     def sequence(self) -> SequenceAbility | None:
@@ -346,6 +348,41 @@ class TrackingSdr(Sdr, Protocol):
     def set_tracking(self, on: bool) -> None:
         """Let the corrections follow, or hold them where they are; `quiet` lets them follow again."""
         ...
+
+
+@dataclass(frozen=True)
+class FrameTrain:
+    """Frames that a radio counts by itself: each of them pulses its trigger output once.
+
+    frame_samples: length of a frame. lead_samples: from the start of the capture, which is that of the first frame,
+    until the first pulse; shorter than a frame. num_samples: of the one capture, which may outlast the last frame.
+    """
+
+    frame_samples: int
+    num_frames: int
+    lead_samples: int
+    num_samples: int
+
+
+@runtime_checkable
+class TriggeringSdr(StreamingSdr, Protocol):
+    """A radio whose own timer starts a capture and pulses a board."""
+
+    @property
+    def triggers(self) -> bool:
+        """Whether this radio has such a timer."""
+        ...
+
+    def capture_frames(self, train: FrameTrain) -> Capture:
+        """One capture from the start of the first frame on, what is on the air started with it too.
+
+        Its first sample comes late by less than `START_SAMPLES`, by the same number in each capture of a setting.
+        """
+        ...
+
+
+START_SAMPLES = 32
+"""A capture that a timer starts begins this late at most, in samples."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from hil.config import SweepConfig, TestbedConfig
 from hil.experiments.closed_loop import new_recording
-from hil.experiments.sound import Sweep, sound_surface
+from hil.experiments.sound import BY_ITSELF, Sweep, sound_surface
 from hil.interfaces import Progress, SweepMode, no_progress
 from hil.sim.effort import effort_s
 from hil.testbed import open_testbed
@@ -22,7 +22,8 @@ USB_SAMPLES_PER_S = 7e6  # what a Pluto brings over USB 2 without gaps
 
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
-    "+ link time that cannot overlap + acknowledgement; in a sequence max(update + settle + symbols, shortest dwell)"
+    "+ link time that cannot overlap + acknowledgement; in sequence and triggered max(update + settle + symbols, "
+    "shortest dwell)"
 )
 
 
@@ -36,8 +37,8 @@ def time_modes(
 ) -> list[dict[str, Any]]:
     """One row a mode: a sweep of the whole surface on a station opened anew.
 
-    modes: those of the station where None. repetitions: symbols of each pattern; where None those of the station, in a
-    sequence one.
+    modes: those of the station where None. repetitions: symbols of each pattern; where None those of the station, one
+    where the board steps by itself.
     """
     if modes is None:
         with open_testbed(config) as testbed:
@@ -48,7 +49,7 @@ def time_modes(
 def _time_mode(
     config: TestbedConfig, mode: SweepMode, scheme: str, repetitions: int | None, progress: Progress
 ) -> dict[str, Any]:
-    symbols = repetitions or (1 if mode == "sequence" else config.ofdm.repetitions)
+    symbols = repetitions or (1 if mode in BY_ITSELF else config.ofdm.repetitions)
     asked = {"mode": mode, "scheme": scheme, "repetitions": symbols}
     with tempfile.TemporaryDirectory() as folder, open_testbed(config) as testbed:
         recording = new_recording(testbed, root=Path(folder))
@@ -73,8 +74,8 @@ def _time_mode(
 
 
 def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep) -> float:
-    """Samples that the sweep captured: a sequence is one long capture, else each pattern has its own."""
-    if mode == "sequence":
+    """Samples that the sweep captured: one long capture where the board steps by itself, else one a pattern."""
+    if mode in BY_ITSELF:
         return sweep.radio_time_s * config.ofdm.sample_rate_hz
     return float(sweep.plan.num_patterns * symbols * config.ofdm.fft_size)
 

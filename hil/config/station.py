@@ -69,6 +69,9 @@ class SurfaceConfig(Section):
 
     profile: str = Field(description="name of a file in firmware_profiles/, or a path to one")
     port: str = Field("sim", description="`sim`, a serial device, or tcp://host:port")
+    trigger: Literal["none", "radio"] = Field(
+        "none", description="what is wired to the board's trigger input; radio: the Pluto's pin L10P, level shifted"
+    )
     verify_readback: bool = Field(False, description="compare a read-back with each pattern, not only with the last")
     position_m: Position = Field((0.0, 0.0, 0.0), description="centre of the surface in the station's frame")
     facing_deg: float = Field(

@@ -334,14 +334,14 @@ class SurfaceBoard(Closing):
 
     @property
     def sequence(self) -> SequenceAbility | None:
-        """What the board can step through by its timer; None where it cannot."""
+        """What the board can step through by its timer or by triggers; None where it cannot."""
         limits = self.profile.capabilities.sequence
-        if limits is None or "timer" not in limits.sources or "status" not in self.profile.commands:
+        if limits is None or "status" not in self.profile.commands:
             return None
         straight = np.array_equal(self.profile.geometry.wire_order(), np.arange(self.geometry.num_elements))
         hadamard = straight and self.states.num_states == 2 and "arm_hadamard" in self.profile.commands
         slots = self.profile.capabilities.slots
-        return SequenceAbility(limits.min_dwell_s, limits.max_length, slots, hadamard)
+        return SequenceAbility(limits.min_dwell_s, limits.max_length, slots, hadamard, limits.sources)
 
     def arm_sequence(self, first: int, count: int, dwell_s: float, source: SequenceSource) -> None:
         """Step through stored patterns on the board: by `step`, by its timer at once, or by the trigger input."""

@@ -36,12 +36,14 @@ from hil.drivers.gate import TransmitGate
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
 from hil.drivers.pluto_session import MAX_ATTENUATION_DB, PlutoSession, is_interrupted, raise_interrupt
+from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import HilError, NotConnected, RadioError
-from hil.interfaces import Capture, Clock, Closing, RadioSettings
+from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings
 
 __all__ = ["PlutoSdr", "connect_pluto"]
 
 T = TypeVar("T")
+DacSamples = Complex[np.ndarray, "sample"]
 
 SIMULATED_SERIAL = "hil-sim-"  # how the serial numbers of simulated devices begin, through both of their doors
 ADC_FULL_SCALE = 2048  # 12 bits: -2048 to 2047
@@ -86,6 +88,8 @@ class PlutoSdr(Closing):
         self._session: PlutoSession | None = None
         self._settings: RadioSettings | None = None
         self._begun: tuple[int, float] | None = None  # size of a capture under way, and when it was begun
+        self._playing: DacSamples | None = None  # DAC values that are on the air
+        self._frames, self._triggers = FrameEngine(name), False
         self._identity = ""
 
     @property
@@ -105,6 +109,7 @@ class PlutoSdr(Closing):
             model, firmware = about.get("hw_model", "Pluto"), about.get("fw_version", "?")
             self._identity = f"{prefix}{serial} ({model}, firmware {firmware})"
             self._foreign(session.take)
+            self._triggers = self._foreign(lambda: session.has_frames)
             self.quiet()
         except BaseException:
             with ExitStack() as whatever_fails:
@@ -156,9 +161,11 @@ class PlutoSdr(Closing):
         with self._guarded("transmit") as session:
             settings = self._configured()
             self._gate.admit(settings, frame)
-            session.play(np.round(frame.astype(np.complex128) * DAC_FULL_SCALE))
+            playing = np.round(frame.astype(np.complex128) * DAC_FULL_SCALE)
+            session.play(playing)
             session.set_lo_power(True)
             session.set("tx_hardwaregain_chan0", -settings.tx_attenuation_db, ATTENUATION_STEP_DB / 2)
+            self._playing = playing
 
     def capture(self, num_samples: int) -> Capture:
         """Contiguous samples, none older than this call.
@@ -194,6 +201,25 @@ class PlutoSdr(Closing):
             samples = session.receive(num_samples)
         return _as_capture(samples, time_s)
 
+    @property
+    def triggers(self) -> bool:
+        """Whether this radio has a TDD engine: firmware 0.39 and later."""
+        return self._triggers
+
+    def capture_frames(self, train: FrameTrain) -> Capture:
+        """One capture from the start of the first frame of the TDD engine on; the frame on the air starts with it.
+
+        Each frame pulses pin L10P. The engine is put back as it was, whatever happens.
+        Raises RadioError where nothing is on the air, or the engine is missing or stands still; else as `capture`.
+        """
+        time_s = self._clock.now_s()
+        with self._guarded("capture_frames") as session:
+            self._admit_capture(train.num_samples)
+            if self._playing is None:
+                raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
+            samples = session.receive_frames(train, self._playing, self._configured().sample_rate_hz)
+        return _as_capture(samples, time_s)
+
     def _admit_capture(self, num_samples: int) -> None:
         duration_s = num_samples / self._configured().sample_rate_hz
         if duration_s > self._timeout_s / 2:
@@ -208,7 +234,7 @@ class PlutoSdr(Closing):
 
         Raises RadioError where that could not be reached, also over a new connection: the radio may still radiate.
         """
-        self._begun = None
+        self._begun = self._playing = None
         if self._session is None:
             return
         failures = self._session.quiet()
@@ -252,7 +278,7 @@ class PlutoSdr(Closing):
             raise failed(self._name, doing, error) from error
 
     def _new_session(self) -> PlutoSession:
-        return self._foreign(lambda: PlutoSession(self._connect, self._name, self._timeout_s))
+        return self._foreign(lambda: PlutoSession(self._connect, self._name, self._timeout_s, self._frames))
 
     def _foreign(self, function: Callable[[], T]) -> T:
         """Result of a step of opening; what fails in it means that the radio is not connected."""
@@ -287,7 +313,8 @@ class PlutoSdr(Closing):
             return [error]
 
     def _drop(self) -> None:
-        session, self._session, self._settings, self._begun = self._session, None, None, None
+        session, self._session, self._settings = self._session, None, None
+        self._begun = self._playing = None
         if session is not None:
             session.close()
 

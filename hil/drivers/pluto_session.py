@@ -10,7 +10,9 @@ import numpy as np
 from hil.arrays import Complex
 from hil.drivers.bounded import BoundedCaller
 from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice
+from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import RadioError
+from hil.interfaces import FrameTrain
 
 T = TypeVar("T")
 
@@ -34,9 +36,13 @@ _ADVICE |= {"tx_lo": _ADVICE["rx_lo"], "tx_rf_bandwidth": _ADVICE["rx_rf_bandwid
 class PlutoSession:
     """Calls raise what the library raises, TimeoutError where it hangs, RadioError where a setting does not take."""
 
-    def __init__(self, connect: Connect, name: str, timeout_s: float) -> None:
-        """Connects, and changes nothing: see `take`."""
+    def __init__(self, connect: Connect, name: str, timeout_s: float, frames: FrameEngine | None = None) -> None:
+        """Connects, and changes nothing: see `take`.
+
+        frames: remembers what an earlier connection changed of the TDD engine; `quiet` puts it back.
+        """
         self._name = name
+        self._frames = frames or FrameEngine(name)
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
         self._rx_size = 0
         self._taken = False
@@ -102,6 +108,23 @@ class PlutoSession:
             raise RadioError(f"radio {self._name}: asked for {num_samples} samples, got {samples.shape}")
         return samples
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether the device has a TDD engine."""
+        return self._caller.call(lambda: self._frames.is_in(self._pluto))
+
+    def receive_frames(
+        self, train: FrameTrain, playing: Complex[np.ndarray, "sample"], sample_rate_hz: float
+    ) -> Complex[np.ndarray, "sample"]:
+        """One capture of a train of frames, with which `playing` starts anew; the engine as before afterwards."""
+        self._caller.call(lambda: self._frames.arm(self._pluto, train, sample_rate_hz))
+        self.play(playing)
+        self.start_receiving(train.num_samples)
+        self._caller.call(lambda: self._frames.start(self._pluto))
+        samples = self.receive(train.num_samples)
+        self._caller.call(self._release_frames)
+        return samples
+
     def quiet(self) -> list[BaseException]:
         """Run all steps that end radiation, first those that end it at once; the failures (none: it is quiet).
 
@@ -115,6 +138,7 @@ class PlutoSession:
                 lambda: self._caller.call(self._resume_tracking),
                 lambda: self._caller.call(self._destroy_tx),
                 lambda: self._caller.call(self._destroy_rx),  # it may hold a block that was filled long ago
+                lambda: self._caller.call(self._release_frames),
             )
         )
 
@@ -216,6 +240,9 @@ class PlutoSession:
         """One kernel block, so that none is filled before it is asked for."""
         self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS)
         self._taken = True
+
+    def _release_frames(self) -> None:
+        self._frames.release(self._pluto)
 
     def _restore(self) -> None:
         if self._taken:

@@ -17,8 +17,12 @@ from hil.measure.sequence import MAX_PATTERNS, sound_sequence
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
+from hil.measure.triggered import sound_triggered
 from hil.phy.grouping import block_groups
 from hil.testbed import Testbed
+
+BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
+"""Modes in which the board goes from pattern to pattern without the host."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def sound_in_blocks(
     testbed.continue_at(begin.time_s)
     with testbed.on_air():
         repetitions = _repetitions(testbed, config)
-        if mode == "sequence":
+        if mode in BY_ITSELF:
             repetitions = max(2, repetitions)  # for the one sounding before it
         sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes)
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
@@ -136,7 +140,7 @@ def sound_in_blocks(
                 testbed,
                 sounder,
                 patterns(which),
-                rows(which) if mode == "sequence" else None,
+                rows(which) if mode in BY_ITSELF else None,
                 config,
                 mode,
                 partial(_report, progress, stage, which.start, num_patterns),
@@ -167,29 +171,34 @@ def _sound_block(
     progress: Callable[[int], object],
 ) -> Step:
     started_s = testbed.clock.now_s()
-    if mode in ("codebook", "sequence") and rows is None:
+    if mode in ("codebook", *BY_ITSELF) and rows is None:
         _store(testbed.surface, patterns, config.max_retakes)
     stored_s = testbed.clock.now_s()
-    if mode == "sequence":
-        sdr, surface, plan = testbed.sequencer(_repetitions(testbed, config))
-        soundings = sound_sequence(
-            sdr,
-            surface,
-            testbed.clock,
-            testbed.grid,
-            plan,
-            patterns,
-            rows,
-            max_retakes=config.max_retakes,
-            progress=progress,
-        )
-    else:
-        soundings = sound_patterns(
-            sounder, testbed.surface, patterns, mode=mode, max_retakes=config.max_retakes, progress=progress
-        )
+    soundings = _sound(testbed, sounder, patterns, rows, config, mode, progress)
     ended_s = testbed.clock.now_s()
     times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
     return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times})
+
+
+def _sound(
+    testbed: Testbed,
+    sounder: Sounder,
+    patterns: Patterns,
+    rows: BoardRows | None,
+    config: SweepConfig,
+    mode: SweepMode,
+    progress: Callable[[int], object],
+) -> SoundingBlock:
+    """Soundings of the patterns of a block, by the mode's own way."""
+    repetitions, tries, clock, grid = _repetitions(testbed, config), config.max_retakes, testbed.clock, testbed.grid
+    match mode:
+        case "triggered":
+            radio, board, frames = testbed.trigger(repetitions)
+            return sound_triggered(radio, board, grid, frames, patterns, rows, max_retakes=tries, progress=progress)
+        case "sequence":
+            sdr, surface, plan = testbed.sequencer(repetitions)
+            return sound_sequence(sdr, surface, clock, grid, plan, patterns, rows, max_retakes=tries, progress=progress)
+    return sound_patterns(sounder, testbed.surface, patterns, mode=mode, max_retakes=tries, progress=progress)
 
 
 def _store(surface: Surface, patterns: Patterns, max_retakes: int) -> None:
@@ -206,11 +215,12 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
     A board that makes Hadamard rows itself makes them in their order.
     """
     ability = testbed.sequence_ability
-    if ability is None or mode not in ("codebook", "sequence"):
+    if ability is None or mode not in ("codebook", *BY_ITSELF):
         return {}
     if mode == "codebook":
         return {"block": min(ability.num_slots, MAX_PATTERNS)}
-    plan = testbed.sequencer(_repetitions(testbed, config))[2]
+    repetitions = _repetitions(testbed, config)
+    plan = testbed.sequencer(repetitions)[2] if mode == "sequence" else testbed.trigger(repetitions)[2]
     return {"block": plan.num_patterns, **({"shuffle": False} if ability.hadamard else {})}
 
 

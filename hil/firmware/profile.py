@@ -26,8 +26,10 @@ class FirmwareProfile(ProfileSections):
     @property
     def modes(self) -> tuple[SweepMode, ...]:
         """Sweep modes that the board can do, best first."""
+        sources = self.capabilities.sequence.sources if self.capabilities.sequence else ()
         can: dict[SweepMode, bool] = {
-            "sequence": self.capabilities.sequence is not None,
+            "triggered": "trigger" in sources,
+            "sequence": "timer" in sources,
             "codebook": self.capabilities.slots > 0,
             "pipelined": self.framing.kind == "ascii_line" or self.capabilities.slots > 0,
             "stepped": True,

@@ -7,20 +7,19 @@ period: responses are referred to the capture's first sample.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Int, Patterns
-from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
-from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming, SweepMode
+from hil.arrays import Bool, Complex, Int, Patterns
+from hil.errors import MeasurementError, Overload
+from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming
+from hil.measure.dwells import change_heights, demodulate_dwells, still_scatter, until_whole
 from hil.measure.stepping import SoundingBlock
 from hil.measure.steps import find_steps, first_change
 from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
-from hil.phy.sync import advance
-from hil.phy.taps import delay_profile, place_window
 
 GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
 LEAD_S, TAIL_S = 3e-3, 1e-3  # of a capture: for the way of the command to the board, and after the last dwell
@@ -28,9 +27,6 @@ STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends
 MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
 MAX_PATTERNS = 4096  # of one capture: a durable step
 MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
-CHUNK_SAMPLES = 1 << 18  # demodulated at a time
-CHUNK_DWELLS = 256  # whose changes are looked at together
-DELAY_MARGIN = 3  # taps on either side of the channel's
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ def plan_sequence(
     ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int
 ) -> SequencePlan | None:
     """The plan for that many symbols of each pattern; None where board or radio cannot, or nothing is gained by it."""
-    if ability is None:
+    if ability is None or "timer" not in ability.sources:
         return None
     needed_s = timing.update_s + timing.settle_s + repetitions * grid.symbol_s + GUARD_S
     dwell_s = math.ceil(round(max(needed_s, ability.min_dwell_s) * 1e6, 6)) * 1e-6
@@ -62,11 +58,6 @@ def plan_sequence(
     if most < MIN_PATTERNS:
         return None
     return SequencePlan(ability, dwell_s, 1 << (most.bit_length() - 1), repetitions, num_taps)
-
-
-def possible_modes(modes: Sequence[SweepMode], plan: SequencePlan | None) -> tuple[SweepMode, ...]:
-    """The board's modes without the sequence where nothing came of `plan_sequence`."""
-    return tuple(mode for mode in modes if mode != "sequence" or plan is not None)
 
 
 def sound_sequence(
@@ -86,20 +77,15 @@ def sound_sequence(
     rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
     Raises BoardReset, Overload or MeasurementError where no capture of `max_retakes + 1` is whole.
     """
-    failures: list[InstrumentError | MeasurementError] = []
-    while len(failures) <= max_retakes:
-        try:
-            capture = _capture(sdr, surface, clock, grid, plan, patterns, rows)
-            block = split_capture(capture, grid, plan, len(patterns))
-        except (BoardReset, Overload, MeasurementError) as error:
-            failures.append(error)
-            continue
-        if progress is not None:
-            progress(len(patterns))
-        return _with_failures(block, failures)
-    raise type(failures[-1])(
-        f"{len(failures)} captures of a sequence in a row were void: {failures[-1]}"
-    ) from failures[-1]
+
+    def take(_missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
+        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows)
+        return split_capture(capture, grid, plan, len(patterns)), np.ones(len(patterns), dtype=bool)
+
+    block = until_whole(take, len(patterns), max_retakes, "sequence")
+    if progress is not None:
+        progress(len(patterns))
+    return block
 
 
 def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: int) -> SoundingBlock:
@@ -112,12 +98,12 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
     dwell = plan.dwell_s * grid.sample_rate_hz
     steps = find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size)
     starts = steps.starts(length, capture.samples.size)
-    response, scatter = _demodulate(capture.samples, starts, grid, plan.repetitions)
+    response, scatter = demodulate_dwells(capture.samples, starts, grid, plan.repetitions)
     first = 1 + _number(response, count, plan.num_taps)
     which = slice(first, first + count)
     noise = float(scatter[which].mean())
     if plan.repetitions == 1:
-        noise = _still_scatter(capture.samples[starts[first + count - 1] :], grid)
+        noise = still_scatter(capture.samples[starts[first + count - 1] :], grid)
     return SoundingBlock(
         response[which],
         np.full(count, noise / plan.repetitions),
@@ -129,20 +115,9 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
 
 
 def _number(response: Complex[np.ndarray, "dwell subcarrier"], count: int, num_taps: int) -> int:
-    """Which change from a dwell to the next is the one into pattern 0: the first of `count`.
-
-    Changes are looked for only at delays at which something arrives.
-    """
-    num_subcarriers = response.shape[1]
-    length = min(num_taps + 2 * DELAY_MARGIN, num_subcarriers)
-    some = response[:: max(1, len(response) // 256)]
-    start = place_window(delay_profile(some, num_subcarriers).mean(axis=0), min(num_taps, num_subcarriers))
-    window = (start - DELAY_MARGIN + np.arange(length)) % num_subcarriers
-    heights = [
-        delay_profile(np.diff(response[part : part + CHUNK_DWELLS + 1], axis=0), num_subcarriers)[:, window].sum(axis=1)
-        for part in range(0, len(response) - 1, CHUNK_DWELLS)
-    ]
-    return first_change(np.concatenate(heights).astype(float), count, length)
+    """Which change from a dwell to the next is the one into pattern 0: the first of `count`."""
+    heights, freedom = change_heights(response, num_taps)
+    return first_change(heights, count, freedom)
 
 
 def _capture(
@@ -176,44 +151,6 @@ def _capture(
     if capture.overloaded:
         raise Overload("receiver: a capture of a sequence clipped at the ADC; lower radio.rx_gain_db by 6 dB")
     return capture
-
-
-def _demodulate(
-    samples: Complex[np.ndarray, "sample"], starts: Int[np.ndarray, "pattern"], grid: OfdmGrid, repetitions: int
-) -> tuple[Complex[np.ndarray, "pattern subcarrier"], Float[np.ndarray, "pattern"]]:
-    """Mean of the symbols of each pattern, at the capture's own start, and the variance of one symbol around it."""
-    length = repetitions * grid.fft_size
-    response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
-    scatter = np.zeros(starts.size)
-    chunk = max(1, CHUNK_SAMPLES // length)
-    for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
-        taken = samples[starts[part, None] + np.arange(length)]
-        symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
-        mean = symbols.mean(axis=1)
-        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
-        if repetitions > 1:
-            scatter[part] = _scatter(symbols, grid)
-    return response, scatter
-
-
-def _still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
-    """Variance of one symbol over samples in which the surface stands still."""
-    whole = samples.size // grid.fft_size * grid.fft_size
-    return float(_scatter(grid.demodulate(samples[:whole])[None], grid)[0])
-
-
-def _scatter(symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid) -> Float[np.ndarray, "pattern"]:
-    apart = (symbols - symbols.mean(axis=1, keepdims=True))[:, :, grid.used]
-    freedom = (symbols.shape[1] - 1) * int(grid.used.sum())
-    return np.asarray((apart.real**2 + apart.imag**2).sum(axis=(1, 2), dtype=float) / freedom)
-
-
-def _with_failures(block: SoundingBlock, failures: list[InstrumentError | MeasurementError]) -> SoundingBlock:
-    """Captures that were void before this one count for each of its patterns."""
-    block.retakes[:] = len(failures)
-    block.overloaded[:] = any(isinstance(error, Overload) for error in failures)
-    resets = sum(isinstance(error, BoardReset) for error in failures)
-    return SoundingBlock(block.response, block.noise_var, block.time_s, block.retakes, block.overloaded, resets)
 
 
 def _lead_s(timing: SurfaceTiming, dwell_s: float) -> float:

@@ -151,7 +151,7 @@ def choose_mode(requested: SweepMode | Literal["auto"], available: Sequence[Swee
     A codebook is worth its upload only for who sweeps again and again, so it is never chosen unasked.
     Raises ConfigError where the board, or this sweep, cannot do what was asked for.
     """
-    known: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook", "sequence")
+    known: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook", "sequence", "triggered")
     possible = [mode for mode in available if mode in known]
     unasked = [mode for mode in possible if mode != "codebook"]
     if requested == "auto" and unasked:
@@ -167,11 +167,11 @@ def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float,
 
     max(link time that can overlap the capture, settle + symbols + USB turn-around) + link time that cannot overlap;
     the acknowledgement is waited for, nothing overlaps when stepped, and of a codebook only the selection travels.
-    sequence: update + settle + symbols, or the board's shortest dwell; nothing travels.
+    sequence, triggered: update + settle + symbols, or the board's shortest dwell; nothing travels.
     capture_s: samples of one sounding. turnaround_s: from the request of a capture to its first sample.
     """
     still_s = timing.update_s + timing.settle_s + capture_s
-    if mode == "sequence":
+    if mode in ("sequence", "triggered"):
         return max(still_s, timing.sequence_dwell_s or 0.0)
     ahead_s = timing.overlap_s if mode in ("pipelined", "codebook") else 0.0
     overlap_s = ahead_s if mode == "pipelined" else 0.0

@@ -22,13 +22,16 @@ from hil.interfaces import (
     Surface,
     SweepMode,
     Thermometer,
+    TriggeringSdr,
     Truth,
 )
-from hil.measure.sequence import SequencePlan, plan_sequence, possible_modes
+from hil.measure.modes import possible_modes
+from hil.measure.sequence import SequencePlan, plan_sequence
 from hil.measure.setup import Setup
+from hil.measure.triggered import TriggerPlan, plan_triggered
 from hil.phy.link_budget import attenuation_db, link_budget
 from hil.phy.ofdm import OfdmGrid
-from hil.testbed.station import make_station
+from hil.testbed.station import make_station, wired
 from hil.units import amplitude_from_db
 from hil.yamlfile import load_yaml
 
@@ -106,12 +109,27 @@ class Testbed(Closing):
             )
         return self.sdr, self.surface, plan
 
-    def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:
-        """Modes in which board and radio together can sweep with that many symbols of each pattern, best first."""
-        plan = plan_sequence(
+    def trigger(self, repetitions: int) -> tuple[TriggeringSdr, SequencedSurface, TriggerPlan]:
+        """What a sweep by the radio's own frames needs. Raises ConfigError where this station cannot."""
+        plan = plan_triggered(
             self.sequence_ability, self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
         )
-        return possible_modes(self.surface.modes, plan if isinstance(self.sdr, StreamingSdr) else None)
+        if plan is None or not isinstance(self.sdr, TriggeringSdr) or not isinstance(self.surface, SequencedSurface):
+            raise ConfigError(
+                f"sweep.mode: triggered by {repetitions} symbols is not possible with this board and radio"
+            )
+        return self.sdr, self.surface, plan
+
+    def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:
+        """Modes in which board and radio together can sweep with that many symbols of each pattern, best first."""
+        return possible_modes(
+            self.surface,
+            self.grid,
+            repetitions,
+            self.config.ofdm.num_taps,
+            streams=isinstance(self.sdr, StreamingSdr),
+            wired=wired(self.config) and isinstance(self.sdr, TriggeringSdr) and self.sdr.triggers,
+        )
 
     def close(self) -> None:
         """Radio quiet and closed, board closed; all of it even where a part fails."""

@@ -6,10 +6,10 @@ from hil.config import TestbedConfig, UserConfig
 from hil.drivers.gate import TransmitGate
 from hil.firmware.profile import load_profile
 from hil.interfaces import Geometry, SurfaceTiming, SweepMode, SystemClock
-from hil.measure.sequence import plan_sequence, possible_modes
+from hil.measure.modes import possible_modes
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import radio_settings
-from hil.testbed.station import make_station
+from hil.testbed.station import make_station, wired
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)
     surface = station.surface
-    sequence = plan_sequence(surface.sequence, surface.timing, grid, config.ofdm.repetitions, config.ofdm.num_taps)
+    modes = possible_modes(surface, grid, config.ofdm.repetitions, config.ofdm.num_taps, wired=wired(config))
     return RadiationPlan(
         permit.low_hz,
         permit.high_hz,
@@ -50,7 +50,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         grid.crest_factor_db,
         config.safety.max_duration_s,
         surface.timing,
-        possible_modes(surface.modes, sequence),
+        modes,
         surface.geometry,
         grid.symbol_s,
         config.ofdm.repetitions,

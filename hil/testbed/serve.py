@@ -14,7 +14,7 @@ from hil.sim.hidden import build_true_board
 from hil.sim.iiod import IiodServer
 from hil.sim.pty import serve_pty, serve_tcp
 from hil.testbed.open import find_user
-from hil.testbed.station import make_pluto, make_world
+from hil.testbed.station import make_pluto, make_world, wired
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]
         )
         closing.enter_context(line)
         pluto = make_pluto(config, config.simulation, world)
-        pluto.connect_pulse(line.line.trigger)
+        if wired(config):
+            pluto.connect_pulse(line.line.trigger)
         server = closing.enter_context(IiodServer(pluto))
         yield Served(server.uri, line.path)

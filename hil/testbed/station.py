@@ -74,6 +74,11 @@ def _states(config: TestbedConfig, profile: FirmwareProfile) -> StateSet:
     )
 
 
+def wired(config: TestbedConfig) -> bool:
+    """Whether the radio's pulses reach the board."""
+    return config.surface.trigger == "radio"
+
+
 def baud_of(profile: FirmwareProfile) -> float:
     """Baud rate of a board's line; infinite for a network."""
     return profile.link.baud if isinstance(profile.link, SerialConfig) else math.inf
@@ -95,7 +100,8 @@ def _simulated(
         latency_s,
         name=f"sim+{profile.id}",
     )
-    pluto.connect_pulse(link.line.trigger)
+    if wired(config):
+        pluto.connect_pulse(link.line.trigger)
     surface = SurfaceBoard(
         link, profile, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
     )

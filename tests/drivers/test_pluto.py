@@ -166,6 +166,9 @@ class Part:
     def find_channel(self, name: str, is_output: bool = False) -> "Part | None":
         return self if (name, is_output) == ("altvoltage1", True) else None
 
+    def find_device(self, _name: str) -> None:
+        """No TDD engine: an old firmware."""
+
     def set_kernel_buffers_count(self, count: int) -> None:
         self._hardware.do("kernel buffers")
         if self._hardware.open_rx:

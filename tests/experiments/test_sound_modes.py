@@ -111,14 +111,14 @@ def test_a_sequence_of_sounding_too_long_for_one_capture_is_not_chosen_and_refus
 def test_a_board_whose_clock_is_off_is_followed(
     station: MakeStation, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ppm: float
 ) -> None:
-    build = stations.build_board
+    build = stations.build_true_board
 
     def with_clock(*args: object) -> object:
         made = build(*args)  # type: ignore[arg-type]
         made.sequence_clock_ppm = ppm  # type: ignore[attr-defined]
         return made
 
-    monkeypatch.setattr(stations, "build_board", with_clock)
+    monkeypatch.setattr(stations, "build_true_board", with_clock)
     sweep, bed = swept(station(surface__profile=str(board)), tmp_path, mode="sequence", repetitions=4)
     shift, likeness = shifts_and_likeness(sweep, bed)
     assert len(set(shift)) == 1

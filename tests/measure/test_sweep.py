@@ -84,8 +84,8 @@ def test_signs_become_the_surfaces_states():
     assert set(np.unique(p.patterns())) == {1, 3}
 
 
-def test_auto_takes_the_boards_first_mode_that_the_sweep_knows():
-    assert choose_mode("auto", ["triggered", "sequence", "pipelined", "stepped"]) == "sequence"
+def test_auto_takes_the_stations_first_mode():
+    assert choose_mode("auto", ["triggered", "sequence", "pipelined", "stepped"]) == "triggered"
     assert choose_mode("stepped", ["pipelined", "stepped"]) == "stepped"
 
 
@@ -97,7 +97,7 @@ def test_a_codebook_is_used_only_where_it_is_asked_for():
 @pytest.mark.parametrize("requested", ["triggered", "pipelined"])
 def test_a_mode_that_is_not_there_is_refused_with_what_is(requested):
     with pytest.raises(ConfigError, match=f"{requested}.*stepped"):
-        choose_mode(requested, ["triggered", "stepped"])
+        choose_mode(requested, ["sequence", "stepped"])
 
 
 def test_the_floor_by_hand():

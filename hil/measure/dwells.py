@@ -1,0 +1,145 @@
+"""What one long capture shows of a surface that changes in it: soundings of its dwells, and whether it stood still."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float, Int
+from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
+from hil.measure.stepping import SoundingBlock
+from hil.phy.ofdm import OfdmGrid
+from hil.phy.sync import advance
+from hil.phy.taps import delay_profile, place_window
+
+CHUNK_SAMPLES = 1 << 18  # demodulated at a time
+CHUNK_DWELLS = 256  # whose changes are looked at together
+DELAY_MARGIN = 3  # taps on either side of the channel's
+UNREST_SIGMAS = 8.0  # of noise, beyond which a dwell did not stand still
+
+Failure = InstrumentError | MeasurementError
+
+
+def demodulate_dwells(
+    samples: Complex[np.ndarray, "sample"], starts: Int[np.ndarray, "dwell"], grid: OfdmGrid, repetitions: int
+) -> tuple[Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell"]]:
+    """Mean of the symbols from each start on, as of the capture's own start, and the variance of one symbol around it.
+
+    The variance is zero where there is but one symbol.
+    """
+    length = repetitions * grid.fft_size
+    response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
+    scatter = np.zeros(starts.size)
+    chunk = max(1, CHUNK_SAMPLES // length)
+    for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
+        taken = samples[starts[part, None] + np.arange(length)]
+        symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
+        mean = symbols.mean(axis=1)
+        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
+        if repetitions > 1:
+            scatter[part] = _scatter(symbols, grid)
+    return response, scatter
+
+
+def still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
+    """Variance of one symbol over samples in which the surface stands still."""
+    whole = samples.size // grid.fft_size * grid.fft_size
+    return float(_scatter(grid.demodulate(samples[:whole])[None], grid)[0])
+
+
+def change_heights(
+    response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int
+) -> tuple[Float[np.ndarray, "change"], int]:
+    """Energy of each change from a dwell to the next, at delays at which something arrives only; how many those are.
+
+    White noise of variance v on a subcarrier adds v times the number of subcarriers at each delay.
+    """
+    window = _delays(response, num_taps)
+    parts = range(0, len(response) - 1, CHUNK_DWELLS)
+    return np.concatenate(
+        [_energy_at(np.diff(response[part : part + CHUNK_DWELLS + 1], axis=0), window) for part in parts]
+    ), window.size
+
+
+def is_still(
+    samples: Complex[np.ndarray, "sample"],
+    starts: Int[np.ndarray, "dwell"],
+    length: int,
+    grid: OfdmGrid,
+    num_taps: int,
+) -> Bool[np.ndarray, "dwell"]:
+    """Whether nothing but noise changes within `length` samples from each start on; in most of them nothing must.
+
+    Compared are means over symbols at the beginning and at the end. Where there is no more than one symbol, nothing
+    can be said against any of them.
+    """
+    symbols = max(1, length // (2 * grid.fft_size))
+    early, _ = demodulate_dwells(samples, starts, grid, symbols)
+    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
+    window = _delays(early, num_taps)
+    energy = _energy_at(late - early, window)
+    usual = float(np.median(energy))
+    spread = max(1.4826 * float(np.median(np.abs(energy - usual))), usual / np.sqrt(window.size))
+    return np.asarray(energy <= usual + UNREST_SIGMAS * spread)
+
+
+def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:
+    """The delays, in taps, at which something arrives."""
+    num_subcarriers = response.shape[1]
+    some = response[:: max(1, len(response) // 256)]
+    start = place_window(delay_profile(some, num_subcarriers).mean(axis=0), min(num_taps, num_subcarriers))
+    length = min(num_taps + 2 * DELAY_MARGIN, num_subcarriers)
+    return np.asarray((start - DELAY_MARGIN + np.arange(length)) % num_subcarriers)
+
+
+def _energy_at(
+    response: Complex[np.ndarray, "dwell subcarrier"], window: Int[np.ndarray, "delay"]
+) -> Float[np.ndarray, "dwell"]:
+    return np.asarray(delay_profile(response, response.shape[1])[:, window].sum(axis=1), dtype=float)
+
+
+def until_whole(
+    take: Callable[[Int[np.ndarray, "missing"]], tuple[SoundingBlock, Bool[np.ndarray, "missing"]]],
+    count: int,
+    max_retakes: int,
+    what: str,
+) -> SoundingBlock:
+    """Soundings of `count` patterns from as many captures as it takes.
+
+    take: sounds those patterns in one capture; returns their soundings and which of them are good.
+    Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring them all.
+    """
+    block: SoundingBlock | None = None
+    missing = np.arange(count)
+    retakes, failures = np.zeros(count, dtype=int), list[Failure]()
+    for _ in range(max_retakes + 1):
+        try:
+            taken, good = take(missing)
+        except (BoardReset, Overload, MeasurementError) as error:
+            failures.append(error)
+            retakes[missing] += 1
+            continue
+        block = taken if block is None else _put(block, missing[good], taken, good)
+        missing = missing[~good]
+        retakes[missing] += 1
+        if not missing.size:
+            overloaded = any(isinstance(error, Overload) for error in failures)
+            resets = sum(isinstance(error, BoardReset) for error in failures)
+            flags = np.full(count, overloaded)
+            return SoundingBlock(block.response, block.noise_var, block.time_s, retakes, flags, resets)
+    last = failures[-1] if failures else MeasurementError(f"{missing.size} of {count} patterns did not stand still")
+    raise type(last)(f"{max_retakes + 1} captures of a {what} in a row were void: {last}") from last
+
+
+def _put(
+    block: SoundingBlock, where: Int[np.ndarray, "good"], taken: SoundingBlock, good: Bool[np.ndarray, "missing"]
+) -> SoundingBlock:
+    """The block with some of its soundings taken once more."""
+    for name in ("response", "noise_var", "time_s"):
+        getattr(block, name)[where] = getattr(taken, name)[good]
+    return block
+
+
+def _scatter(symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid) -> Float[np.ndarray, "pattern"]:
+    apart = (symbols - symbols.mean(axis=1, keepdims=True))[:, :, grid.used]
+    freedom = (symbols.shape[1] - 1) * int(grid.used.sum())
+    return np.asarray((apart.real**2 + apart.imag**2).sum(axis=(1, 2), dtype=float) / freedom)

@@ -1,0 +1,125 @@
+"""Sweeps whose frames the radio counts and whose pulses step the board, and what a wire does to pulses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import SweepConfig, TestbedConfig
+from hil.errors import ConfigError, MeasurementError
+from hil.experiments import closed_loop
+from hil.experiments.sound import Sweep, sound_surface
+from hil.phy.sync import correlate
+from hil.testbed import Testbed, open_testbed
+from hil.testbed import station as stations
+
+PROFILE = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
+MakeStation = Callable[..., TestbedConfig]
+Wire = Callable[[int], int]
+"""How often an edge reaches the board, by its number."""
+
+
+@pytest.fixture
+def wired(station: MakeStation, tmp_path: Path) -> MakeStation:
+    """A station with a reference board of 16 x 16 elements on the radio's pulse."""
+    text = PROFILE.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
+    path = tmp_path / "small.yaml"
+    path.write_text(text.replace("slots: 4096", "slots: 512"))
+    return lambda **more: station(**{"surface__profile": str(path), "surface__trigger": "radio", **more})
+
+
+def swept(config: TestbedConfig, folder: Path, **sweep: object) -> tuple[Sweep, Testbed]:
+    with open_testbed(config) as bed:
+        recording = closed_loop.new_recording(bed, root=folder)
+        return sound_surface(bed, recording, SweepConfig.model_validate(sweep), seed=1), bed
+
+
+def shifts_and_likeness(sweep: Sweep, bed: Testbed) -> tuple[np.ndarray, np.ndarray]:
+    """How each sounding lies against the true response of its own pattern: its offset, and their correlation."""
+    assert bed.truth is not None
+    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
+    measured = sweep.soundings.response.astype(complex)
+    found = np.abs(correlate(measured, truth, bed.grid.fft_size))
+    return found.argmax(axis=1), found.max(axis=1) / np.linalg.norm(measured, axis=1) / np.linalg.norm(truth, axis=1)
+
+
+def through(wire: Wire, monkeypatch: pytest.MonkeyPatch, extra_s: float = 0.0) -> list[int]:
+    """Pulses go through a wire; those beyond the first come `extra_s` late. Returns how many times each came."""
+    count: list[int] = []
+    connect = stations.SimulatedPluto.connect_pulse
+
+    def connected(pluto: object, trigger: Callable[[], None]) -> None:
+        clock = trigger.__self__._clock  # type: ignore[attr-defined]
+
+        def pulse() -> None:
+            times = wire(len(count))
+            count.append(times)
+            for number in range(times):
+                clock.schedule(clock.now_s() + number * extra_s, trigger)
+
+        connect(pluto, pulse)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stations.SimulatedPluto, "connect_pulse", connected)
+    return count
+
+
+@pytest.mark.parametrize("scheme", ["pairs", "hadamard_plus_one"])
+@pytest.mark.parametrize("repetitions", [1, 4])
+def test_every_pattern_is_sounded_in_its_frame_at_one_offset_for_the_whole_sweep(
+    wired: MakeStation, tmp_path: Path, scheme: str, repetitions: int
+) -> None:
+    sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme=scheme, repetitions=repetitions)
+    shift, likeness = shifts_and_likeness(sweep, bed)
+    assert len(set(shift)) == 1
+    assert likeness.min() > 0.98
+    assert sweep.retaken == 0
+    assert sweep.radio_time_s < 1.05 * sweep.floor_s + sweep.plan.num_blocks * 5e-3
+
+
+def test_the_noise_that_is_told_is_that_of_the_soundings(wired: MakeStation, tmp_path: Path) -> None:
+    for repetitions in (1, 4):
+        sweep, bed = swept(wired(), tmp_path, mode="triggered", repetitions=repetitions)
+        assert bed.truth is not None
+        shift, _ = shifts_and_likeness(sweep, bed)
+        truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
+        k = np.arange(bed.grid.num_subcarriers) - bed.grid.num_subcarriers // 2
+        aligned = sweep.soundings.response * np.exp(2j * np.pi * k * shift[:, None] / bed.grid.fft_size)
+        factor = np.vdot(truth, aligned) / np.vdot(truth, truth)
+        residual = np.mean(np.abs((aligned - factor * truth)[:, bed.grid.used]) ** 2)
+        assert residual == pytest.approx(float(sweep.soundings.noise_var.mean()), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("wire", "late_s"),
+    [
+        (lambda number: int(number != 40), 0.0),  # one lost
+        (lambda number: 1 + (number == 40), 60e-6),  # one too many, within a dwell
+        (lambda number: 1 + (number == 40), 5e-6),  # one too many, while the outputs change
+        (lambda number: {40: 0, 80: 2}.get(number, 1), 60e-6),  # lost and made up for: the board counts right
+    ],
+)
+def test_a_capture_in_which_a_pulse_went_wrong_is_void_and_taken_again(
+    wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, late_s: float
+) -> None:
+    through(wire, monkeypatch, late_s)
+    sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
+    _, likeness = shifts_and_likeness(sweep, bed)
+    assert sweep.soundings.retakes.max() == 1
+    assert likeness.min() > 0.98
+
+
+def test_a_wire_that_is_not_there_is_told(wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    through(lambda _: 0, monkeypatch)
+    with pytest.raises(MeasurementError, match="pin L10P"):
+        swept(wired(), tmp_path, mode="triggered", max_retakes=1)
+
+
+def test_it_is_offered_where_radio_and_board_can_and_the_wire_is_there(wired: MakeStation, tmp_path: Path) -> None:
+    with open_testbed(wired()) as bed:
+        assert bed.sweep_modes(4)[0] == "triggered"
+        assert "triggered" not in bed.sweep_modes(1024)
+    with open_testbed(wired(surface__trigger="none")) as bed:
+        assert "triggered" not in bed.sweep_modes(4)
+    with pytest.raises(ConfigError, match="triggered is not possible here"):
+        swept(wired(surface__trigger="none"), tmp_path, mode="triggered")
