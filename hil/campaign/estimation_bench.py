@@ -145,7 +145,7 @@ def sweep_figures(
     basis = alignment.model.basis
     estimate = estimate_taps(
         plan,
-        alignment.project(soundings.response),
+        alignment.taps,
         soundings.noise_var[0] * basis.noise_gain,
         soundings.time_s,
         basis=basis.basis,

@@ -45,7 +45,7 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
     basis = alignment.model.basis
     estimate = estimate_taps(
         plan,
-        alignment.project(soundings.response),
+        alignment.taps,
         float(np.mean(soundings.noise_var)) * basis.noise_gain,
         soundings.time_s,
         basis=basis.basis,

@@ -23,16 +23,23 @@ def delay_response(
     return np.asarray(np.exp(-2j * np.pi / num_subcarriers * np.outer(k, delay_taps)))
 
 
+def needs_ridge(used: Bool[np.ndarray, "subcarrier"]) -> bool:
+    """More than a few subcarriers are unused."""
+    return bool(np.mean(used) <= 0.98)
+
+
 @dataclass(frozen=True)
 class DelayBasis:
     """Orthonormal basis of the responses with delays in [first, last] taps, and the projection of measurements on it.
 
     basis: complex[subcarrier, tap], orthonormal over all subcarriers, unused ones included (they are interpolated).
     projector: complex[tap, subcarrier], least squares on the used subcarriers, ridge where guards need it.
+    gram: complex[tap, tap], inner products of the basis over the used subcarriers, ridge included.
     """
 
     basis: Complex[np.ndarray, "subcarrier tap"]
     projector: Complex[np.ndarray, "tap subcarrier"]
+    gram: Complex[np.ndarray, "tap tap"]
     first: float
     last: float
 
@@ -59,10 +66,10 @@ class DelayBasis:
         left, singular, _ = np.linalg.svd(delay_response(num_subcarriers, grid), full_matrices=False)
         basis = left[:, singular > tolerance * singular[0]]
         if ridge is None:
-            ridge = 0.0 if np.mean(used) > 0.98 else GUARD_RIDGE
+            ridge = GUARD_RIDGE if needs_ridge(used) else 0.0
         seen = basis * used[:, None]
         gram = seen.conj().T @ seen + ridge * np.eye(basis.shape[1])
-        return cls(basis, np.linalg.solve(gram, seen.conj().T), first, last)
+        return cls(basis, np.linalg.solve(gram, seen.conj().T), gram, first, last)
 
     @property
     def num_taps(self) -> int:

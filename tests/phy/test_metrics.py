@@ -66,7 +66,7 @@ def test_the_bias_is_gone_without_a_projection_too():
     """The expansion alone, on a basis that spans everything."""
     rng = np.random.default_rng(5)
     h = channel(rng)[::10]
-    everything = DelayBasis(np.eye(50, dtype=complex), np.eye(50, dtype=complex), 0.0, 50.0)
+    everything = DelayBasis(*(np.eye(50, dtype=complex) for _ in range(3)), 0.0, 50.0)
     noise_var = 1 / LINK["snr_scale"] / 4
     soundings = h + np.sqrt(noise_var) * noise(rng, 3000, 4, 50)
     fair = [unbiased_rate(s, noise_var, basis=everything, **LINK)[0] for s in soundings]

@@ -1,0 +1,85 @@
+"""What the soundings of a sweep have in common, and how likely it makes a sounding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+from hil.phy.sync import correlate
+from hil.phy.taps import DelayBasis
+
+TOLD = 1e-2  # power of a direction over the noise, below which it tells nothing of where a sounding lies
+
+
+@dataclass(frozen=True)
+class DelayModel:
+    """What the soundings of a sweep have in common, in the coordinates of a delay basis.
+
+    mean: the direct channel. covariance: of the surface's part. noise_var: on one subcarrier, misfit included.
+    """
+
+    basis: DelayBasis
+    mean: Complex[np.ndarray, "tap"]
+    covariance: Complex[np.ndarray, "tap tap"]
+    noise_var: float
+
+    @classmethod
+    def fit(
+        cls,
+        basis: DelayBasis,
+        taps: Complex[np.ndarray, "pattern tap"],
+        outside: Float[np.ndarray, "pattern"],
+        noise_var: float,
+    ) -> "DelayModel":
+        """Mean and covariance of aligned coordinates, the noise's share taken out.
+
+        outside: energy of each response that the basis does not hold. Few soundings would confirm any alignment of
+        themselves, so the covariance is drawn towards white.
+        """
+        mean = taps.mean(axis=0)
+        spread = (taps - mean).T @ (taps - mean).conj() / len(taps)
+        floor = max(noise_var, float(outside.mean()) / (len(basis.basis) - basis.num_taps))
+        power, vectors = np.linalg.eigh(spread)
+        power = np.maximum(power - floor, 0)
+        white = 1 / (1 + (len(taps) / (2 * basis.num_taps)) ** 2)
+        power = (1 - white) * power + white * power.mean()
+        return cls(basis, mean, (vectors * power) @ vectors.conj().T, floor)
+
+    def filters(self) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "tap direction"]]:
+        """`matched`, `scaled` such that 2 re <matched, x> + |scaled^H x|^2 is the log-likelihood of x, up to a constant
+        of the sounding that no advance changes."""
+        power, vectors = np.linalg.eigh(self.covariance)
+        total = np.maximum(power, 0) + self.noise_var
+        matched = vectors @ (vectors.conj().T @ self.mean / total)
+        told = power > TOLD * self.noise_var
+        return matched, (vectors * np.sqrt(1 / self.noise_var - 1 / total))[:, told]
+
+    def log_likelihood(
+        self, responses: Complex[np.ndarray, "pattern subcarrier"], fft_size: int
+    ) -> Float[np.ndarray, "pattern shift"]:
+        """Of each response at each advance, up to a constant of the response."""
+        matched, scaled = (self.basis.projector.conj().T @ each for each in self.filters())
+        score = 2 * correlate(responses, matched.astype(responses.dtype), fft_size).real
+        for direction in scaled.T:
+            coordinate = correlate(responses, direction.astype(responses.dtype), fft_size)
+            score += coordinate.real**2 + coordinate.imag**2
+        return np.asarray(score)
+
+    def pair_log_likelihood(
+        self, taps: Complex[np.ndarray, "*#batch tap"], complements: Complex[np.ndarray, "*#batch tap"]
+    ) -> Float[np.ndarray, "..."]:
+        """Of both soundings of a pair together, up to a constant; broadcasts.
+
+        With x = direct + surface and y = direct - surface, x + y holds no surface and x - y no direct channel.
+        """
+        power, vectors = np.linalg.eigh(self.covariance)
+        both = (taps + complements) / np.sqrt(2) - np.sqrt(2) * self.mean
+        apart = ((taps - complements) / np.sqrt(2)) @ vectors.conj()
+        weight = 1 / (2 * np.maximum(power, 0) + self.noise_var)
+        inside = (energy(taps) + energy(complements) - energy(both)) / self.noise_var
+        return np.asarray(inside - (np.abs(apart) ** 2) @ weight)
+
+
+def energy(values: Complex[np.ndarray, "*batch last"]) -> Float[np.ndarray, "*batch"]:
+    """Sum of squares along the last axis."""
+    return np.asarray(np.vecdot(values, values).real)

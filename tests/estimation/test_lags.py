@@ -1,0 +1,98 @@
+"""The quick way to a sounding's advance tells what the slow one does."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from hil.estimation.align import align_sweep
+from hil.estimation.delay_model import DelayModel, energy
+from hil.estimation.exhaustive import search
+from hil.estimation.lags import Lags, centroid_error, centroids
+from hil.phy.sync import advance
+from hil.phy.taps import DelayBasis, delay_response
+
+K, L, NUM_TAPS = 100, 128, 12
+
+
+def noise(rng, *shape):
+    return (rng.normal(size=shape) + 1j * rng.normal(size=shape)) * np.sqrt(0.5)
+
+
+@pytest.fixture
+def soundings():
+    """Responses with delays in the window, each at its own start; unused subcarriers are zero."""
+
+    def make(used, count=40, seed=0, noise_var=0.0):
+        rng = np.random.default_rng(seed)
+        delay = rng.uniform(0, NUM_TAPS - 1, (count, 5))
+        clean = np.einsum("np,knp->nk", noise(rng, count, 5), delay_response(K, delay.ravel()).reshape(K, count, 5))
+        start = rng.integers(0, L, count)
+        heard = advance(clean, start, L) + np.sqrt(noise_var) * noise(rng, count, K)
+        return (heard * used).astype(np.complex64), start
+
+    return make
+
+
+@pytest.mark.parametrize("guards", [0, 10])
+def test_advance_and_projection_are_one_small_product(soundings, guards):
+    used = (np.arange(K) != K // 2) & (np.arange(K) >= guards) & (np.arange(K) < K - guards)
+    responses, start = soundings(used)
+    lags = Lags.build(used, -1.0, float(NUM_TAPS), L, 6)
+    for fine in (-6, 0, 5):
+        rough = lags.roughly(-start - fine)
+        advances = rough + fine
+        expected = lags.basis.project(advance(responses.astype(complex), advances, L))
+        found = lags.taps(lags.coordinates(responses, rough), np.full(len(start), fine))
+        assert np.linalg.norm(found - expected) < 2e-3 * np.linalg.norm(expected)
+
+
+def test_the_likelihood_of_an_advance_is_that_of_the_whole_response(soundings):
+    used = np.arange(K) != K // 2
+    responses, start = soundings(used, noise_var=0.1)
+    lags = Lags.build(used, -1.0, float(NUM_TAPS), L, 6)
+    taps = lags.basis.project(advance(responses, -start, L))
+    model = DelayModel.fit(lags.basis, taps, energy(responses) - energy(taps), 0.1)
+    rough = lags.roughly(-start)
+    quick = lags.log_likelihood(model, lags.coordinates(responses, rough), 5)
+    every = model.log_likelihood(responses, L)
+    slow = np.take_along_axis(every, (rough[:, None] + np.arange(-5, 6)) % L, axis=1)
+    assert_allclose(quick, slow, atol=0.02 * np.abs(every).max())
+
+
+@pytest.mark.parametrize(("direct_db", "snr_db"), [(-10.0, 5.0), (0.0, 20.0), (20.0, 5.0)])
+@pytest.mark.parametrize("kind", ["few", "rough"])
+def test_what_is_found_near_the_centroid_is_the_best_of_all_advances(make_channel, sweep, kind, direct_db, snr_db):
+    channel = make_channel(12, 12, direct_db, kind)
+    _plan, block, _ = sweep(channel, "hadamard", snr_db=snr_db)
+    found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    samples, _, taps = search(found.model, block.response, L)
+    clear = ~found.ambiguous
+    assert_array_equal(found.samples[clear], samples[clear])
+    assert_allclose(found.taps[clear], taps[clear], atol=3e-3 * np.abs(taps).max())
+
+
+def test_a_sounding_far_from_its_centroids_place_is_found_by_every_advance(make_channel, sweep):
+    """A strong echo far outside the window hides where one sounding lies: it is looked for everywhere."""
+    channel = make_channel(12, 12, 10.0)
+    _plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
+    echo = delay_response(K, np.array([70.0]))[:, 0] * channel.grid.used
+    block.response[3] += (2 * np.sqrt(np.mean(np.abs(block.response[3]) ** 2)) * echo).astype(np.complex64)
+    found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    left = (found.samples + starts) % L
+    assert found.samples[3] == search(found.model, block.response[3:4], L)[0][0]
+    assert np.mean(left == np.bincount(left).argmax()) > 0.98
+
+
+def test_the_centroid_is_the_mean_delay_and_its_error_that_of_noise():
+    rng = np.random.default_rng(1)
+    clean = delay_response(K, np.array([7.3])).T
+    assert_allclose(centroids(clean), 7.3, atol=1e-9)
+    for snr, least in ((10.0, 0.2), (0.5, 0.7)):  # of a single delay neighbours' noise cancels, but for its square
+        error = np.std(centroids(clean + np.sqrt(1 / snr) * noise(rng, 4000, K)))
+        assert least * centroid_error(snr, K) < error < 1.05 * centroid_error(snr, K)
+
+
+def test_a_basis_that_is_built_once_is_kept():
+    used = np.ones(K, dtype=bool)
+    assert Lags.build(used, -1.0, 12.0, L, 8) is Lags.build(used.copy(), -1.0, 12.0, L, 8)
+    assert DelayBasis.build(used, -1.0, 12.0).num_taps == Lags.build(used, -1.0, 12.0, L, 8).basis.num_taps
