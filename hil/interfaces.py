@@ -425,6 +425,22 @@ class Truth(Protocol):
         """The same as if the surface were not there."""
         ...
 
+    def channel(self, time_s: float | None = None) -> "TrueChannel":
+        """What every pattern's response follows from at that time, for the optimum that nobody can reach but see."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrueChannel:
+    """The true channel at one time, antenna port to antenna port, on each of the K subcarriers.
+
+    A surface without coupling between elements whose element n reflects Gamma_n(f) has the response
+    direct + sum over n of Gamma_n cascade_n.
+    """
+
+    direct: Complex[np.ndarray, "subcarrier"]
+    cascade: Complex[np.ndarray, "element subcarrier"]
+
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
     """For callers who do not watch."""

@@ -81,6 +81,21 @@ def surface_to_user(
     return Paths(gain[seen], delay_s(length[seen]), towards[seen])
 
 
+def bodies_of_detours(
+    base_m: Vector, room_m: Vector, length_m: Float[np.ndarray, "path"], turn: Float[np.ndarray, "path"]
+) -> Float[np.ndarray, "path 3"]:
+    """Bodies on level ellipses around base station and room that make the way over them `length_m` long.
+
+    turn: angle of each on its ellipse.
+    """
+    separation = float(distance_m(base_m, room_m))
+    axis = (room_m - base_m) / separation
+    sideways = np.array([axis[2], 0.0, -axis[0]]) / np.hypot(axis[0], axis[2])
+    along = length_m / 2 * np.cos(turn)
+    across = np.sqrt(length_m**2 - separation**2) / 2 * np.sin(turn)
+    return np.asarray((base_m + room_m) / 2 + np.outer(along, axis) + np.outer(across, sideways))
+
+
 def base_to_user(length_m: Float[np.ndarray, "path"], separation_m: float) -> Paths:
     """Obstructed paths of equal power past the surface, of the given lengths."""
     power = PENETRATION_LOSS * obstructed_power(separation_m) / length_m.size

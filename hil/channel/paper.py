@@ -64,14 +64,9 @@ def paper_scene(
 def _direct_lengths(rng: np.random.Generator, base_m: Vector, user_m: Vector) -> Float[np.ndarray, "path"]:
     """Over bodies on level ellipses around base station and room, whose detours are uniform up to their separation."""
     count = microcell.NUM_PATHS
-    separation = float(distance_m(base_m, ROOM_CENTRE_M))
-    axis = (ROOM_CENTRE_M - base_m) / separation
-    sideways = np.array([axis[2], 0.0, -axis[0]]) / np.hypot(axis[0], axis[2])
-    length = separation * (1 + rng.uniform(size=count))
+    length = float(distance_m(base_m, ROOM_CENTRE_M)) * (1 + rng.uniform(size=count))
     turn = rng.uniform(0, 2 * np.pi, count)
-    along = length / 2 * np.cos(turn)
-    across = np.sqrt(length**2 - separation**2) / 2 * np.sin(turn)
-    body = (base_m + ROOM_CENTRE_M) / 2 + np.outer(along, axis) + np.outer(across, sideways)
+    body = microcell.bodies_of_detours(base_m, ROOM_CENTRE_M, length, turn)
     return np.asarray(distance_m(base_m, body) + distance_m(body, user_m))
 
 

@@ -28,16 +28,21 @@ def build_scene(
     facing_deg: float,
     user: UserConfig,
     element_gain_dbi: float = 0.0,
+    at_m: Position | None = None,
 ) -> Scene:
     """All paths of one user in one environment; a pure function of its arguments, positions in the station's frame.
 
+    The environment is the seed's (and in the Cup's scene the user's), wherever the user has walked to by now: gains,
+    delays and directions are continuous in `at_m`, the number and order of the paths does not change with it.
+
+    at_m: where the user is by now; its own place where None.
     geometry: the paths meet the surface's centre, whatever its size: no scene of these reads it.
     element_gain_dbi: of one element, broadside, counted once in each hop.
     Raises ConfigError for unknown options and for antennas where the scene cannot have them.
     """
-    transmitter, receiver = (
+    transmitter, start, receiver = (
         to_surface_frame(np.array(place, dtype=float), np.array(surface_m, dtype=float), facing_deg)
-        for place in (transmitter_m, user.position_m)
+        for place in (transmitter_m, user.position_m, at_m or user.position_m)
     )
     match config.kind:
         case "paper" | "paper-rich":
@@ -51,7 +56,7 @@ def build_scene(
         case "sp-cup-2021":
             _options(_NoOptions(), config)
             return sp_cup_scene(
-                config.seed, carrier_hz, transmitter, receiver, user.name, user.line_of_sight, element_gain_dbi
+                config.seed, carrier_hz, transmitter, start, receiver, user.name, user.line_of_sight, element_gain_dbi
             )
 
 

@@ -4,6 +4,10 @@ Source: generateDatasets.m, RISvector.m and refcoefficient.m there, read for the
 station, scatterers and users at the surface's height. Power shares and direct delays are drawn for each user, by
 name, so that a user who moves under one name keeps them.
 
+The Cup's users stand. For one who walks each direct path is taken to bounce at a fixed body, on the ellipse around base
+station and the place where the walk begins that gives it its drawn length there; a way over a body lengthens by at most
+what the user walks.
+
 Differences: the speed of light is exact (the Cup's is 3e8 m/s), steering phases count from the surface's centre (the
 Cup's from a corner), paths from behind the surface are lost (the Cup's come with a negative sign), and random numbers
 are numpy's: the statistics agree, not the datasets.
@@ -45,19 +49,23 @@ def sp_cup_scene(
     seed: int,
     carrier_hz: float,
     transmitter_m: Vector,
+    start_m: Vector,
     user_m: Vector,
     user_name: str,
     line_of_sight: bool,
     element_gain_dbi: float,
 ) -> Scene:
-    """Paths of one user. Positions in the surface's frame."""
+    """Paths of one user who set out from `start_m`. Positions in the surface's frame."""
     base, room = (np.random.default_rng([seed, purpose]) for purpose in range(2))
     own = np.random.default_rng([seed, 2, zlib.crc32(user_name.encode())])
     scatterer = microcell.room_scatterers(room, height_m=0.0)
     shares = own.uniform(size=len(scatterer))
-    separation = float(distance_m(transmitter_m, user_m))
+    at_start = float(distance_m(transmitter_m, start_m)) * (1 + own.uniform(size=microcell.NUM_PATHS))
+    turn = np.random.default_rng([seed, 4, zlib.crc32(user_name.encode())]).uniform(0, 2 * np.pi, microcell.NUM_PATHS)
+    body = microcell.bodies_of_detours(transmitter_m, start_m, at_start, turn)
+    longer = distance_m(body, user_m) - distance_m(body, start_m)
     return Scene(
-        direct=microcell.base_to_user(separation * (1 + own.uniform(size=microcell.NUM_PATHS)), separation),
+        direct=microcell.base_to_user(at_start + longer, float(distance_m(transmitter_m, user_m))),
         to_surface=microcell.base_to_surface(base, transmitter_m, 0.0, element_gain_dbi),
         from_surface=microcell.surface_to_user(scatterer, shares, user_m, line_of_sight, element_gain_dbi),
         carrier_hz=carrier_hz,

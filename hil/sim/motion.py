@@ -17,7 +17,7 @@ from hil.arrays import Complex, Float
 from hil.channel import Paths, Scene
 from hil.config import RoomMotionConfig
 from hil.sim.noise import random_at
-from hil.sim.propagation import LineChannel, Propagation
+from hil.sim.propagation import Propagation
 from hil.units import amplitude_from_db
 
 WAVES = 16  # that make up one echo
@@ -80,6 +80,13 @@ class Echo(Protocol):
     def response(self, pattern: bytes) -> Complex[np.ndarray, "line"]: ...
 
 
+@runtime_checkable
+class Unmoved(Protocol):
+    """The channel without walkers, at one moment of a piece or at its both ends."""
+
+    def during(self, pattern: bytes, start_s: float, end_s: float) -> Complex[np.ndarray, "moment line"]: ...
+
+
 class DirectEcho:
     """One that does not reach the surface."""
 
@@ -93,7 +100,7 @@ class DirectEcho:
 class MovingChannel:
     """The channel on a set of spectral lines, walkers included, for any pattern and time."""
 
-    def __init__(self, still: LineChannel, walkers: Walkers, echoes: Sequence[Echo]) -> None:
+    def __init__(self, still: Unmoved, walkers: Walkers, echoes: Sequence[Echo]) -> None:
         """echoes: one for each walker."""
         self._still, self._strength, self._echoes = still, walkers.strength, echoes
 
@@ -101,4 +108,4 @@ class MovingChannel:
         """complex64[2, line]: at the start and at the end; in between it goes straight."""
         strength = self._strength(np.array([start_s, end_s])).astype(np.complex64)
         echoes = np.stack([echo.response(pattern) for echo in self._echoes])
-        return np.asarray(self._still.response(pattern) + strength @ echoes)
+        return np.asarray(self._still.during(pattern, start_s, end_s) + strength @ echoes)

@@ -10,12 +10,13 @@ direction.
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from copy import copy
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.channel import Scene, direct_response, surface_response
+from hil.channel import Scene, direct_response, hop_response, surface_response
 from hil.interfaces import Geometry, StateSet
 from hil.sim.chebyshev import chebyshev_nodes, interpolation_weights, num_nodes
 from hil.units import SPEED_OF_LIGHT_M_S, amplitude_from_db
@@ -54,6 +55,17 @@ class Propagation:
         """What arrives over each element at unit reflection."""
         return self._gain * surface_response(self.scene, self.geometry, rf_hz - self.scene.carrier_hz)
 
+    def to_surface(self, rf_hz: Float[np.ndarray, "f"]) -> Complex[np.ndarray, "element f"]:
+        """The hop from the transmit antenna to each element."""
+        scene = self.scene
+        offset_hz = rf_hz - scene.carrier_hz
+        return self._gain * hop_response(scene.to_surface, self.geometry, scene.carrier_hz, offset_hz)
+
+    def from_surface(self, rf_hz: Float[np.ndarray, "f"]) -> Complex[np.ndarray, "element f"]:
+        """The hop from each element to the receive antenna; times `to_surface` it is `cascade`."""
+        scene = self.scene
+        return hop_response(scene.from_surface, self.geometry, scene.carrier_hz, rf_hz - scene.carrier_hz)
+
     def reflection(self, rf_hz: Float[np.ndarray, "f"]) -> Complex[np.ndarray, "f state"]:
         """Of each state. Beyond the measured table its nearest value holds, for a radio that is tuned far away."""
         table_hz = self.states.frequency_hz
@@ -72,17 +84,36 @@ class Propagation:
 
 
 class Band:
-    """The surface's part within centre +- width / 2, held on Chebyshev nodes."""
+    """The surface's part within centre +- width / 2, held on Chebyshev nodes.
 
-    def __init__(self, propagation: Propagation, centre_hz: float, width_hz: float) -> None:
-        self.propagation = propagation
+    spare_s: by how much paths may become shorter or longer than they are, for `moved`.
+    """
+
+    def __init__(self, propagation: Propagation, centre_hz: float, width_hz: float, spare_s: float = 0.0) -> None:
         self.centre_hz, self.width_hz = centre_hz, width_hz
         first_s, last_s = propagation.delay_window_s
         self._middle_s = (first_s + last_s) / 2
-        self.nodes = chebyshev_nodes(num_nodes(np.pi * width_hz * (last_s - first_s) / 2))
-        rf_hz = centre_hz + width_hz / 2 * self.nodes
-        cascade = propagation.cascade(rf_hz) / self.bulk_delay(rf_hz)
-        self._cascade = np.concatenate([cascade.real, cascade.imag], axis=-1).astype(np.float32)
+        self.nodes = chebyshev_nodes(num_nodes(np.pi * width_hz * ((last_s - first_s) / 2 + spare_s)))
+        self._hold(propagation, propagation.cascade(self._nodes_hz) / self.bulk_delay(self._nodes_hz))
+
+    def moved(self, propagation: Propagation) -> "Band":
+        """The same band with the user elsewhere, on the same nodes; the hop to the surface is not computed again."""
+        band = copy(self)
+        band._hold(propagation, self._to_surface * propagation.from_surface(self._nodes_hz).astype(np.complex64))
+        return band
+
+    @cached_property
+    def _to_surface(self) -> Complex[np.ndarray, "element node"]:
+        to_surface = self.propagation.to_surface(self._nodes_hz) / self.bulk_delay(self._nodes_hz)
+        return np.asarray(to_surface.astype(np.complex64))
+
+    @property
+    def _nodes_hz(self) -> Float[np.ndarray, "node"]:
+        return self.centre_hz + self.width_hz / 2 * self.nodes
+
+    def _hold(self, propagation: Propagation, cascade: Complex[np.ndarray, "element node"]) -> None:
+        self.propagation = propagation
+        self._cascade = np.concatenate([cascade.real, cascade.imag], axis=-1, dtype=np.float32, casting="same_kind")
         self.whole_surface = np.asarray(cascade.sum(axis=0))
         self.sums: Callable[[bytes], Float[np.ndarray, "part node"]] = lru_cache(maxsize=256)(self._sums)
 
@@ -101,16 +132,21 @@ class LineChannel:
     """The channel on a set of spectral lines inside a band, for any pattern."""
 
     def __init__(self, band: Band, rf_hz: Float[np.ndarray, "line"]) -> None:
-        self._band = band
+        self.band, self._rf_hz = band, rf_hz
         self._place = (rf_hz - band.centre_hz) / (band.width_hz / 2)
         self._block: Callable[[int], Float[np.ndarray, "node line"]] = lru_cache(maxsize=4)(self._weights)
-        blocks = [slice(start, start + BLOCK) for start in range(0, rf_hz.size, BLOCK)]
-        static = np.concatenate([band.propagation.static(rf_hz[block]) for block in blocks])
         reflection = band.propagation.reflection(rf_hz) * band.bulk_delay(rf_hz)[:, None]
-        whole = band.whole_surface
-        first_state = reflection[:, 0] * _complex(self._interpolate(np.stack([whole.real, whole.imag])))[0]
-        self._base = (static + first_state).astype(np.complex64)
+        self._first_state = reflection[:, 0]
         self._contrast = (reflection[:, 1:] - reflection[:, :1]).T.astype(np.complex64)
+        self._base = self.base_of(band)
+
+    def base_of(self, band: Band) -> Complex[np.ndarray, "line"]:
+        """complex64[line] while all elements are in state 0; `band` may be this channel's own or a moved one."""
+        blocks = [self._rf_hz[start : start + BLOCK] for start in range(0, self._rf_hz.size, BLOCK)]
+        static = np.concatenate([band.propagation.static(block) for block in blocks])
+        whole = band.whole_surface
+        first_state = self._first_state * _complex(self._interpolate(np.stack([whole.real, whole.imag])))[0]
+        return np.asarray((static + first_state).astype(np.complex64))
 
     def during(self, pattern: bytes, _start_s: float, _end_s: float) -> Complex[np.ndarray, "moment line"]:
         """complex64[1, line]: nothing moves."""
@@ -118,9 +154,15 @@ class LineChannel:
 
     def response(self, pattern: bytes) -> Complex[np.ndarray, "line"]:
         """complex64[line] of a settled pattern, given as the bytes of its states."""
-        by_state = _complex(self._interpolate(self._band.sums(pattern)))
+        return self.combine(self._base, self.band.sums(pattern))
+
+    def combine(
+        self, base: Complex[np.ndarray, "line"], sums: Float[np.ndarray, "part node"]
+    ) -> Complex[np.ndarray, "line"]:
+        """complex64[line] of a surface by its `base_of` and its pattern's `Band.sums`."""
+        by_state = _complex(self._interpolate(sums))
         by_state *= self._contrast
-        return np.asarray(self._base + by_state.sum(axis=0))
+        return np.asarray(base + by_state.sum(axis=0))
 
     def _interpolate(self, at_nodes: Float[np.ndarray, "part node"]) -> Float[np.ndarray, "part line"]:
         num_blocks = math.ceil(self._place.size / BLOCK)
@@ -128,7 +170,7 @@ class LineChannel:
 
     def _weights(self, index: int) -> Float[np.ndarray, "node line"]:
         place = self._place[index * BLOCK : (index + 1) * BLOCK]
-        return interpolation_weights(self._band.nodes, place).astype(np.float32)
+        return interpolation_weights(self.band.nodes, place).astype(np.float32)
 
 
 def _complex(parts: Float[np.ndarray, "part line"]) -> Complex[np.ndarray, "state line"]:

@@ -17,21 +17,22 @@ from functools import lru_cache, partial
 import numpy as np
 
 from hil.arrays import Complex, Pattern
-from hil.channel import Scene, build_scene
-from hil.config import SceneConfig, TestbedConfig, UserConfig
+from hil.channel import Scene, Walk, build_scene
+from hil.config import Position, SceneConfig, TestbedConfig, UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import EventClock, VirtualClock
 from hil.sim.crystal import EXACT, Crystal
 from hil.sim.interferers import Interferer
-from hil.sim.motion import DirectEcho, MovingChannel, Walkers
+from hil.sim.motion import DirectEcho, MovingChannel, Unmoved, Walkers
 from hil.sim.noise import random_at, white_noise
 from hil.sim.propagation import Band, LineChannel, Propagation
 from hil.sim.switching import Piece, pieces
 from hil.sim.timeline import Timeline, Window
 from hil.sim.truth import WorldTruth
+from hil.sim.walking import Route, WalkingChannel
 from hil.sim.waveform import Emission, Places, Transmission, offsets_hz
-from hil.units import amplitude_from_db, noise_power_dbm, power_from_db
+from hil.units import amplitude_from_db, noise_power_dbm, power_from_db, wavelength_m
 
 __all__ = ["Transmission", "World", "WorldTruth"]
 
@@ -54,9 +55,9 @@ class World:
     ) -> None:
         """The station that `testbed` describes, for its first user where none is given, all elements in state 0.
 
-        scene: propagation to use instead of the one that the testbed's simulation section generates.
-        Raises ConfigError where that section is missing, the scene cannot be built, or the surface's reflection is
-        not known over the testbed's band.
+        scene: propagation to use instead of the one that the testbed's simulation section generates; its user stands.
+        Raises ConfigError where that section is missing, the scene cannot be built somewhere on the user's walk, or
+        the surface's reflection is not known over the testbed's band.
         """
         if testbed.simulation is None:
             raise ConfigError(f"{testbed.name}: simulation: needed for a simulated world")
@@ -64,15 +65,24 @@ class World:
         self.clock: EventClock = clock or VirtualClock()
         self.settle_s = settle_s
         self.seed = simulation.seed
-        scene = scene or _scene(testbed, simulation.scene, geometry, user or testbed.users[0])
+        user = user or testbed.users[0]
+        scene_at = partial(_scene, testbed, simulation.scene, geometry, user)
+        walk = Walk.of(user) if scene is None else None
+        scene = scene or scene_at(user.position_m)
         propagate = partial(Propagation, geometry=geometry, states=states, antenna_gain_dbi=power.tx_antenna_gain_dbi)
         self._propagation = propagate(scene, leakage_db=simulation.leakage_db)
+        self._at = lambda place_m: propagate(scene_at(place_m), leakage_db=simulation.leakage_db)
+        self._route = Route(walk, wavelength_m(scene.carrier_hz)) if walk else None
+        for place_m in walk.extremes(testbed.surface.position_m) if walk else ():
+            scene_at(place_m)
         motion = simulation.room_motion
         self._walkers = Walkers(motion, scene, self.seed) if motion else None
         self._echoes = tuple(propagate(echo) for echo in self._walkers.scenes) if self._walkers else ()
-        self._straight_s = self._walkers.straight_s if self._walkers else math.inf
+        movers = [mover for mover in (self._walkers, self._route) if mover]
+        self._straight_s = min((mover.straight_s for mover in movers), default=math.inf)
+        self._spare_s = self._route.spare_s if self._route else 0.0
         last_s = (path.last_arrival_s for path in (self._propagation, *self._echoes))
-        self._last_arrival_s = max(last_s)
+        self._last_arrival_s = max(last_s) + self._spare_s
         self._interferers = [
             Interferer(config, self.seed, index) for index, config in enumerate(simulation.interferers)
         ]
@@ -86,7 +96,7 @@ class World:
         self._channel = lru_cache(maxsize=8)(self._make_channel)
         subcarrier = np.arange(ofdm.num_subcarriers) - ofdm.num_subcarriers // 2
         rf_hz = testbed.radio.lo_hz + subcarrier * ofdm.bandwidth_hz / ofdm.num_subcarriers
-        self.truth = WorldTruth(self._propagation, rf_hz, self._walkers, self._echoes)
+        self.truth = WorldTruth(self._propagation, rf_hz, self._walkers, self._echoes, walk, self._at)
 
     def set_pattern(self, states: Pattern, time_s: float) -> None:
         """Let the elements change to `states` at `time_s`; patterns planned for later are void.
@@ -172,21 +182,22 @@ class World:
             signal += share * tuned.samples(channel.during(pattern, start_s, end_s), signal.size)
         return signal
 
-    def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> LineChannel | MovingChannel:
+    def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> Unmoved:
         rf_hz = lo_hz + offsets_hz(places, sample_rate_hz)
 
-        def on_lines(propagation: Propagation) -> LineChannel:
-            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz), rf_hz)
+        def on_lines(propagation: Propagation, spare_s: float = 0.0) -> LineChannel:
+            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz, spare_s), rf_hz)
 
-        still = on_lines(self._propagation)
+        start = on_lines(self._propagation, self._spare_s)
+        channel = WalkingChannel(start, self._route, self._at) if self._route else start
         if self._walkers is None:
-            return still
+            return channel
         if self._walkers.at_surface:
-            return MovingChannel(still, self._walkers, [on_lines(echo) for echo in self._echoes])
-        return MovingChannel(still, self._walkers, [DirectEcho(echo, rf_hz) for echo in self._echoes])
+            return MovingChannel(channel, self._walkers, [on_lines(echo) for echo in self._echoes])
+        return MovingChannel(channel, self._walkers, [DirectEcho(echo, rf_hz) for echo in self._echoes])
 
 
-def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig) -> Scene:
+def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig, at_m: Position) -> Scene:
     return build_scene(
         scene,
         carrier_hz=testbed.radio.lo_hz,
@@ -196,4 +207,5 @@ def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user:
         facing_deg=testbed.surface.facing_deg,
         user=user,
         element_gain_dbi=testbed.surface.element_gain_dbi,
+        at_m=at_m,
     )

@@ -30,6 +30,13 @@ def scene(
     )
 
 
+def walked(kind: str, user: UserConfig, x: float, y: float, z: float) -> Scene:
+    """The user's scene after a walk to a place."""
+    base = CUP_BASE_STATION_M if kind == "sp-cup-2021" else BASE_STATION_M
+    places = {"transmitter_m": base, "surface_m": (0.0, 0.0, 0.0), "facing_deg": 0.0, "at_m": (x, y, z)}
+    return build_scene(SceneConfig(kind=kind), carrier_hz=CARRIER_HZ, geometry=SURFACE, user=user, **places)
+
+
 def user_at(x: float, y: float, z: float = 0.0, *, line_of_sight: bool = True) -> UserConfig:
     return UserConfig(name="user", position_m=(x, y, z), line_of_sight=line_of_sight)
 
@@ -219,3 +226,25 @@ def test_coupling_blurs_the_cups_surface_at_the_seam_between_states_alone():
     away_from_seam = [0, 20, 45, 63]
     assert np.allclose(coupled[:, away_from_seam], alone[:, away_from_seam], atol=1e-6)
     assert np.abs(coupled[0, 31] - alone[0, 31]) > 0.2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paths_lengthen_by_no_more_than_the_user_walks_and_some_become_shorter(kind):
+    user, step_m = user_at(14, 3), 0.01
+    before, after = scene(kind, user), walked(kind, user, 14, 3 + step_m, 0)
+    for hop in ("direct", "from_surface"):
+        longer_m = 299_792_458 * (getattr(after, hop).delay_s - getattr(before, hop).delay_s)
+        assert np.all(np.abs(longer_m) <= step_m * (1 + 1e-6))
+        assert longer_m.min() < -0.1 * step_m < 0.1 * step_m < longer_m.max()
+        assert np.allclose(getattr(after, hop).gain, getattr(before, hop).gain, rtol=0.02)
+    assert np.array_equal(after.to_surface.delay_s, before.to_surface.delay_s)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_walks_in_a_circle_finds_the_room_as_it_was(kind):
+    user = user_at(14, 3)
+    there, back = walked(kind, user, 13, 2, 0), walked(kind, user, *user.position_m)
+    assert not np.allclose(there.direct.delay_s, back.direct.delay_s, rtol=1e-4, atol=0)
+    for hop in ("direct", "to_surface", "from_surface"):
+        assert np.array_equal(getattr(back, hop).delay_s, getattr(scene(kind, user), hop).delay_s)
+        assert np.array_equal(getattr(back, hop).gain, getattr(scene(kind, user), hop).gain)

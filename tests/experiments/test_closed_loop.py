@@ -14,7 +14,7 @@ from hil.experiments import closed_loop
 from hil.experiments.closed_loop import ClosedLoopResult
 from hil.experiments.draw import draw
 from hil.experiments.sound import sound_surface
-from hil.interfaces import Progress, Truth
+from hil.interfaces import Progress, TrueChannel, Truth
 from hil.measure.recording import Recording
 from hil.measure.verification import Outcome
 from hil.testbed import Testbed, open_testbed
@@ -72,11 +72,14 @@ class Scrambled:
     def __init__(self, truth: Truth) -> None:
         self._num_subcarriers = truth.no_surface().size
 
-    def response(self, pattern: Pattern) -> Complex[np.ndarray, "subcarrier"]:
+    def response(self, pattern: Pattern, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
         return np.exp(1j * np.arange(self._num_subcarriers) ** 2) * (1 + pattern.sum())
 
-    def no_surface(self) -> Complex[np.ndarray, "subcarrier"]:
+    def no_surface(self, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
         return np.ones(self._num_subcarriers, dtype=complex)
+
+    def channel(self, time_s: float | None = None) -> TrueChannel:
+        return TrueChannel(self.no_surface(), np.ones((1, self._num_subcarriers), dtype=complex))
 
 
 def test_no_pattern_depends_on_the_truth(
