@@ -98,7 +98,7 @@ class Lags:
         score = np.empty((len(coordinates), advances), dtype=np.float32)
         for rows in _parts(len(coordinates), CELLS // bank.shape[1]):
             seen = (coordinates[rows] @ bank).reshape(-1, advances, filters.shape[1])
-            squares = seen[..., :-1].reshape(-1, advances, scaled.shape[1])
+            squares = seen[..., :-1].reshape(len(seen), advances, scaled.shape[1])
             score[rows] = np.vecdot(squares, squares).real + 2 * seen[..., -1].real
         return score
 
