@@ -7,12 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hil.errors import ConfigError
 from hil.interfaces import Progress
 
 
 def say(message: str) -> None:
     """A message for a person."""
     print(message, file=sys.stderr, flush=True)
+
+
+def ask(prompt: str) -> None:
+    """Ask a person to do something; return once Enter was pressed. Raises ConfigError where nobody can."""
+    say(f"{prompt}\n  ... then press Enter")
+    if not sys.stdin.readline():
+        raise ConfigError("nobody can be asked: standard input is closed; run in a terminal, or with --yes")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:

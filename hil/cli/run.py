@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides
-from hil.cli.output import emit_json, progress, say
+from hil.cli.output import ask, emit_json, progress, say
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
     from hil.config import ExperimentConfig, TestbedConfig
     from hil.measure.recording import Recording
+
+NO_MEASUREMENT = 4  # the experiment came to its end, and its own checks say that nothing was measured
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +34,9 @@ def run(
     set_: Set = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be radiated and how long; do nothing.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Nobody is asked to move anything: all of it is done, or needs nobody.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -56,6 +61,7 @@ def run(
         _tell_plan(procedure, station, place, as_json=json)
         return
     with open_testbed(station, user=place) as bed, progress() as report:
+        bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)
         say(f"recording to {recording.path}")
         result = kind.run(bed, procedure, recording, report)
@@ -70,7 +76,7 @@ def run(
     if json:
         emit_json(summary)
     if summary["outcome"] != "PASS":
-        raise typer.Exit(1)
+        raise typer.Exit(NO_MEASUREMENT if summary["outcome"] == "ERROR" else 1)
 
 
 def _load(
@@ -114,5 +120,7 @@ def _tell_plan(procedure: "ExperimentConfig", station: "TestbedConfig", user: st
         f"verification in {plan['verify_s']:.1f} s.\n"
         "Nothing was opened, nothing was radiated."
     )
+    if "plan_sha256" in plan:
+        print(f"SHA-256 of the plan, to be published beforehand: {plan['plan_sha256']}")
     if as_json:
         emit_json({"dry_run": plan, "testbed": station.name})

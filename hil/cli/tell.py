@@ -39,4 +39,31 @@ def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
     )
 
 
-TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop}
+def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
+    """Gains of the arms by station, what did not count, and a last line with the verdict."""
+    places = list(summary["gain_db"])
+    rows = []
+    for arm in summary["arms"]:
+        intervals = [(summary["gain_db"][place][arm], *summary["gain_interval_db"][place][arm]) for place in places]
+        rows.append([arm, *[f"{value:+.3f} ({low:+.3f} to {high:+.3f})" for value, low, high in intervals]])
+    print_table(["gain dB", *places], rows)
+    if summary["sham"] is not None:
+        low, high = summary["sham"]["interval"]
+        print(f"sham arm: {summary['sham']['difference_db']:+.3f} dB ({low:+.3f} to {high:+.3f}), should hold 0")
+    print(
+        f"{summary['rounds']} rounds, {summary['retaken']} taken again, {summary['excluded']} excluded, "
+        f"stopped {len(summary['aborted'])} times; plan {summary['plan_sha256']}"
+    )
+    for name, holds in summary["checks"].items():
+        if not holds:
+            print(f"NOT SO: {name}")
+    print(f"report and figures: {', '.join(figures)}")
+    claim, (value, low, high) = summary["hypothesis"], summary["primary_db"].values()
+    print(
+        f"{summary['outcome']}: {claim['arm']} {claim['direction']} than {claim['against']} by over "
+        f"{claim['smallest_effect_db']:g} dB is {summary['finding']}: {value:+.3f} dB in that direction "
+        f"({summary['confidence']:.0%}: {low:+.3f} to {high:+.3f})"
+    )
+
+
+TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop, "field_test": tell_field_test}

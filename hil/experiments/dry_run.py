@@ -1,8 +1,9 @@
-"""What a closed loop would do, before it does it."""
+"""What an experiment would do, before it does it."""
 
 from typing import Any
 
-from hil.config import ClosedLoopConfig
+from hil.config import ClosedLoopConfig, FieldTestConfig, SweepConfig
+from hil.experiments.blinding import plan_sha256
 from hil.experiments.sound import plan_of
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
@@ -15,14 +16,26 @@ def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]
 
     sweep_s: the sweep's floor; verify_s: the floor of its soundings, stepped; between the two the radio is quiet.
     """
-    mode = choose_mode(experiment.sweep.mode, plan.modes)
-    sweep = plan_of(experiment.sweep, plan.geometry, seed=experiment.seed)
     verification = experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * ARMS
+    return _told(plan, experiment.sweep, experiment.seed, 1, num_verify)
+
+
+def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, Any]:
+    """The same of a field test, pauses left out, with the hash of its plan, to be published beforehand."""
+    num_sweeps = test.visits * sum(station.surface == "open" for station in test.stations)
+    num_rounds = test.visits * len(test.stations) * test.rounds
+    told = _told(plan, test.sweep, test.seed, num_sweeps, num_rounds * test.soundings * len(test.arms))
+    return {**told, "plan_sha256": plan_sha256(test)}
+
+
+def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:
+    mode = choose_mode(config.mode, plan.modes)
+    sweep = plan_of(config, plan.geometry, seed=seed)
     sweep_s, verify_s = (
         count * pattern_floor_s(plan.timing, each, capture_s=symbols * plan.symbol_s, turnaround_s=plan.turnaround_s)
         for count, each, symbols in (
-            (sweep.num_patterns, mode, experiment.sweep.repetitions or plan.repetitions),
+            (num_sweeps * sweep.num_patterns, mode, config.repetitions or plan.repetitions),
             (num_verify, "stepped", plan.repetitions),
         )
     )
@@ -33,7 +46,7 @@ def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]
         "attenuation_db": plan.attenuation_db,
         "crest_factor_db": plan.crest_factor_db,
         "sweep_mode": mode,
-        "num_pilots": sweep.num_patterns,
+        "num_pilots": num_sweeps * sweep.num_patterns,
         "sweep_s": sweep_s,
         "verify_s": verify_s,
         "on_air_s": sweep_s + verify_s,

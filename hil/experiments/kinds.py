@@ -42,4 +42,12 @@ def _closed_loop() -> Kind:
     return Kind(closed_loop.check, closed_loop.run, closed_loop.evaluate, closed_loop.summary, draw, dry_run)
 
 
-_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop}
+def _field_test() -> Kind:
+    from hil.experiments import field_test
+    from hil.experiments.draw_field_test import draw
+    from hil.experiments.dry_run import dry_run_field_test
+
+    return Kind(field_test.check, field_test.run, field_test.evaluate, field_test.summary, draw, dry_run_field_test)
+
+
+_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop, "field_test": _field_test}

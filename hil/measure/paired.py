@@ -161,4 +161,4 @@ def _memory(blocks: Sequence[Float[np.ndarray, "block arm"]]) -> Float[np.ndarra
     influence = [each[:, :, None] - each[:, None, :] for each in relative]
     product = np.sum([(each[1:] * each[:-1]).sum(axis=0) for each in influence], axis=0)
     energy = np.sum([(each**2).sum(axis=0) for each in influence], axis=0)
-    return np.divide(product, energy, out=np.zeros_like(product), where=energy > 0)
+    return np.asarray(np.divide(product, energy, out=np.zeros_like(product), where=energy > 0))

@@ -1,0 +1,90 @@
+"""Figures of a field test, drawn from plain values; `hil.report.figures.save` writes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hil.arrays import Float
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = tuple[str, float, float, float]
+"""What, difference in dB, and its interval."""
+
+
+def forest_figure(rows: Sequence[Row], smallest_effect_db: float, *, title: str) -> "Figure":
+    """Differences with their intervals, one below the other; the dashed line is the smallest effect of interest."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 1.2 + 0.38 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    place = np.arange(len(rows))[::-1]
+    value, low, high = (np.array([row[column] for row in rows]) for column in (1, 2, 3))
+    axes.errorbar(value, place, xerr=[value - low, high - value], fmt="o", ms=4, capsize=3, color="tab:blue")
+    axes.axvline(0, color="k", lw=0.8)
+    if smallest_effect_db:
+        axes.axvline(smallest_effect_db, color="tab:red", ls="--", lw=1, label="smallest effect of interest")
+        axes.legend(loc="lower right")
+    axes.set_yticks(place, [row[0] for row in rows])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set(xlabel="difference in received power [dB]", title=title)
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def gains_figure(
+    gains_db: Mapping[str, Mapping[str, tuple[float, float, float]]], true_db: Mapping[str, float | None]
+) -> "Figure":
+    """Gain of each arm with its interval at each station; crosses: true, at all open stations together (simulation).
+
+    gains_db: by place and arm: value, low, high.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 4.4), layout="constrained")
+    axes = figure.subplots()
+    arms = list(next(iter(gains_db.values())))
+    offsets = np.linspace(-0.3, 0.3, len(gains_db)) if len(gains_db) > 1 else np.zeros(1)
+    for offset, (place, by_arm) in zip(offsets, gains_db.items(), strict=True):
+        value, low, high = np.array([by_arm[arm] for arm in arms]).T
+        axes.errorbar(
+            np.arange(len(arms)) + offset,
+            value,
+            yerr=[value - low, high - value],
+            fmt="o",
+            ms=4,
+            capsize=3,
+            label=place,
+        )
+    true = [(i + offsets[0], true_db[arm]) for i, arm in enumerate(arms) if true_db.get(arm) is not None]
+    if true:
+        axes.plot(*np.array(true, dtype=float).T, "kx", ms=7, label="true, all")
+    axes.axhline(0, color="k", lw=0.8)
+    axes.set_xticks(np.arange(len(arms)), arms)
+    axes.set(ylabel="gain in received power [dB]", title="Gain of each arm against the reference arm")
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: Sequence[str]) -> "Figure":
+    """Gain of each arm in each round that counts, a panel for each visit: what the intervals rest on."""
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(gains_db))
+    rows = -(-len(gains_db) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.8 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (name, gains) in zip(panels, gains_db.items(), strict=False):
+        for arm, values in zip(arms, gains.T, strict=True):
+            axes.plot(1 + np.arange(len(values)), values, ".-", lw=0.7, ms=4, label=arm)
+        axes.set_title(name, fontsize=10)
+        axes.set(xlabel="round", ylabel="dB")
+        axes.grid(alpha=0.3)
+    for axes in panels[len(gains_db) :]:
+        axes.set_axis_off()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(arms)))
+    return figure
