@@ -170,7 +170,7 @@ class _Sweep:
         offset, half = advances - about[learnt], self.fft_size / 2
         apart = (offset - offset[0] + half) % self.fft_size - half
         centre = float(np.median(apart))
-        return about + offset[0] + centre, float(np.quantile(np.abs(apart - centre), SPREAD)) / self.tap
+        return about + offset[0] + centre, float(np.quantile(np.abs(apart - centre), SPREAD, method="lower")) / self.tap
 
     def _learn(
         self, learnt: Int[np.ndarray, "learnt"], middle: Float[np.ndarray, "learnt"]

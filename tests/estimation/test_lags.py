@@ -75,7 +75,7 @@ def test_a_sounding_far_from_its_centroids_place_is_found_by_every_advance(make_
     """A strong echo far outside the window hides where one sounding lies: it is looked for everywhere."""
     channel = make_channel(12, 12, 10.0)
     _plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
-    echo = delay_response(K, np.array([70.0]))[:, 0] * channel.grid.used
+    echo = delay_response(K, 65.0 - starts[3:4] * K / L)[:, 0] * channel.grid.used
     block.response[3] += (2 * np.sqrt(np.mean(np.abs(block.response[3]) ** 2)) * echo).astype(np.complex64)
     found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
     left = (found.samples + starts) % L
