@@ -1,8 +1,9 @@
 """How fast a station sweeps in each of its modes: radio time against the floor that link, surface and radio allow.
 
-Radio time is that of the testbed's clock, exact in simulation whatever the computer's load; bringing the samples over
-USB (`drain_s`, at 7 MS/s) is apart: the radio's memory holds them. Software time is this process's processor time
-without the simulator's: what driver, recording and demodulation take.
+Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Bringing the samples over
+USB (`drain_s`) is apart: the radio's memory holds them. So a simulated USB has no limit here, whatever its file says;
+pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. Software time is this process's
+processor time without the simulator's: what driver, recording and demodulation take.
 """
 
 import tempfile
@@ -18,7 +19,8 @@ from hil.interfaces import Progress, SweepMode, no_progress
 from hil.sim.effort import effort_s
 from hil.testbed import open_testbed
 
-USB_SAMPLES_PER_S = 7e6  # what a Pluto brings over USB 2 without gaps
+USB_BYTES_PER_S = 28e6  # what a Pluto brings over USB 2 without gaps: 7 MS/s
+SAMPLE_BYTES = 4
 
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
@@ -51,7 +53,7 @@ def _time_mode(
 ) -> dict[str, Any]:
     symbols = repetitions or (1 if mode in BY_ITSELF else config.ofdm.repetitions)
     asked = {"mode": mode, "scheme": scheme, "repetitions": symbols}
-    with tempfile.TemporaryDirectory() as folder, open_testbed(config) as testbed:
+    with tempfile.TemporaryDirectory() as folder, open_testbed(_undrained(config)) as testbed:
         recording = new_recording(testbed, root=Path(folder))
         started_s, busy_s = time.perf_counter(), _software_s()
         sweep = sound_surface(testbed, recording, SweepConfig.model_validate(asked), progress=progress)
@@ -66,7 +68,7 @@ def _time_mode(
             "floor_s": sweep.floor_s,
             "ratio": sweep.radio_time_s / sweep.floor_s,
             "upload_s": sweep.upload_s,
-            "drain_s": _samples(config, mode, symbols, sweep) / USB_SAMPLES_PER_S,
+            "drain_s": _samples(config, mode, symbols, sweep) * SAMPLE_BYTES / _usb_bytes_per_s(config),
             "wall_time_s": wall_time_s,
             "software_s": software_s,
             "retaken": sweep.retaken,
@@ -78,6 +80,18 @@ def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep)
     if mode in BY_ITSELF:
         return sweep.radio_time_s * config.ofdm.sample_rate_hz
     return float(sweep.plan.num_patterns * symbols * config.ofdm.fft_size)
+
+
+def _undrained(config: TestbedConfig) -> TestbedConfig:
+    """The station, its USB without a limit where it is simulated."""
+    if config.simulation is None:
+        return config
+    return config.model_copy(update={"simulation": config.simulation.model_copy(update={"usb_bytes_per_s": None})})
+
+
+def _usb_bytes_per_s(config: TestbedConfig) -> float:
+    declared = config.simulation.usb_bytes_per_s if config.simulation is not None else None
+    return declared or USB_BYTES_PER_S
 
 
 def _software_s() -> float:

@@ -36,7 +36,7 @@ def sweep(
     """Sweep the whole surface in each mode; radio time against its floor, the computer's time apart.
 
     A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`,
-    bringing the samples over USB `drain_s`;
+    bringing the samples over USB `drain_s`, at the simulation's `usb_bytes_per_s` or 28 MB/s;
     `software_s` is the processor's time without the simulator's.
 
     Examples: `hil bench sweep --testbed configs/testbeds/sim-64x64.yaml --modes sequence,pipelined`,

@@ -62,8 +62,12 @@ class BlockQueue:
 
     @property
     def due(self) -> float:
-        """Index before which all samples must be taken until the oldest block is full; infinite where nobody knows."""
-        return self._start(self._queue[0]) + self._queue[0].missing
+        """Index before which all samples must be taken until the oldest block is full; infinite where nobody knows.
+
+        Zero where it is full already, whenever the next one starts.
+        """
+        oldest = self._queue[0]
+        return self._start(oldest) + oldest.missing if oldest.missing else 0
 
     def advance(self, index: int) -> None:
         """Take all samples before `index` with the settings of now."""

@@ -84,7 +84,11 @@ class Buffer:
 
 
 class ReceiveBuffer(Buffer):
-    """Blocks from the ADC, filled since the buffer was opened."""
+    """Blocks from the ADC, filled since the buffer was opened.
+
+    A block leaves when it is full, as iiod hands it over: its way over USB begins with its last sample, and meanwhile
+    the next blocks of the queue are filled.
+    """
 
     device = RX
 

@@ -20,3 +20,13 @@ def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaroun
     assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
     assert row["upload_s"] == row["retaken"] == 0
     assert row["drain_s"] == pytest.approx(row["patterns"] * row["symbols"] * 320 / 7e6)
+
+
+def test_acquisition_and_draining_are_told_apart_however_slow_the_usb_is() -> None:
+    def row(**overrides: object) -> dict[str, float]:
+        config = load_yaml(STATION, TestbedConfig, {f"simulation.{name}": value for name, value in overrides.items()})
+        return time_modes(config, ["stepped"])[0]
+
+    fast, slow = row(), row(usb_bytes_per_s=7e6)
+    assert slow["radio_time_s"] == fast["radio_time_s"]
+    assert slow["drain_s"] == pytest.approx(4 * fast["drain_s"])

@@ -8,6 +8,7 @@ import pytest
 from hil.sim.fir_text import fir_text
 from hil.sim.pluto_filters import MEMORY, Filters, filtered
 from hil.sim.pluto_fir import parse_fir
+from hil.sim.pluto_rx import START_JITTER_S
 
 PHY, RX = "ad9361-phy", "cf-ad9361-lpc"
 RATE_HZ = 10_000_000  # of make_radio
@@ -142,13 +143,26 @@ def test_a_usb_that_is_too_slow_loses_samples_and_one_that_is_not_loses_none(mak
     assert flag_after_streaming(200e6) == "0x0"
 
 
-def test_draining_takes_its_time(make_radio):
-    radio = make_radio(usb_bytes_per_s=1e6, usb_turnaround_s=0.0)
-    buffer = radio.open_buffer(RX, 4096)
-    buffer.read(4 * 4096)
-    start_s = radio.clock.now_s()
-    buffer.read(4 * 4096)
-    assert radio.clock.now_s() - start_s == pytest.approx(4 * 4096 / 1e6, abs=5e-4)
+@pytest.mark.parametrize("num_samples", [4096, 1_000_000])
+def test_a_capture_is_drained_after_its_last_sample(make_radio, num_samples):
+    radio = make_radio(usb_bytes_per_s=28e6, usb_turnaround_s=0.0)
+    radio.set_kernel_buffers_count(RX, 1)
+    start_s, buffer = radio.clock.now_s(), radio.open_buffer(RX, num_samples)
+    buffer.read(4 * num_samples)
+    expected_s = num_samples / RATE_HZ + 4 * num_samples / 28e6
+    assert radio.clock.now_s() - start_s == pytest.approx(expected_s, abs=START_JITTER_S)
+
+
+@pytest.mark.parametrize("usb_bytes_per_s", [1e6, 28e6, 39e6, 41e6, 200e6])
+def test_a_stream_is_as_fast_as_the_slower_of_converter_and_usb(make_radio, usb_bytes_per_s):
+    """One block is filled while another one is on its way."""
+    radio = make_radio(usb_bytes_per_s=usb_bytes_per_s, usb_turnaround_s=0.0)
+    start_s, buffer, blocks = radio.clock.now_s(), radio.open_buffer(RX, 4096), 20
+    for _ in range(blocks):
+        buffer.read(4 * 4096)
+    taken_s, sent_s = 4096 / RATE_HZ, 4 * 4096 / usb_bytes_per_s
+    expected_s = blocks * max(taken_s, sent_s) + min(taken_s, sent_s)
+    assert radio.clock.now_s() - start_s == pytest.approx(expected_s, abs=START_JITTER_S)
 
 
 @pytest.mark.parametrize(
