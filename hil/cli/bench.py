@@ -6,6 +6,7 @@ import typer
 
 from hil.cli.bench_cup import cup
 from hil.cli.bench_estimation import estimation
+from hil.cli.bench_field import field_test
 from hil.cli.bench_gpu import gpu
 from hil.cli.bench_loop import loop
 from hil.cli.bench_simulator import simulator
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(cup)
     bench.command()(estimation)
     bench.command()(gpu)
+    bench.command(name="field-test")(field_test)
     bench.command()(loop)
     bench.command()(simulator)
     bench.command()(sweep)
