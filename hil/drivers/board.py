@@ -1,6 +1,5 @@
 """A surface behind its control board: what the commands mean. Implements `interfaces.Surface` for any profile."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +9,7 @@ import numpy as np
 
 from hil.arrays import Pattern, Patterns
 from hil.drivers.board_timing import board_timing
+from hil.drivers.codebook import Codebook
 from hil.drivers.dialogue import Dialogue
 from hil.errors import BoardRejected, BoardReset, LinkError, NotConnected, ReadbackMismatch
 from hil.firmware.profile import FirmwareProfile
@@ -57,8 +57,12 @@ class SurfaceBoard(Closing):
         self._shown: Pattern | None = None
         self._underway: tuple[Pattern, ...] = ()  # old and new pattern while one takes the other's place
         self._staged: Pattern | None = None
-        self._codebook: Patterns | None = None
-        self._codebook_on_board = False
+        self._codebook = Codebook(
+            f"{profile.id} on {link.name}",
+            self._wire.coder.encode,
+            lambda loads: self._guarded(lambda: self._dialogue.stream(loads)),
+            self._codebook_crc if "verify_slots" in profile.commands else None,
+        )
 
     # ---------------------------------------------------------------------------------------------------- who and what
 
@@ -273,7 +277,7 @@ class SurfaceBoard(Closing):
     # -------------------------------------------------------------------------------------------------------- codebook
 
     def load_codebook(self, patterns: Patterns) -> None:
-        """Store patterns in slots 0, 1, ...; skipped where the board already holds them, verified by CRC-32.
+        """Store patterns in slots 0, 1, ...; only what the board does not hold already, verified by CRC-32.
 
         Raises ValueError where they do not fit, ReadbackMismatch where the CRC differs afterwards, and as `apply`.
         """
@@ -281,45 +285,29 @@ class SurfaceBoard(Closing):
         if not 0 < len(patterns) <= slots:
             raise ValueError(f"{self.profile.id} stores up to {slots} patterns, not {len(patterns)}")
         self._staged = None
-        self._codebook, self._codebook_on_board = patterns.copy(), False
-        self._ensure_codebook()
+        self._codebook.put(patterns)
 
     def select(self, index: int) -> None:
         """Show a stored pattern; return when it has settled. After a restart the codebook is stored again first."""
-        if self._codebook is None or not 0 <= index < len(self._codebook):
-            raise ValueError(f"select {index}: {0 if self._codebook is None else len(self._codebook)} patterns stored")
+        stored = self._codebook.patterns
+        if stored is None or not 0 <= index < len(stored):
+            raise ValueError(f"select {index}: {0 if stored is None else len(stored)} patterns stored")
         self._staged = None
-        self._ensure_codebook()
-        self._show(self._codebook[index], lambda: self._select(index))
+        self._codebook.ensure()
+        self._show(stored[index], lambda: self._select(index))
 
     def _select(self, index: int) -> None:
         try:
             self._request("select_slot", slot=index)
         except BoardRejected:
-            self._codebook_on_board = False
+            self._codebook.forget()
             raise
 
-    def _ensure_codebook(self) -> None:
-        if self._codebook is None or self._codebook_on_board:
-            return
-        packed = b"".join(self._wire.coder.encode(pattern) for pattern in self._codebook)
-        expected = zlib.crc32(packed)
-        if self._codebook_crc(len(self._codebook)) != expected:
-            loads = (("load_slot", {"slot": slot, "pattern": each}) for slot, each in enumerate(self._codebook))
-            self._guarded(lambda: self._dialogue.stream(loads))
-            if self._codebook_crc(len(self._codebook)) not in (expected, None):
-                raise ReadbackMismatch(
-                    f"{self.profile.id} on {self._link.name}: stored patterns have another CRC-32 than those sent"
-                )
-        self._codebook_on_board = True
-
     def _codebook_crc(self, count: int) -> int | None:
-        """CRC-32 (zlib) over the encoded patterns in the first slots; None where the board cannot say."""
-        if "verify_slots" not in self.profile.commands:
-            return None
+        """CRC-32 (zlib) over the encoded patterns in the first slots; None where they hold nothing."""
         try:
             return int(self._request("verify_slots", first=0, count=count)["crc32"])
-        except BoardRejected:  # slots that hold nothing
+        except BoardRejected:
             return None
 
     @property
@@ -327,8 +315,9 @@ class SurfaceBoard(Closing):
         return self.profile.capabilities.slots - 1
 
     def _forget_spare_slot(self) -> None:
-        if self._codebook is not None and len(self._codebook) > self._spare_slot:
-            self._codebook_on_board = False
+        stored = self._codebook.patterns
+        if stored is not None and len(stored) > self._spare_slot:
+            self._codebook.forget()
 
     # ------------------------------------------------------------------------------------------------------- sequences
 
@@ -345,7 +334,7 @@ class SurfaceBoard(Closing):
 
     def arm_sequence(self, first: int, count: int, dwell_s: float, source: SequenceSource) -> None:
         """Step through stored patterns on the board: by `step`, by its timer at once, or by the trigger input."""
-        self._ensure_codebook()
+        self._codebook.ensure()
         self._arm("arm_sequence", first, count, dwell_s, source)
 
     def arm_hadamard(
@@ -397,4 +386,4 @@ class SurfaceBoard(Closing):
 
     def _forget(self) -> None:
         self._shown = self._staged = None
-        self._codebook_on_board = False
+        self._codebook.forget()
