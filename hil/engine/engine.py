@@ -10,14 +10,10 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.config.engine import EngineConfig
-from hil.engine.seam import Answer, Method, Question, WarmState, as_sent, run_round
+from hil.engine.seam import Answer, HostAway, Method, Question, WarmState, as_sent, run_round
 from hil.interfaces import Closing
 from hil.optimize.objective import Problem
 from hil.optimize.solve import Solution
-
-
-class HostAway(Exception):
-    """A round has no answer because the host is not there; never leaves the engine."""
 
 
 @dataclass(frozen=True, eq=False)

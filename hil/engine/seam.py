@@ -62,6 +62,10 @@ class Answer:
     warm: bool
 
 
+class HostAway(Exception):
+    """A question has no answer because nobody is there to give it; never leaves the engine."""
+
+
 def run_round(question: Question) -> Answer:
     """Solve one problem, starting beside the algorithm's own starts from what an earlier round left.
 

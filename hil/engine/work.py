@@ -1,0 +1,43 @@
+"""What runs on a worker of an optimizer host; tasks name these functions, so that none travels."""
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from hil.engine.kept import KeptStates
+from hil.engine.seam import run_round
+from hil.engine.wire import pack_answer, unpack_question
+
+COMPUTE, GPU = "compute", "GPU"
+"""Resource tags of workers: any that calculates, and one with a CUDA device."""
+
+CHECKED_VERSIONS = ("numpy", "torch", "hil", "distributed")
+
+_kept = KeptStates()
+
+
+def keep_in(folder: Path | None) -> None:
+    """Where this process keeps checkpoints of warm states."""
+    _kept.folder = folder
+
+
+def answer(loop: str, blob: bytes) -> bytes:
+    """A question answered. loop: whose warm states are meant. Raises what `solve` raises."""
+    question, left_by = unpack_question(blob)
+    name = f"{loop}/{question.method.user}"
+    if left_by is not None:
+        question = replace(question, warm=_kept.get(name, left_by))
+    found = run_round(question)
+    _kept.put(name, found.state)
+    return pack_answer(found)
+
+
+def versions() -> dict[str, str]:
+    """Of what must be the same at both ends."""
+    return {"python": platform.python_version(), **{name: version(name) for name in CHECKED_VERSIONS}}
+
+
+def resources_for(device: str) -> dict[str, float]:
+    """Tags that a worker must have for a method's device."""
+    return {COMPUTE: 1.0} | ({GPU: 1.0} if device == "cuda" else {})
