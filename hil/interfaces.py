@@ -140,6 +140,7 @@ class SurfaceTiming:
     sequence_dwell_s: shortest dwell of the on-board sequence; None where there is none.
     ahead_replied: what travels ahead is acknowledged too. An adapter that holds that reply back until its timer ends
         hands over with it whatever else came meanwhile.
+    stream_s: from pattern to pattern where they are sent without waiting for replies; None where that cannot be.
     """
 
     update_s: float
@@ -149,6 +150,7 @@ class SurfaceTiming:
     reply_s: float
     sequence_dwell_s: float | None = None
     ahead_replied: bool = False
+    stream_s: float | None = None
 
 
 @runtime_checkable
@@ -256,6 +258,19 @@ class SettlingSurface(Surface, Protocol):
 
     def set_settle_s(self, settle_s: float) -> None:
         """From now on wait so long for the reflection, in `timing` too."""
+        ...
+
+
+@runtime_checkable
+class StreamingSurface(Surface, Protocol):
+    """A surface that is told pattern after pattern while a long capture runs."""
+
+    def stream(self, patterns: Patterns, still_s: float) -> Float[np.ndarray, "pattern"]:
+        """Show each pattern for `still_s` at least, as fast as the link takes them; the first may have been staged.
+
+        Returns from when on (testbed's clock) each one surely stands still, for `still_s`; NaN where trouble on the
+        link leaves that open. Raises as `apply`.
+        """
         ...
 
 

@@ -25,7 +25,8 @@ SAMPLE_BYTES = 4
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
     "+ link time that cannot overlap + acknowledgement; in sequence and triggered max(update + settle + symbols, "
-    "shortest dwell)"
+    "shortest dwell); in a burst without turn-around, or max(link time of a pattern, update + settle + symbols) where no "
+    "reply is waited for"
 )
 
 
@@ -76,8 +77,8 @@ def _time_mode(
 
 
 def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep) -> float:
-    """Samples that the sweep captured: one long capture where the board steps by itself, else one a pattern."""
-    if mode in BY_ITSELF:
+    """Samples that the sweep captured: long captures of many patterns, or one a pattern."""
+    if mode in (*BY_ITSELF, "burst"):
         return sweep.radio_time_s * config.ofdm.sample_rate_hz
     return float(sweep.plan.num_patterns * symbols * config.ofdm.fft_size)
 

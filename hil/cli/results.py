@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def sweep(
     testbed: TestbedFile = None,
     mode: Annotated[
-        str, typer.Option(help="How the board steps: auto, stepped, pipelined, codebook, sequence, triggered.")
+        str, typer.Option(help="How the board steps: auto, stepped, pipelined, codebook, sequence, triggered, burst.")
     ] = "auto",
     scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
     group: Annotated[str, typer.Option(help="Elements that switch together, rows x columns: 16x1, 4x4.")] = "1x1",

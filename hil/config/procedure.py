@@ -13,7 +13,7 @@ class SweepConfig(Section):
     scheme: Literal["pairs", "hadamard", "hadamard_plus_one"] = Field(
         "pairs", description="each row followed by its complement (2N); the paper's N; N and the complement of row one"
     )
-    mode: Literal["auto", "stepped", "pipelined", "codebook", "sequence", "triggered"] = Field(
+    mode: Literal["auto", "stepped", "pipelined", "codebook", "sequence", "triggered", "burst"] = Field(
         "auto", description="how the board steps"
     )
     repetitions: Annotated[int, Field(ge=1, le=4096)] | None = Field(

@@ -3,28 +3,30 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
-from hil.arrays import Pattern, Patterns
+from hil.arrays import Float, Pattern, Patterns
+from hil.drivers.board_sequences import SequenceSource, SteppingBoard
+from hil.drivers.board_stream import stream_one_by_one, stream_unanswered
 from hil.drivers.board_timing import board_timing
 from hil.drivers.codebook import Codebook
 from hil.drivers.dialogue import Dialogue
 from hil.errors import BoardRejected, BoardReset, LinkError, NotConnected, ReadbackMismatch
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.wire import Value, Values, Wire
-from hil.interfaces import ByteLink, Clock, Closing, Geometry, SequenceAbility, StateSet, SurfaceTiming, SweepMode
+from hil.interfaces import ByteLink, Clock, Closing, Geometry, StateSet, SurfaceTiming, SweepMode
 
 __all__ = ["SequenceSource", "SurfaceBoard"]
 
 T = TypeVar("T")
-SequenceSource = Literal["software", "timer", "trigger"]
 PROBES = ("info", "get_serial", "ping")
 MAX_READBACKS = 3
 
 
-class SurfaceBoard(Closing):
+class SurfaceBoard(SteppingBoard, Closing):
     """One board on one link. Does nothing before `open`.
 
     latency_s: longest time from the end of a reply on the wire until the host has it; 1 ms for an FTDI adapter set so.
@@ -55,7 +57,7 @@ class SurfaceBoard(Closing):
         self._geometry, self._states = profile.surface_geometry(), profile.state_set()
         self._identity = f"{profile.id} on {link.name}, not opened"
         self._shown: Pattern | None = None
-        self._underway: tuple[Pattern, ...] = ()  # old and new pattern while one takes the other's place
+        self._underway: tuple[Pattern, ...] = ()  # old and new patterns while one takes another's place
         self._staged: Pattern | None = None
         self._codebook = Codebook(
             f"{profile.id} on {link.name}",
@@ -63,6 +65,7 @@ class SurfaceBoard(Closing):
             lambda loads: self._guarded(lambda: self._dialogue.stream(loads)),
             self._codebook_crc if "verify_slots" in profile.commands else None,
         )
+        self._troubles = 0  # commands that were sent again
 
     # ---------------------------------------------------------------------------------------------------- who and what
 
@@ -240,6 +243,7 @@ class SurfaceBoard(Closing):
 
     def _look_for_loss(self) -> None:
         """Raise BoardReset where the board holds neither what it showed nor what it is about to show."""
+        self._troubles += 1
         possible = self._underway or (() if self._shown is None else (self._shown,))
         if not possible or self.profile.capabilities.readback == "none":
             return
@@ -273,6 +277,26 @@ class SurfaceBoard(Closing):
     def _settle(self, changed_s: float) -> None:
         """Wait until the reflection is the new one."""
         self._clock.sleep(changed_s + self._settle_s - self._clock.now_s())
+
+    def stream(self, patterns: Patterns, still_s: float) -> Float[np.ndarray, "pattern"]:
+        """Show each pattern for `still_s` at least, as fast as the link takes them; see `interfaces.StreamingSurface`.
+
+        Raises as `apply`.
+        """
+        timing, staged = self.timing, self._staged is not None and np.array_equal(self._staged, patterns[0])
+        if self.verify_readback or not timing.stream_s or timing.stream_s < timing.update_s + timing.settle_s + still_s:
+            return stream_one_by_one(self, self._dialogue, self._clock, patterns, still_s, staged=staged)
+        self._shown = self._staged = None
+        self._underway = tuple(patterns)
+        talk = partial(
+            stream_unanswered, self._dialogue, self._clock, timing, patterns, still_s, lambda: self._troubles
+        )
+        try:
+            times_s = self._guarded(talk)
+        finally:
+            self._underway = ()
+        self._shown = patterns[-1].copy()
+        return times_s
 
     # -------------------------------------------------------------------------------------------------------- codebook
 
@@ -319,58 +343,6 @@ class SurfaceBoard(Closing):
         if stored is not None and len(stored) > self._spare_slot:
             self._codebook.forget()
 
-    # ------------------------------------------------------------------------------------------------------- sequences
-
-    @property
-    def sequence(self) -> SequenceAbility | None:
-        """What the board can step through by its timer or by triggers; None where it cannot."""
-        limits = self.profile.capabilities.sequence
-        if limits is None or "status" not in self.profile.commands:
-            return None
-        straight = np.array_equal(self.profile.geometry.wire_order(), np.arange(self.geometry.num_elements))
-        hadamard = straight and self.states.num_states == 2 and "arm_hadamard" in self.profile.commands
-        slots = self.profile.capabilities.slots
-        return SequenceAbility(limits.min_dwell_s, limits.max_length, slots, hadamard, limits.sources)
-
-    def arm_sequence(self, first: int, count: int, dwell_s: float, source: SequenceSource) -> None:
-        """Step through stored patterns on the board: by `step`, by its timer at once, or by the trigger input."""
-        self._codebook.ensure()
-        self._arm("arm_sequence", first, count, dwell_s, source)
-
-    def arm_hadamard(
-        self, first: int, count: int, dwell_s: float, source: SequenceSource, *, complement: bool, mask: Pattern
-    ) -> None:
-        """Step through rows of a Hadamard matrix that the board makes itself; nothing is uploaded.
-
-        Bit j (place on the wire) of row i = parity(i AND j) XOR mask[j]; complement: each row, then its complement.
-        """
-        self._arm("arm_hadamard", first, count, dwell_s, source, complement=int(complement), column_mask=mask)
-
-    def step(self) -> None:
-        """Next pattern of a sequence armed for software; return when it has settled. Never sent twice."""
-        self._request("step")
-        self._settle(self._done_s())
-
-    def sequence_status(self) -> Values:
-        """Where a sequence is: `index`, `applied`, `overruns`."""
-        return self._request("status")
-
-    def play(self, patterns: Patterns, *, loop: bool = False) -> None:
-        """Hand over a batch that the board plays at its own pace, once or until the next command."""
-        if len(patterns) > self.profile.capabilities.batch:
-            raise ValueError(f"{self.profile.id} plays up to {self.profile.capabilities.batch} patterns at once")
-        self._shown = None
-        self._request("play_loop" if loop else "play_once", patterns=patterns)
-
-    def _arm(self, name: str, first: int, count: int, dwell_s: float, source: SequenceSource, **more: Value) -> None:
-        limits = self.profile.capabilities.sequence
-        if limits is None or name not in self.profile.commands:
-            raise ValueError(f"{self.profile.id} has no {name}")
-        if source not in limits.sources or dwell_s < limits.min_dwell_s * (1 - 1e-9):
-            raise ValueError(f"{name}: sources {limits.sources}, dwell at least {limits.min_dwell_s:g} s")
-        self._shown = self._staged = None
-        self._request(name, first=first, count=count, dwell_us=round(dwell_s * 1e6), source=source, **more)
-
     # ----------------------------------------------------------------------------------------------------------- guard
 
     def _request(self, name: str, **values: Value) -> Values:
@@ -384,6 +356,9 @@ class SurfaceBoard(Closing):
             self._forget()
             raise
 
-    def _forget(self) -> None:
+    def _lose_sight(self) -> None:
         self._shown = self._staged = None
+
+    def _forget(self) -> None:
+        self._lose_sight()
         self._codebook.forget()

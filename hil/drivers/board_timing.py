@@ -25,4 +25,9 @@ def board_timing(wire: Wire, mode: SweepMode, *, latency_s: float) -> SurfaceTim
         frame_bytes=frame, overlap_bytes=overlap, reply_bytes=wire.reply_bytes(last), latency_s=latency_s
     )
     several = profile.capabilities.max_outstanding > 1
-    return replace(timing, ahead_replied=mode == "pipelined" and last == "select_slot" and several)
+    byte_s = profile.seconds_per_byte
+    return replace(
+        timing,
+        ahead_replied=mode == "pipelined" and last == "select_slot" and several,
+        stream_s=wire.frame_bytes("set_pattern") * byte_s if several else None,
+    )

@@ -12,6 +12,7 @@ from hil.arrays import Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
 from hil.interfaces import Geometry, Progress, Surface, SweepMode, no_progress
+from hil.measure.burst import sound_burst
 from hil.measure.recording import Recording, Step
 from hil.measure.sequence import MAX_PATTERNS, sound_sequence
 from hil.measure.sounder import Sounder
@@ -195,6 +196,9 @@ def _sound(
         case "triggered":
             radio, board, frames = testbed.trigger(repetitions)
             return sound_triggered(radio, board, grid, frames, patterns, rows, max_retakes=tries, progress=progress)
+        case "burst":
+            sdr, streamed, burst = testbed.burst(repetitions)
+            return sound_burst(sdr, streamed, clock, grid, burst, patterns, max_retakes=tries, progress=progress)
         case "sequence":
             sdr, surface, plan = testbed.sequencer(repetitions)
             return sound_sequence(sdr, surface, clock, grid, plan, patterns, rows, max_retakes=tries, progress=progress)
@@ -214,12 +218,13 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
 
     A board that makes Hadamard rows itself makes them in their order.
     """
-    ability = testbed.sequence_ability
+    repetitions, ability = _repetitions(testbed, config), testbed.sequence_ability
+    if mode == "burst":
+        return {"block": testbed.burst(repetitions)[2].num_patterns}
     if ability is None or mode not in ("codebook", *BY_ITSELF):
         return {}
     if mode == "codebook":
         return {"block": min(ability.num_slots, MAX_PATTERNS)}
-    repetitions = _repetitions(testbed, config)
     plan = testbed.sequencer(repetitions)[2] if mode == "sequence" else testbed.trigger(repetitions)[2]
     return {"block": plan.num_patterns, **({"shuffle": False} if ability.hadamard else {})}
 

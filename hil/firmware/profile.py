@@ -32,6 +32,7 @@ class FirmwareProfile(ProfileSections):
             "sequence": "timer" in sources,
             "codebook": self.capabilities.slots > 0,
             "pipelined": self.framing.kind == "ascii_line" or self.capabilities.slots > 0,
+            "burst": True,
             "stepped": True,
         }
         return tuple(mode for mode, possible in can.items() if possible)

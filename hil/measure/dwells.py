@@ -8,7 +8,7 @@ from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
-from hil.phy.sync import advance
+from hil.phy.sync import advance, to_delays
 from hil.phy.taps import delay_profile, place_window
 
 CHUNK_SAMPLES = 1 << 18  # demodulated at a time
@@ -80,6 +80,18 @@ def is_still(
     usual = float(np.median(energy))
     spread = max(1.4826 * float(np.median(np.abs(energy - usual))), usual / np.sqrt(window.size))
     return np.asarray(energy <= usual + UNREST_SIGMAS * spread)
+
+
+def tap_track(
+    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int
+) -> Complex[np.ndarray, "symbol tap"]:
+    """The response of each symbol of a capture, at the delays at which something arrives only.
+
+    White noise of variance v on a subcarrier has variance v on each tap.
+    """
+    symbols = grid.demodulate(samples[: samples.size // grid.fft_size * grid.fft_size])
+    taps = to_delays(symbols, grid.num_subcarriers)[:, _delays(symbols, num_taps)]
+    return taps / np.float32(np.sqrt(grid.num_subcarriers))
 
 
 def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:

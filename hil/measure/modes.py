@@ -1,6 +1,7 @@
 """Which of a board's sweep modes are possible together with a radio."""
 
 from hil.interfaces import SequencedSurface, Surface, SweepMode
+from hil.measure.burst import plan_burst
 from hil.measure.sequence import plan_sequence
 from hil.measure.triggered import plan_triggered
 from hil.phy.ofdm import OfdmGrid
@@ -17,5 +18,6 @@ def possible_modes(
     ability = surface.sequence if isinstance(surface, SequencedSurface) else None
     sequence = plan_sequence(ability, surface.timing, grid, repetitions, num_taps) if streams else None
     triggered = plan_triggered(ability, surface.timing, grid, repetitions, num_taps) if wired else None
-    impossible = {"sequence": sequence is None, "triggered": triggered is None}
+    burst = plan_burst(surface.timing, grid, repetitions, num_taps) if streams else None
+    impossible = {"sequence": sequence is None, "triggered": triggered is None, "burst": burst is None}
     return tuple(mode for mode in surface.modes if not impossible.get(mode, False))

@@ -146,20 +146,19 @@ def _soundings(
 
 
 def choose_mode(requested: SweepMode | Literal["auto"], available: Sequence[SweepMode]) -> SweepMode:
-    """How the board steps: what was asked for, or the first of the board's modes that this sweep knows.
+    """How the board steps: what was asked for, or the first of the station's modes.
 
-    A codebook is worth its upload only for who sweeps again and again, so it is never chosen unasked.
-    Raises ConfigError where the board, or this sweep, cannot do what was asked for.
+    A codebook is worth its upload only for who sweeps again and again, a burst its many samples only where captures
+    start slowly or the radios have two crystals: neither is chosen unasked where another mode is there.
+    Raises ConfigError where the station cannot do what was asked for.
     """
-    known: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook", "sequence", "triggered")
-    possible = [mode for mode in available if mode in known]
-    unasked = [mode for mode in possible if mode != "codebook"]
+    unasked = [mode for mode in available if mode not in ("codebook", "burst")] or available
     if requested == "auto" and unasked:
         return unasked[0]
-    for mode in possible:
+    for mode in available:
         if mode == requested:
             return mode
-    raise ConfigError(f"sweep.mode: {requested} is not possible here; this board and radio do {', '.join(possible)}")
+    raise ConfigError(f"sweep.mode: {requested} is not possible here; this board and radio do {', '.join(available)}")
 
 
 def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float, turnaround_s: float) -> float:
@@ -168,14 +167,19 @@ def pattern_floor_s(timing: SurfaceTiming, mode: SweepMode, *, capture_s: float,
     max(link time that can overlap the capture, settle + symbols + USB turn-around) + link time that cannot overlap;
     the acknowledgement is waited for, nothing overlaps when stepped, and of a codebook only the selection travels.
     sequence, triggered: update + settle + symbols, or the board's shortest dwell; nothing travels.
+    burst: as pipelined without the turn-around; or, where no reply is waited for, the whole pattern's link time.
     capture_s: samples of one sounding. turnaround_s: from the request of a capture to its first sample.
     """
     still_s = timing.update_s + timing.settle_s + capture_s
     if mode in ("sequence", "triggered"):
         return max(still_s, timing.sequence_dwell_s or 0.0)
-    ahead_s = timing.overlap_s if mode in ("pipelined", "codebook") else 0.0
-    overlap_s = ahead_s if mode == "pipelined" else 0.0
+    if mode == "burst":
+        turnaround_s = 0.0
+        if timing.stream_s and timing.stream_s >= still_s:
+            return timing.stream_s
+    ahead_s = timing.overlap_s if mode in ("pipelined", "codebook", "burst") else 0.0
+    overlap_s = ahead_s if mode in ("pipelined", "burst") else 0.0
     asked_s = max(overlap_s, still_s + turnaround_s) + timing.frame_s - ahead_s
-    if timing.ahead_replied and mode == "pipelined" and asked_s <= overlap_s + timing.reply_s:
+    if timing.ahead_replied and overlap_s and asked_s <= overlap_s + timing.reply_s:
         return overlap_s + timing.reply_s  # the last reply comes with the one to what was sent ahead
     return asked_s + timing.reply_s

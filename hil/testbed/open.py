@@ -19,12 +19,14 @@ from hil.interfaces import (
     SequenceAbility,
     SequencedSurface,
     StreamingSdr,
+    StreamingSurface,
     Surface,
     SweepMode,
     Thermometer,
     TriggeringSdr,
     Truth,
 )
+from hil.measure.burst import BurstPlan, plan_burst
 from hil.measure.modes import possible_modes
 from hil.measure.sequence import SequencePlan, plan_sequence
 from hil.measure.setup import Setup
@@ -118,6 +120,13 @@ class Testbed(Closing):
             raise ConfigError(
                 f"sweep.mode: triggered by {repetitions} symbols is not possible with this board and radio"
             )
+        return self.sdr, self.surface, plan
+
+    def burst(self, repetitions: int) -> tuple[StreamingSdr, StreamingSurface, BurstPlan]:
+        """What a sweep pattern by pattern in long captures needs. Raises ConfigError where this station cannot."""
+        plan = plan_burst(self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps)
+        if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, StreamingSurface):
+            raise ConfigError(f"sweep.mode: burst of {repetitions} symbols is not possible with this board and radio")
         return self.sdr, self.surface, plan
 
     def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:

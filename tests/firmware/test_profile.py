@@ -54,9 +54,9 @@ def test_the_schema_for_editors_is_json_and_forbids_unknown_keys() -> None:
 
 
 def test_modes_follow_from_what_the_board_can_do() -> None:
-    assert load_profile(COBS).modes == ("sequence", "codebook", "pipelined", "stepped")
-    assert load_profile(ASCII).modes == ("pipelined", "stepped")
-    assert load_profile("openris-tile").modes == ("stepped",)
+    assert load_profile(COBS).modes == ("triggered", "sequence", "codebook", "pipelined", "burst", "stepped")
+    assert load_profile(ASCII).modes == ("pipelined", "burst", "stepped")
+    assert load_profile("openris-tile").modes == ("burst", "stepped")
 
 
 def test_a_name_that_is_no_profile_lists_those_that_are() -> None:

@@ -1,0 +1,139 @@
+"""The coefficients of a moving user's channel, followed from a few soundings: a Kalman filter over the array's waves.
+
+State: for each wave, and for the direct channel, one complex number for each tap. All taps share the covariance, since
+a pattern excites all taps of a wave alike and noise is white over them. Between soundings a wave turns at its own
+Doppler frequency, which is learnt from the corrections that its phase needs (an alpha-beta tracker, Benedict and
+Bordner 1962), and wanders around that as a first-order process. The direct channel, whose paths all have their own
+Doppler shifts, is a sum of oscillators that span the band of shifts that the fastest user could cause: band-limited
+prediction. A phase that everything shares is the oscillators' own affair and does not change the rate: it is taken out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+
+TURN_GAIN = 0.6  # of the correction of a Doppler frequency
+WANDER = 0.05, 1e-4, 1.0  # share of its power by which a wave forgets itself in a round: at first, at least, at most
+NEWS = 0.5  # share of a wave's variance that soundings must take away for its frequency to be corrected
+MIX = 0.3  # of the new power of each wave in the running mean
+
+
+@dataclass
+class ModeFilter:
+    """What is known of the channel at `time_s`, and how it moves.
+
+    mean: complex[state, tap]; the first `num_direct` states are the direct channel's. covariance: of the states, of
+    each tap. doppler: in rad/s. power: mean square that is expected of each state and tap. seen_s: when a state was
+    last told. wander: see `WANDER`.
+    """
+
+    mean: Complex[np.ndarray, "state tap"]
+    covariance: Complex[np.ndarray, "state state"]
+    doppler: Float[np.ndarray, "state"]
+    power: Float[np.ndarray, "state"]
+    seen_s: Float[np.ndarray, "state"]
+    num_direct: int
+    time_s: float
+    wander: float = WANDER[0]
+
+    @classmethod
+    def begin(
+        cls,
+        direct: Complex[np.ndarray, "tap"],
+        modes: Complex[np.ndarray, "mode tap"],
+        variance: Float[np.ndarray, "1+mode"],
+        power: Float[np.ndarray, "mode"],
+        direct_doppler: Float[np.ndarray, "oscillator"],
+        time_s: float,
+    ) -> "ModeFilter":
+        """From an estimate of a user who stands still. variance: of a tap of the direct channel, and of each wave.
+
+        direct_doppler: of the oscillators that make up the direct channel, in rad/s; one of them is 0.
+        """
+        still = np.abs(direct_doppler) == 0
+        mean = np.concatenate([np.outer(still, direct), modes]).astype(complex)
+        oscillators = len(direct_doppler)
+        of_direct = np.full(oscillators, float(np.mean(np.abs(direct) ** 2)) / oscillators)
+        powers = np.concatenate([of_direct, power])
+        variances = np.concatenate([np.where(still, variance[0], 0.1 * of_direct), variance[1:]])
+        doppler = np.concatenate([direct_doppler, np.zeros(len(modes))])
+        seen_s = np.full(len(mean), time_s)
+        return cls(mean, np.diag(variances).astype(complex), doppler, powers, seen_s, oscillators, time_s)
+
+    def at(self, time_s: float) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "mode tap"]]:
+        """Direct channel and the waves' coefficients to expect at a time."""
+        turned = self.mean * np.exp(1j * self.doppler * (time_s - self.time_s))[:, None]
+        return turned[: self.num_direct].sum(axis=0), turned[self.num_direct :]
+
+    def excitation(
+        self, rows: Complex[np.ndarray, "pattern mode"], time_s: Float[np.ndarray, "pattern"]
+    ) -> Complex[np.ndarray, "pattern state"]:
+        """What each state adds to a pattern's response at its own time, by the state at `self.time_s`."""
+        whole = np.concatenate([np.ones((len(rows), self.num_direct)), rows], axis=1)
+        return np.asarray(whole * np.exp(1j * np.outer(time_s - self.time_s, self.doppler)))
+
+    def predict(
+        self, rows: Complex[np.ndarray, "pattern mode"], time_s: Float[np.ndarray, "pattern"]
+    ) -> Complex[np.ndarray, "pattern tap"]:
+        """Taps to expect of patterns at their times."""
+        return np.asarray(self.excitation(rows, time_s) @ self.mean)
+
+    def advance(self, time_s: float) -> None:
+        """Go on to a later time: turn, forget a little."""
+        elapsed_s = time_s - self.time_s
+        turn = np.exp(1j * self.doppler * elapsed_s)
+        kept = np.sqrt(1 - min(self.wander, 0.999))
+        self.mean = kept * turn[:, None] * self.mean
+        self.covariance = kept**2 * (turn[:, None] * self.covariance * turn.conj())
+        self.covariance[np.diag_indices(len(turn))] += (1 - kept**2) * self.power
+        self.time_s = time_s
+
+    def update(
+        self,
+        rows: Complex[np.ndarray, "pattern mode"],
+        time_s: Float[np.ndarray, "pattern"],
+        taps: Complex[np.ndarray, "pattern tap"],
+        noise_var: float,
+    ) -> float:
+        """Take in soundings: taps[m] of the pattern of rows[m] at time_s[m], in the order of time.
+
+        Returns the share of the soundings' energy that is neither noise nor what the waves can explain.
+        """
+        self.advance(float(time_s[-1]))
+        excitation, before = self.excitation(rows, time_s), self.mean
+        innovation = taps - excitation @ before
+        reach = excitation @ self.covariance
+        expected = reach @ excitation.conj().T + noise_var * np.eye(len(taps))
+        weighed = np.linalg.solve(expected, np.concatenate([innovation, reach], axis=1))
+        own, gain = weighed[:, : taps.shape[1]], weighed[:, taps.shape[1] :].conj().T
+        was = self.covariance.diagonal().real
+        self.mean = before + gain @ innovation
+        self.covariance = self.covariance - gain @ reach
+        self._adapt(float(np.vdot(innovation, own).real) / taps.size)
+        self._correct_doppler(before, 1 - self.covariance.diagonal().real / was)
+        self.power = (1 - MIX) * self.power + MIX * np.maximum(np.mean(np.abs(self.mean) ** 2, axis=1), 0.3 * self.power)
+        return _unexplained(taps, taps - excitation @ self.mean, noise_var)
+
+    def _adapt(self, surprise: float) -> None:
+        """surprise: mean square of the innovation over what was expected of it; 1 where the model is honest."""
+        self.wander = float(np.clip(self.wander * np.clip(surprise, 0.5, 2.0) ** 0.5, *WANDER[1:]))
+
+    def _correct_doppler(self, before: Complex[np.ndarray, "state tap"], news: Float[np.ndarray, "state"]) -> None:
+        """By the turn of each wave since it was told last, as far as its own signal stands above its error."""
+        turn = np.sum(self.mean * before.conj(), axis=1)
+        signal = np.mean(np.abs(self.mean) ** 2, axis=1)
+        trust = signal / (signal + self.covariance.diagonal().real)
+        elapsed_s = self.time_s - self.seen_s
+        told = (news > NEWS) & (elapsed_s > 0)
+        told[: self.num_direct] = False
+        self.doppler[told] += TURN_GAIN * (trust * np.angle(turn))[told] / elapsed_s[told]
+        self.seen_s[told] = self.time_s
+
+
+def _unexplained(
+    taps: Complex[np.ndarray, "pattern tap"], residual: Complex[np.ndarray, "pattern tap"], noise_var: float
+) -> float:
+    energy = float(np.sum(np.abs(taps) ** 2))
+    return max(float(np.sum(np.abs(residual) ** 2)) - noise_var * taps.size, 0.0) / energy

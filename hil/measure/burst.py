@@ -1,0 +1,162 @@
+"""Many patterns in one capture, on a board that is told each of them while the radio listens.
+
+From when on a pattern stands still the board's timing tells, on the host's clock; where that is in the samples is known
+but for the capture's start. So the start is the one, within what captures take to start, with which the changes fall
+outside of all dwells: found from all of them together. Samples of transitions are never looked at. Patterns that did
+not stand still, or came behind a gap or a repeated block, are sounded again in a further capture.
+All patterns of a capture share its start within the pilot's period: responses are referred to its first sample.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Float, Int, Patterns
+from hil.errors import BoardReset, Overload
+from hil.interfaces import Capture, Clock, StreamingSdr, StreamingSurface, SurfaceTiming
+from hil.measure.burst_start import find_start
+from hil.measure.continuity import repeated_from, slipped_from
+from hil.measure.dwells import demodulate_dwells, is_still, tap_track, until_whole
+from hil.measure.stepping import SoundingBlock
+from hil.measure.sweep import pattern_floor_s
+from hil.phy.ofdm import OfdmGrid
+
+GUARD_S = 10e-6  # of a dwell, on either side of its symbols
+LATEST_START_S = 2e-3  # of a capture's first sample behind its request
+TAIL_S = 1e-3  # of a capture, after the last dwell as planned
+MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
+MAX_PATTERNS = 4096
+MIN_SYMBOLS = 2  # of a dwell, whose scatter tells the noise
+MIN_PATTERNS = 4  # of one capture, below which another mode is as fast
+
+
+@dataclass(frozen=True)
+class BurstPlan:
+    """How patterns are sounded in one capture.
+
+    still_s: how long each one stands still at least. pitch_s: from one to the next. before_s: by how much the change
+    into a pattern may precede its dwell. head_s, lead_s: of stillness, and of the capture, before the first dwell.
+    num_patterns: of one capture, a power of two.
+    """
+
+    still_s: float
+    pitch_s: float
+    before_s: float
+    head_s: float
+    lead_s: float
+    num_patterns: int
+    repetitions: int
+    num_taps: int
+
+    def num_samples(self, count: int, grid: OfdmGrid) -> int:
+        """Of the capture of that many patterns."""
+        return math.ceil((self.lead_s + count * self.pitch_s + TAIL_S) * grid.sample_rate_hz)
+
+
+def plan_burst(timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int) -> BurstPlan | None:
+    """The plan for that many symbols of each pattern, two at least; None where too few patterns fit in a capture."""
+    repetitions = max(repetitions, MIN_SYMBOLS)
+    still_s = (repetitions + 1) * grid.symbol_s + 2 * GUARD_S  # starts are known to a symbol
+    pitch_s = pattern_floor_s(timing, "burst", capture_s=still_s, turnaround_s=0.0)
+    before_s = timing.update_s + timing.settle_s + timing.reply_s
+    head_s = LATEST_START_S + 3 * grid.symbol_s
+    lead_s = head_s + before_s + (timing.stream_s or timing.frame_s - timing.overlap_s)
+    by_samples = int((MAX_SAMPLES / grid.sample_rate_hz - lead_s - TAIL_S) / pitch_s)
+    if by_samples < MIN_PATTERNS:
+        return None
+    most = min(by_samples, MAX_PATTERNS)
+    return BurstPlan(still_s, pitch_s, before_s, head_s, lead_s, 1 << (most.bit_length() - 1), repetitions, num_taps)
+
+
+def sound_burst(
+    sdr: StreamingSdr,
+    surface: StreamingSurface,
+    clock: Clock,
+    grid: OfdmGrid,
+    plan: BurstPlan,
+    patterns: Patterns,
+    *,
+    max_retakes: int = 5,
+    progress: Callable[[int], object] | None = None,
+) -> SoundingBlock:
+    """Sound patterns in as few captures as it takes.
+
+    Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all of them.
+    """
+
+    def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
+        capture, settled_s = _capture(sdr, surface, clock, grid, plan, patterns[missing])
+        return split_burst(capture, settled_s, grid, plan)
+
+    block = until_whole(take, len(patterns), max_retakes, "burst")
+    if progress is not None:
+        progress(len(patterns))
+    return block
+
+
+def split_burst(
+    capture: Capture, settled_s: Float[np.ndarray, "pattern"], grid: OfdmGrid, plan: BurstPlan
+) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
+    """The soundings of a burst, referred to the capture's first sample, and which of them are good.
+
+    settled_s: from when on each pattern stands still, on the clock of `capture.time_s`; NaN where that is not known.
+    Raises MeasurementError where the patterns' changes do not tell when the capture started.
+    """
+    samples, rate_hz = capture.samples, grid.sample_rate_hz
+    length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
+    planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
+    late = grid.fft_size * find_start(
+        tap_track(samples, grid, plan.num_taps),
+        planned / grid.fft_size,
+        still=still / grid.fft_size,
+        before=plan.before_s / grid.symbol_s,
+        latest=LATEST_START_S / grid.symbol_s,
+    )
+    starts = np.floor(planned - late).astype(int)
+    good = np.isfinite(settled_s) & (starts >= 0) & (starts + still <= samples.size)
+    starts = np.clip(starts, 0, samples.size - still)
+    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
+    good &= is_still(samples, starts, still, grid, plan.num_taps)
+    repeated = repeated_from(samples)
+    if repeated is not None:
+        good &= starts + still <= repeated
+    slipped = slipped_from(response[good], grid.fft_size) if good.any() else None
+    if slipped is not None:
+        good[np.flatnonzero(good)[slipped] :] = False
+    noise = float(np.median(scatter[good])) if good.any() else 0.0
+    block = SoundingBlock(
+        response,
+        np.full(len(starts), noise / plan.repetitions),
+        capture.time_s + starts / rate_hz,
+        np.zeros(len(starts), dtype=int),
+        np.zeros(len(starts), dtype=bool),
+        0,
+    )
+    return block, good
+
+
+def _capture(
+    sdr: StreamingSdr,
+    surface: StreamingSurface,
+    clock: Clock,
+    grid: OfdmGrid,
+    plan: BurstPlan,
+    patterns: Patterns,
+) -> tuple[Capture, Float[np.ndarray, "pattern"]]:
+    """Samples of a burst and when each pattern stood still. Before it the surface shows the first one's complement."""
+    states = surface.states
+    before = np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8)
+    surface.apply(before, None if surface.timing.stream_s else patterns[0])
+    sdr.begin_capture(plan.num_samples(len(patterns), grid))
+    clock.sleep(plan.head_s)
+    settled_s = surface.stream(patterns, plan.still_s)
+    capture = sdr.end_capture()
+    surface.check()
+    held = surface.read_pattern()
+    if held is not None and not np.array_equal(held, patterns[-1]):
+        raise BoardReset("the board holds another pattern than the last one of a burst")
+    if capture.overloaded:
+        raise Overload("receiver: a capture of a burst clipped at the ADC; lower radio.rx_gain_db by 6 dB")
+    return capture, settled_s
