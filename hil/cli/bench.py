@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hil.cli.bench_cup import cup
+from hil.cli.bench_engine import engine
 from hil.cli.bench_estimation import estimation
 from hil.cli.bench_field import field_test
 from hil.cli.bench_gpu import gpu
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
     bench.command()(optimizers)
     bench.command()(cup)
+    bench.command()(engine)
     bench.command()(estimation)
     bench.command()(gpu)
     bench.command(name="field-test")(field_test)
