@@ -122,7 +122,7 @@ def split_burst(
     repeated = repeated_from(samples)
     if repeated is not None:
         good &= starts + still <= repeated
-    slipped = slipped_from(response[good], grid.fft_size) if good.any() else None
+    slipped = slipped_from(response[good], grid.fft_size, plan.num_taps) if good.any() else None
     if slipped is not None:
         good[np.flatnonzero(good)[slipped] :] = False
     noise = float(np.median(scatter[good])) if good.any() else 0.0

@@ -13,7 +13,8 @@ ANCHOR_BITS = 6  # one sample in 2^6 is an anchor, chosen by its own value
 ANCHOR_SAMPLES = 4  # that make an anchor's fingerprint
 MIN_ANCHORS = 32  # that must come twice at one distance
 PROOF_SAMPLES = 2048  # that must be the same in a row
-CLEARLY = 1.5  # how much better a slipped pilot must fit
+CLEARLY = 2.0  # how much better a slipped pilot must fit there than where it was
+BEYOND_DOUBT, FEW = 4.0, 3  # where fewer dwells than that say so
 
 
 def repeated_from(samples: Complex[np.ndarray, "sample"]) -> int | None:
@@ -38,17 +39,20 @@ def repeated_from(samples: Complex[np.ndarray, "sample"]) -> int | None:
     return int(ends[proven[0]] - lengths[proven[0]] + lag) if proven.size else None
 
 
-def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: int) -> int | None:
+def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: int, num_taps: int) -> int | None:
     """The first dwell from which on the pilot is heard at another place of its period; None where it stays.
 
-    response: referred to one start. A place counts where it fits clearly better, in all dwells that follow alike.
+    response: referred to one start. A place counts where it fits clearly better, in all dwells that follow alike, and
+    lies further off than the channel is long: another pattern may be heard at another of the channel's own delays.
     """
+    spread = -(-num_taps * fft_size // response.shape[1])
     fit = np.abs(correlate(response, response[: max(1, len(response) // 4)].mean(axis=0), fft_size))
-    place = fit.argmax(axis=1)
-    away = (place != 0) & (fit.max(axis=1) > CLEARLY * fit[:, 0])
-    if not away[-1]:
-        return None
-    return int(np.flatnonzero(~away)[-1]) + 1 if not away.all() else 0
+    place, better = fit.argmax(axis=1), fit.max(axis=1) / np.maximum(fit[:, 0], np.finfo(np.float32).tiny)
+    away = (np.minimum(place, fft_size - place) > spread) & (better > CLEARLY) & (np.abs(place - place[-1]) <= 1)
+    last_here = np.flatnonzero(~away)
+    first = int(last_here[-1]) + 1 if last_here.size else 0
+    few = len(response) - first < FEW
+    return None if first == len(response) or (few and better[first:].min() < BEYOND_DOUBT) else first
 
 
 def _anchors(

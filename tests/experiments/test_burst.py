@@ -1,0 +1,145 @@
+"""Sweeps told pattern by pattern into one long capture, and what USB, link and board do to them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import SweepConfig, TestbedConfig
+from hil.errors import MeasurementError
+from hil.experiments import closed_loop
+from hil.experiments.sound import Sweep, sound_surface
+from hil.interfaces import Capture
+from hil.phy.sync import correlate
+from hil.testbed import Testbed, open_testbed
+
+PROFILE = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
+MakeStation = Callable[..., TestbedConfig]
+Hurt = Callable[[Testbed], None]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """A profile of the reference board with 16 x 16 elements on a slow line."""
+    text = PROFILE.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
+    path = tmp_path / "small.yaml"
+    path.write_text(text.replace("slots: 4096", "slots: 512").replace("baud: 3000000", "baud: 1000000"))
+    return path
+
+
+def swept(
+    config: TestbedConfig, folder: Path, hurt: Hurt = lambda bed: None, **sweep: object
+) -> tuple[Sweep, np.ndarray]:
+    """A burst sweep and how alike each sounding and the true response of its pattern are."""
+    asked = {"mode": "burst", "scheme": "hadamard", "group": (1, 1), **sweep}
+    with open_testbed(config) as bed:
+        hurt(bed)
+        recording = closed_loop.new_recording(bed, root=folder)
+        done = sound_surface(bed, recording, SweepConfig.model_validate(asked), seed=1)
+        assert bed.truth is not None
+        truth = np.stack([bed.truth.response(pattern) for pattern in done.plan.patterns()]) * bed.grid.used
+        measured = done.soundings.response.astype(complex)
+        found = np.abs(correlate(measured, truth, bed.grid.fft_size)).max(axis=1)
+    return done, found / np.linalg.norm(measured, axis=1) / np.linalg.norm(truth, axis=1)
+
+
+def test_patterns_that_are_answered_one_by_one_are_each_found_in_the_capture(
+    station: MakeStation, tmp_path: Path
+) -> None:
+    sweep, likeness = swept(station(), tmp_path, scheme="pairs", group=(4, 2))
+    assert sweep.mode == "burst"
+    assert likeness.min() > 0.99
+    assert sweep.retaken == 0
+    assert sweep.radio_time_s < 1.1 * sweep.floor_s
+
+
+def test_patterns_that_nobody_waits_for_are_each_found_in_the_capture(
+    station: MakeStation, board: Path, tmp_path: Path
+) -> None:
+    sweep, likeness = swept(station(surface__profile=str(board)), tmp_path)
+    assert likeness.min() > 0.99
+    assert sweep.retaken == 0
+    assert sweep.radio_time_s < 1.1 * sweep.floor_s
+
+
+def on_first_capture(change: Callable[[np.ndarray], np.ndarray]) -> Hurt:
+    """Something happens to the samples of the second capture (the one before the sweep is not looked at)."""
+
+    def hurt(bed: Testbed) -> None:
+        end, seen = bed.sdr.end_capture, []  # type: ignore[attr-defined]
+
+        def ended() -> Capture:
+            capture = end()
+            seen.append(0)
+            return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
+
+        bed.sdr.end_capture = ended  # type: ignore[attr-defined]
+
+    return hurt
+
+
+def lost(samples: np.ndarray) -> np.ndarray:
+    """A quarter of the way a gap of 100 000 samples."""
+    at = samples.size // 4
+    return np.concatenate([samples[:at], samples[at + 100_000 :], samples[-100_000:]])
+
+
+def twice(samples: np.ndarray) -> np.ndarray:
+    """In the middle a block comes a second time, and is a whole number of periods long."""
+    at, length = samples.size // 2, 320 * 400
+    return np.insert(samples, at, samples[at - length : at])[: samples.size]
+
+
+@pytest.mark.parametrize("change", [lost, twice])
+def test_what_comes_behind_a_gap_or_a_repeated_block_is_taken_again_and_what_came_before_is_kept(
+    station: MakeStation, board: Path, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    sweep, likeness = swept(station(surface__profile=str(board)), tmp_path, on_first_capture(change))
+    assert likeness.min() > 0.99
+    assert 0.3 * sweep.plan.block_size < sweep.retaken < 0.9 * sweep.plan.block_size
+
+
+def test_a_restart_in_the_midst_makes_the_capture_void(station: MakeStation, board: Path, tmp_path: Path) -> None:
+    def hurt(bed: Testbed) -> None:
+        stream, line = bed.surface.stream, bed.surface._link.line  # type: ignore[attr-defined]
+        told: list[float] = []
+
+        def streamed(*args: object) -> object:
+            if not told:
+                told.append(bed.clock.now_s())
+                line._at(bed.clock.now_s() + 20e-3, lambda made, time_s: made.reset(time_s))
+            return stream(*args)
+
+        bed.surface.stream = streamed  # type: ignore[attr-defined]
+
+    sweep, likeness = swept(station(surface__profile=str(board)), tmp_path, hurt)
+    assert likeness.min() > 0.99
+    assert sweep.soundings.resets == 1
+
+
+def test_frames_that_were_damaged_on_their_way_are_not_taken_for_those_that_were_sent(
+    station: MakeStation, board: Path, tmp_path: Path
+) -> None:
+    def hurt(bed: Testbed) -> None:
+        faults = bed.surface._link.line.faults  # type: ignore[attr-defined]
+        to_board, sent = faults.to_board, []
+
+        def damaged(data: bytes) -> object:
+            sent.append(data)
+            if len(sent) in (40, 41, 90):
+                data = data[:20] + bytes([data[20] ^ 1 or 2]) + data[21:]
+            return to_board(data)
+
+        faults.to_board = damaged
+
+    sweep, likeness = swept(station(surface__profile=str(board)), tmp_path, hurt)
+    assert likeness.min() > 0.99
+    assert 0 < sweep.retaken < 80
+
+
+def test_a_surface_that_nobody_sees_is_told(station: MakeStation, board: Path, tmp_path: Path) -> None:
+    config = station(surface__profile=str(board), power__noise_figure_db=40, radio__rx_gain_db=25)
+    with pytest.raises(MeasurementError, match="is the surface seen"):
+        swept(config, tmp_path, max_retakes=0)

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hil.measure.continuity import repeated_from, slipped_from
+
+PERIOD = 320
+
+
+def capture(num_samples=60_000, noise=3.0, seed=0):
+    """ADC codes over full scale: a strong periodic wave and noise of a few steps."""
+    rng = np.random.default_rng(seed)
+    wave = 400 * np.exp(1j * np.pi * np.arange(PERIOD) ** 2 / PERIOD)
+    samples = np.tile(wave, -(-num_samples // PERIOD))[:num_samples]
+    samples = samples + noise * (rng.standard_normal((num_samples, 2)) @ [1, 1j])
+    return ((np.round(samples.real) + 1j * np.round(samples.imag)) / 2048).astype(np.complex64)
+
+
+@given(
+    start=st.integers(0, 20_000),
+    length=st.sampled_from([4096, 5000, 8192, 10 * PERIOD, 32 * PERIOD]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_block_that_came_twice_is_found_wherever_it_lies_also_by_whole_periods(start, length, seed):
+    samples = capture(seed=seed)
+    twice = np.insert(samples, start + length, samples[start : start + length])[: samples.size]
+    found = repeated_from(twice)
+    assert found is not None
+    assert abs(found - (start + length)) <= 64
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.3, 1.0, 3.0, 30.0])
+def test_a_capture_without_repeats_is_not_accused_however_little_noise_there_is(noise):
+    assert all(repeated_from(capture(noise=noise, seed=seed)) is None for seed in range(5))
+
+
+def responses(shift, first, count=40, surface=0.3, seed=0):
+    """A direct path and a changing part; from dwell `first` on the pilot is heard `shift` samples on."""
+    rng = np.random.default_rng(seed)
+    k = np.arange(256) - 128
+    changing = (
+        surface * (rng.standard_normal((count, 6, 2)) @ [1, 1j]) @ np.exp(-2j * np.pi * np.outer(range(6), k) / 256)
+    )
+    whole = np.exp(-2j * np.pi * 2 * k / 256) * 2 + changing
+    late = np.where(np.arange(count) >= first, shift, 0)
+    return (whole * np.exp(2j * np.pi * np.outer(late, k) / PERIOD)).astype(np.complex64)
+
+
+@given(shift=st.integers(20, 300), first=st.integers(11, 39), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_a_pilot_that_goes_on_elsewhere_is_found_at_the_dwell_where_it_does(shift, first, seed):
+    assert slipped_from(responses(shift, first, seed=seed), PERIOD, 6) == first
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_surface_stronger_than_the_direct_path_is_no_slip(seed):
+    assert slipped_from(responses(0, 40, surface=2.0, seed=seed), PERIOD, 6) is None
