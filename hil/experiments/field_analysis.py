@@ -16,7 +16,7 @@ from hil.measure.paired import differences, level_differences
 from hil.measure.recording import Recording
 from hil.units import power_db
 
-Powers = Float[np.ndarray, "round arm"]
+Powers = Float[np.ndarray, "_ arm"]  # [round, arm]; visits differ in their rounds
 
 
 def analyse(recording: Recording, plan: FieldTestConfig, key: Key) -> dict[str, Any]:

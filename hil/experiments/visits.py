@@ -24,6 +24,8 @@ from hil.measure.stepping import sound_patterns
 from hil.optimize.solve import solve
 from hil.testbed import Testbed, at_place
 
+GAP_S = 0.1  # from the sweep to the first round: longer than it takes to end the sweep's transmission
+
 
 def make_visit(
     testbed: Testbed, recording: Recording, visit: Visit, plan: FieldTestConfig, key: Key, progress: Progress
@@ -34,7 +36,8 @@ def make_visit(
         return
     testbed.operator(visit.prompt)
     with at_place(testbed, visit.station.user, visit.station.surface, visit.number) as here:
-        here.continue_at(recording.time_s)
+        if not any(name.startswith(f"{visit.name}/") for name in recording.names):
+            here.continue_at(recording.time_s)
         if visit.station.surface == "open":
             _choose_arms(here, recording, visit, plan, key, progress)
         patterns = load_arms(recording, visit)
@@ -92,9 +95,8 @@ def patterns_of(
 def _sound_rounds(here: Testbed, rounds: Rounds, patterns: Patterns, progress: Progress) -> None:
     """Sound what is missing. A round depends on the time at which it begins and on nothing before it."""
     recording, plan, visit = rounds.recording, rounds.plan, rounds.visit
-    begin = recording.step(
-        f"{visit.name}/begin", lambda: Step(np.empty(0), here.clock.now_s(), {"asked": visit.prompt})
-    )
+    soon_s = max(here.clock.now_s(), recording.time_s + GAP_S)
+    begin = recording.step(f"{visit.name}/begin", lambda: Step(np.empty(0), soon_s, {"asked": visit.prompt}))
     here.continue_at(begin.time_s)
     with here.on_air():
         sounder = Sounder(here.sdr, here.grid, here.config.ofdm.repetitions, max_retakes=plan.sweep.max_retakes)

@@ -24,7 +24,7 @@ from hil.arrays import Float
 
 DB_PER_NEPER = 10 / np.log(10)  # of a power
 
-Powers = Float[np.ndarray, "round arm"]
+Powers = Float[np.ndarray, "_ arm"]  # [round, arm]; visits differ in their rounds
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _difference(
     return level[..., :, None] - level[..., None, :], DB_PER_NEPER**2 * scatter / (count - 1)
 
 
-def _memory(blocks: Sequence[Float[np.ndarray, "block arm"]]) -> Float[np.ndarray, "arm arm"]:
+def _memory(blocks: Sequence[Float[np.ndarray, "_ arm"]]) -> Float[np.ndarray, "arm arm"]:
     """Lag-one autocorrelation of the influence values, over all visits; zero where nothing scatters."""
     relative = [block / block.mean(axis=0) for block in blocks]
     influence = [each[:, :, None] - each[:, None, :] for each in relative]
