@@ -7,6 +7,7 @@ gap shows where the cyclic pilot goes on at another place than before.
 import numpy as np
 
 from hil.arrays import Complex, Int
+from hil.errors import MeasurementError
 from hil.phy.sync import correlate
 
 ANCHOR_BITS = 6  # one sample in 2^6 is an anchor, chosen by its own value
@@ -15,6 +16,7 @@ MIN_ANCHORS = 32  # that must come twice at one distance
 PROOF_SAMPLES = 2048  # that must be the same in a row
 CLEARLY = 2.0  # how much better a slipped pilot must fit there than where it was
 BEYOND_DOUBT, FEW = 4.0, 3  # where fewer dwells than that say so
+LARGEST = 1e3
 
 
 def repeated_from(samples: Complex[np.ndarray, "sample"]) -> int | None:
@@ -47,12 +49,28 @@ def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: in
     """
     spread = -(-num_taps * fft_size // response.shape[1])
     fit = np.abs(correlate(response, response[: max(1, len(response) // 4)].mean(axis=0), fft_size))
-    place, better = fit.argmax(axis=1), fit.max(axis=1) / np.maximum(fit[:, 0], np.finfo(np.float32).tiny)
+    place, best = fit.argmax(axis=1), fit.max(axis=1)
+    better = best / np.maximum(fit[:, 0], best / LARGEST)
     away = (np.minimum(place, fft_size - place) > spread) & (better > CLEARLY) & (np.abs(place - place[-1]) <= 1)
     last_here = np.flatnonzero(~away)
     first = int(last_here[-1]) + 1 if last_here.size else 0
     few = len(response) - first < FEW
     return None if first == len(response) or (few and better[first:].min() < BEYOND_DOUBT) else first
+
+
+def require_continuous(
+    samples: Complex[np.ndarray, "sample"],
+    response: Complex[np.ndarray, "dwell subcarrier"],
+    fft_size: int,
+    num_taps: int,
+) -> None:
+    """Raise MeasurementError where a block came twice or samples are missing; `response` of all dwells."""
+    repeated, slipped = repeated_from(samples), slipped_from(response, fft_size, num_taps)
+    if repeated is not None or slipped is not None:
+        what = (
+            f"a block came twice, at sample {repeated}" if slipped is None else f"samples miss before dwell {slipped}"
+        )
+        raise MeasurementError(f"receiver: {what}; use another USB port or cable, or lower the sample rate")
 
 
 def _anchors(

@@ -15,6 +15,7 @@ import numpy as np
 from hil.arrays import Bool, Complex, Int, Patterns
 from hil.errors import MeasurementError, Overload
 from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming
+from hil.measure.continuity import require_continuous
 from hil.measure.dwells import change_heights, demodulate_dwells, still_scatter, until_whole
 from hil.measure.stepping import SoundingBlock
 from hil.measure.steps import find_steps, first_change
@@ -101,6 +102,7 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
     response, scatter = demodulate_dwells(capture.samples, starts, grid, plan.repetitions)
     first = 1 + _number(response, count, plan.num_taps)
     which = slice(first, first + count)
+    require_continuous(capture.samples, response[which], grid.fft_size, plan.num_taps)
     noise = float(scatter[which].mean())
     if plan.repetitions == 1:
         noise = still_scatter(capture.samples[starts[first + count - 1] :], grid)

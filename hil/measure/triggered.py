@@ -24,6 +24,7 @@ from hil.interfaces import (
     SurfaceTiming,
     TriggeringSdr,
 )
+from hil.measure.continuity import require_continuous
 from hil.measure.dwells import change_heights, demodulate_dwells, is_still, still_scatter, until_whole
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import BoardRows
@@ -126,6 +127,7 @@ def split_frames(
     response, scatter = demodulate_dwells(samples, ends - length, grid, plan.repetitions)
     noise = still_scatter(samples[ends[-1] - length :], grid)
     _require_first_change(samples, response, noise, grid, plan)
+    require_continuous(samples, response, grid.fft_size, plan.num_taps)
     good = is_still(samples, ends - still, still, grid, plan.num_taps)
     if plan.repetitions > 1:
         noise = float(np.median(scatter))

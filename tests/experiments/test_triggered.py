@@ -1,15 +1,18 @@
 """Sweeps whose frames the radio counts and whose pulses step the board, and what a wire does to pulses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hil.config import SweepConfig, TestbedConfig
+from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, MeasurementError
 from hil.experiments import closed_loop
 from hil.experiments.sound import Sweep, sound_surface
+from hil.interfaces import Capture, FrameTrain
 from hil.phy.sync import correlate
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
@@ -103,6 +106,36 @@ def test_a_capture_in_which_a_pulse_went_wrong_is_void_and_taken_again(
     wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, late_s: float
 ) -> None:
     through(wire, monkeypatch, late_s)
+    sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
+    _, likeness = shifts_and_likeness(sweep, bed)
+    assert sweep.soundings.retakes.max() == 1
+    assert likeness.min() > 0.98
+
+
+def lost(samples: np.ndarray) -> np.ndarray:
+    """Half a frame is missing in the middle."""
+    at = samples.size // 2
+    return np.concatenate([samples[:at], samples[at + 1250 :], samples[-1250:]])
+
+
+def twice(samples: np.ndarray) -> np.ndarray:
+    """A block of ten frames comes a second time."""
+    at = samples.size // 2
+    return np.insert(samples, at, samples[at - 25_000 : at])[: samples.size]
+
+
+@pytest.mark.parametrize("change", [lost, twice])
+def test_a_capture_with_a_gap_or_a_repeated_block_is_void_and_taken_again(
+    wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    capture_frames, seen = PlutoSdr.capture_frames, list[int]()
+
+    def captured(sdr: PlutoSdr, train: FrameTrain) -> Capture:
+        capture = capture_frames(sdr, train)
+        seen.append(0)
+        return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
+
+    monkeypatch.setattr(PlutoSdr, "capture_frames", captured)
     sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
     _, likeness = shifts_and_likeness(sweep, bed)
     assert sweep.soundings.retakes.max() == 1
