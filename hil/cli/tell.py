@@ -66,4 +66,25 @@ def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
     )
 
 
-TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop, "field_test": tell_field_test}
+def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
+    """Rates, what the time of a round goes into, and how fast a user this loop can follow."""
+    rates = {name: summary[f"{name}_mbps"] for name in ("predicted", "measured", "hold")}
+    print_table(["Mbit/s", *rates], [["mean", *["-" if rate is None else rate for rate in rates.values()]]])
+    if not summary["calibrated"]:
+        print("P/N0 is declared, not measured: rates are for reference.")
+    stages = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in summary["stages_s"].items())
+    charged = "" if summary["charged_ms"] is None else f" ({summary['charged_ms']:.3g} ms charged to the clock)"
+    period_ms = 1e3 * summary["period_s"]
+    print(f"{summary['rounds']} rounds, {summary['lost_rounds']} lost; {period_ms:.3g} ms each: {stages}")
+    print(f"software {summary['software_ms']:.3g} ms{charged}; lag {1e3 * summary['lag_s']:.3g} ms")
+    if summary["mean_true_fraction"] is not None:
+        print(
+            f"of the best at each instant, by the true channel: {summary['mean_true_fraction']:.2%} configured, "
+            f"{summary['mean_served_fraction']:.2%} with the time of the soundings, "
+            f"{summary['mean_hold_fraction']:.2%} with the first pattern held"
+        )
+    print(f"figures: {', '.join(figures)}")
+    print(f"{summary['outcome']}: {summary['policy']} can follow up to {summary['follows_m_per_s']:.3g} m/s")
+
+
+TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop, "field_test": tell_field_test, "track": tell_track}

@@ -36,6 +36,7 @@ from hil.config.station import (
     TestbedConfig,
     UserConfig,
 )
+from hil.config.track import PolicyConfig, TrackConfig
 from hil.yamlfile import load_yaml
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "OfdmConfig",
     "OptimizerConfig",
     "PathConfig",
+    "PolicyConfig",
     "Position",
     "Positive",
     "PowerConfig",
@@ -66,13 +68,14 @@ __all__ = [
     "SurfaceConfig",
     "SweepConfig",
     "TestbedConfig",
+    "TrackConfig",
     "UserConfig",
     "VerificationConfig",
     "load_experiment",
     "load_testbed",
 ]
 
-ExperimentConfig = Annotated[ClosedLoopConfig | FieldTestConfig, Field(discriminator="kind")]
+ExperimentConfig = Annotated[ClosedLoopConfig | FieldTestConfig | TrackConfig, Field(discriminator="kind")]
 """Every procedure that `hil run` knows, told apart by its `kind`."""
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.arrays import Complex, Float
+from hil.arrays import Complex, Float, Int
 
 TURN_GAIN = 0.6  # of the correction of a Doppler frequency
 WANDER = 0.05, 1e-4, 1.0  # share of its power by which a wave forgets itself in a round: at first, at least, at most
 NEWS = 0.5  # share of a wave's variance that soundings must take away for its frequency to be corrected
+LEAST_SHARE = 0.3  # of its expected power that a wave is taken to have kept: fades pass
 MIX = 0.3  # of the new power of each wave in the running mean
 
 
@@ -113,8 +114,22 @@ class ModeFilter:
         self.covariance = self.covariance - gain @ reach
         self._adapt(float(np.vdot(innovation, own).real) / taps.size)
         self._correct_doppler(before, 1 - self.covariance.diagonal().real / was)
-        self.power = (1 - MIX) * self.power + MIX * np.maximum(np.mean(np.abs(self.mean) ** 2, axis=1), 0.3 * self.power)
+        now = np.mean(np.abs(self.mean) ** 2, axis=1)
+        self.power = (1 - MIX) * self.power + MIX * np.maximum(now, LEAST_SHARE * self.power)
         return _unexplained(taps, taps - excitation @ self.mean, noise_var)
+
+    def exchange(self, kept: Int[np.ndarray, "kept"], power: Float[np.ndarray, "new"]) -> None:
+        """Follow other waves: those numbered `kept`, in that order, then new ones of which only a power is expected."""
+        order = np.concatenate([np.arange(self.num_direct), self.num_direct + kept])
+        size, known = len(order) + len(power), len(order)
+        covariance = np.zeros((size, size), dtype=complex)
+        covariance[:known, :known] = self.covariance[np.ix_(order, order)]
+        covariance[np.arange(known, size), np.arange(known, size)] = power
+        self.covariance = covariance
+        self.mean = np.concatenate([self.mean[order], np.zeros((len(power), self.mean.shape[1]))])
+        self.doppler = np.concatenate([self.doppler[order], np.zeros(len(power))])
+        self.power = np.concatenate([self.power[order], power])
+        self.seen_s = np.concatenate([self.seen_s[order], np.full(len(power), self.time_s)])
 
     def _adapt(self, surprise: float) -> None:
         """surprise: mean square of the innovation over what was expected of it; 1 where the model is honest."""

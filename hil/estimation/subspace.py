@@ -66,6 +66,10 @@ class AngularSubspace:
         """The same directions, those waves kept that have most of `power`, strongest first."""
         return replace(self, chosen=np.argsort(-power, kind="stable")[:num_modes])
 
+    def with_waves(self, chosen: Int[np.ndarray, "mode"]) -> "AngularSubspace":
+        """The same directions, these waves kept."""
+        return replace(self, chosen=chosen)
+
     def coefficients(self, cascade: Complex[np.ndarray, "element tap"]) -> Complex[np.ndarray, "mode tap"]:
         """Coordinates of a channel in the waves that are kept."""
         tensor = cascade.reshape(*self.shape, -1)

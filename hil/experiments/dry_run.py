@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hil.config import ClosedLoopConfig, FieldTestConfig, SweepConfig
+from hil.config import ClosedLoopConfig, FieldTestConfig, SweepConfig, TrackConfig
 from hil.experiments.blinding import plan_sha256
 from hil.experiments.sound import plan_of
 from hil.measure.sweep import choose_mode, pattern_floor_s
@@ -27,6 +27,12 @@ def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, 
     num_rounds = test.visits * len(test.stations) * test.rounds
     told = _told(plan, test.sweep, test.seed, num_sweeps, num_rounds * test.soundings * len(test.arms))
     return {**told, "plan_sha256": plan_sha256(test)}
+
+
+def dry_run_track(plan: RadiationPlan, track: TrackConfig) -> dict[str, Any]:
+    """The first sweep of a track; the pilots then stay on the air for its whole duration."""
+    told = _told(plan, track.sweep, track.seed, 1, 0)
+    return {**told, "on_air_s": told["sweep_s"] + track.duration_s}
 
 
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:

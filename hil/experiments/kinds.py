@@ -50,4 +50,12 @@ def _field_test() -> Kind:
     return Kind(field_test.check, field_test.run, field_test.evaluate, field_test.summary, draw, dry_run_field_test)
 
 
-_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop, "field_test": _field_test}
+def _track() -> Kind:
+    from hil.experiments import track
+    from hil.experiments.dry_run import dry_run_track
+    from hil.experiments.tracking.draw import draw
+
+    return Kind(track.check, track.run, track.evaluate, track.summary, draw, dry_run_track)
+
+
+_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop, "field_test": _field_test, "track": _track}

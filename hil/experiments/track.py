@@ -1,0 +1,180 @@
+"""A moving user, followed: sound a little, estimate, optimise, apply, verify, round after round.
+
+The channel is learnt once by a full sweep; then each round begins with a reference sounding of the pattern that serves,
+which verifies the round before and, where it holds no surprise, spares the rest of the soundings. What is sounded and
+what is made of it is a policy (`hil.experiments.policies`). The pattern is chosen for the channel at the middle of the
+time in which it will serve. Instruments appear up to the recording; `evaluate` reads everything else from the file.
+
+A track that was interrupted has ended: the user has gone on meanwhile. What was recorded of it is evaluated; a first
+sweep that was interrupted is resumed as in a closed loop.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Float
+from hil.config.track import TrackConfig
+from hil.engine import open_engine
+from hil.errors import ConfigError
+from hil.estimation.estimate import estimate_channel
+from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments.choose import check_optimizer
+from hil.experiments.probing import suited
+from hil.experiments.sound import sound_surface
+from hil.experiments.tracking.judge import judge_by_truth
+from hil.experiments.tracking.rounds import Follower, Round, load_rounds
+from hil.interfaces import Progress, no_progress
+from hil.measure.recording import Recording
+from hil.measure.setup import Setup
+from hil.measure.sweep import SweepPlan
+from hil.testbed import Testbed
+from hil.units import wavelength_m
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What a track found out.
+
+    rounds: as recorded. truth: in simulation, a record of `hil.experiments.tracking.judge.TRUTH` for each instant; else
+    None.
+    """
+
+    setup: Setup
+    config: TrackConfig
+    rounds: list[Round]
+    truth: np.ndarray | None
+
+    @property
+    def follows_m_per_s(self) -> float:
+        """Speed up to which this loop can follow.
+
+        Who extrapolates phases must see each turn by less than half a circle from round to round: half a wavelength a
+        round. Who does not uses each pattern at its mean age, at which the user shall have gone an eighth of a
+        wavelength at most (paths from all sides then add up to 0.9 of their sum).
+        """
+        wavelength = wavelength_m(self.setup.testbed.radio.lo_hz)
+        period_s, age_s = _median(self.rounds, "period_s"), _median(self.rounds, "age_s")
+        if self.config.policy.name == "hold":
+            return 0.0
+        if self.config.policy.name == "two_timescale":
+            return wavelength / 2 / period_s
+        return wavelength / 8 / age_s
+
+
+def check(experiment: TrackConfig) -> None:
+    """Raise ConfigError for a procedure that cannot come to its end."""
+    check_optimizer(experiment.optimizer)
+    if experiment.sweep.group != (1, 1):
+        raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
+
+
+def run(
+    testbed: Testbed, experiment: TrackConfig, recording: Recording, progress: Progress = no_progress
+) -> TrackResult:
+    """Learn, then follow the user of an open testbed for the configured time. The last pattern stays on the surface.
+
+    Raises whatever the instruments raise where it goes on for `MAX_LOST` rounds; what was recorded stays.
+    """
+    plan, estimate = learn(testbed, recording, experiment, progress)
+    return follow(testbed, recording, experiment, plan, estimate, progress)
+
+
+def learn(
+    testbed: Testbed, recording: Recording, experiment: TrackConfig, progress: Progress = no_progress
+) -> tuple[SweepPlan, CascadedEstimate]:
+    """The first sweep, and the channel that it shows."""
+    config = suited(experiment.sweep, testbed)
+    sweep = sound_surface(testbed, recording, config, seed=experiment.seed, progress=progress)
+    return sweep.plan, estimate_channel(sweep, Setup.from_json(recording.manifest))
+
+
+def follow(
+    testbed: Testbed,
+    recording: Recording,
+    experiment: TrackConfig,
+    plan: SweepPlan,
+    estimate: CascadedEstimate,
+    progress: Progress = no_progress,
+    known: MutableMapping[float, float] | None = None,
+) -> TrackResult:
+    """Follow the user from a channel that is known. known: as of `judge_by_truth`."""
+    if not load_rounds(recording):
+        with open_engine(experiment.engine) as engine:
+            Follower(testbed, recording, experiment, plan, estimate, engine).run(progress)
+    if testbed.truth is not None and "truth" not in recording:
+        judge_by_truth(testbed.truth, recording, experiment, testbed.surface.states, progress, known)
+    return evaluate(recording)
+
+
+def evaluate(recording: Recording) -> TrackResult:
+    """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
+    setup = Setup.from_json(recording.manifest)
+    config = TrackConfig.model_validate(recording.manifest["experiment"])
+    truth = recording.read("truth").data if "truth" in recording else None
+    return TrackResult(setup, config, load_rounds(recording), truth)
+
+
+def summary(result: TrackResult) -> dict[str, Any]:
+    """The figures of a track as plain values: predicted, measured and, in simulation, true ones apart."""
+    rounds = result.rounds
+    measured, hold = (_mean(rounds, name) for name in ("measured_mbps", "hold_mbps"))
+    kept = measured is not None and (hold is None or measured >= hold)
+    return {
+        "outcome": "PASS" if kept else "FAIL",
+        "testbed": result.setup.testbed.name,
+        "user": result.setup.user,
+        "simulated": result.setup.simulated,
+        "calibrated": result.setup.budget.calibrated,
+        "num_elements": result.setup.num_elements,
+        "policy": result.config.policy.name,
+        "algorithm": result.config.optimizer.algorithm,
+        "rounds": len(rounds),
+        "lost_rounds": sum(each.lost is not None for each in rounds),
+        "patterns": _mean(rounds, "patterns"),
+        "predicted_mbps": _mean(rounds, "predicted_mbps"),
+        "measured_mbps": measured,
+        "hold_mbps": hold,
+        "period_s": _median(rounds, "period_s"),
+        "lag_s": _median(rounds, "lag_s"),
+        "stages_s": {name: float(np.median([each.stages_s.get(name, 0.0) for each in rounds])) for name in STAGES},
+        "software_ms": _median(rounds, "software_ms"),
+        "charged_ms": 1e3 * result.config.compute_s if result.setup.simulated else None,
+        "follows_m_per_s": result.follows_m_per_s,
+        **_true_figures(result.truth),
+    }
+
+
+STAGES = ("reference", "sound", "compute", "apply", "serve")
+
+
+def _true_figures(truth: np.ndarray | None) -> dict[str, Any]:
+    """mean_true_fraction: of the pattern last configured, at every instant, as if soundings took no time;
+    mean_served_fraction: of what is on the surface, soundings and all, no data while pilots are listened to."""
+    if truth is None:
+        return {"mean_true_fraction": None, "mean_served_fraction": None, "mean_hold_fraction": None}
+    best = truth["optimum_mbps"]
+    return {
+        "mean_true_fraction": float(np.mean(truth["configured_mbps"] / best)),
+        "mean_served_fraction": float(np.mean(truth["served_mbps"] / best)),
+        "mean_hold_fraction": float(np.mean(truth["hold_mbps"] / best)),
+        "optimum_mbps": float(np.mean(best)),
+        "judged_instants": len(truth),
+    }
+
+
+def _values(rounds: list[Round], name: str) -> Float[np.ndarray, "round"]:
+    values = [getattr(each, name) for each in rounds]
+    return np.array([each for each in values if each is not None], dtype=float)
+
+
+def _mean(rounds: list[Round], name: str) -> float | None:
+    values = _values(rounds, name)
+    return float(values.mean()) if values.size else None
+
+
+def _median(rounds: list[Round], name: str) -> float:
+    values = _values(rounds, name)
+    return float(np.median(values)) if values.size else float("nan")

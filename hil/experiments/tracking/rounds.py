@@ -1,0 +1,257 @@
+"""The rounds of a track, each a durable step: reference, sound, estimate and optimise, apply, serve."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Pattern
+from hil.config.track import TrackConfig
+from hil.engine import Engine, Method
+from hil.errors import InstrumentError, MeasurementError
+from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments.choose import problem_of
+from hil.experiments.policies import Ask, Heard, make
+from hil.experiments.policies.policy import predicted_taps, reception, reflections
+from hil.experiments.probing import Probed, as_block, make_prober, reference_sounder, suited
+from hil.interfaces import Progress
+from hil.measure.recording import Recording, Step
+from hil.measure.setup import Setup
+from hil.measure.stepping import SoundingBlock
+from hil.measure.sweep import SweepPlan
+from hil.testbed import Testbed
+from hil.testbed.effort import simulator_s
+
+MAX_LOST = 5  # rounds in a row that may fail
+LEAST_EFFORT = 0.5  # of a round's soundings, where the reference sounding holds any surprise
+ALARM = 4.0  # times `policy.quiet`: a surprise for which all of them are sounded
+
+
+@dataclass
+class Round:
+    """What a round did, seconds of the testbed's clock.
+
+    predicted_mbps: of the pattern that it applied. measured_mbps: of the pattern that served before it; hold_mbps: of
+    the first pattern of all; both measured in this round, None where it was not.
+    surprise: of the reference sounding; misfit: of the others. doppler_hz: spread of the waves that are followed.
+    stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
+    software_ms: this process's own time, the simulator's apart. sounded_s: when the last pattern was sounded.
+    away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
+    lost: why the round came to nothing. period_s: to the next round. age_s: of the soundings, in the middle of the time
+    in which the pattern that came of them serves.
+    """
+
+    number: int
+    begin_s: float
+    applied_s: float = 0.0
+    sounded_s: float = 0.0
+    patterns: int = 0
+    predicted_mbps: float | None = None
+    measured_mbps: float | None = None
+    hold_mbps: float | None = None
+    surprise: float | None = None
+    misfit: float | None = None
+    doppler_hz: float | None = None
+    stages_s: dict[str, float] = field(default_factory=dict)
+    software_ms: float = 0.0
+    place: str = "here"
+    note: str = ""
+    away_from_s: float | None = None
+    away_until_s: float | None = None
+    listening: float = 0.0
+    lost: str | None = None
+    period_s: float | None = None
+    age_s: float | None = None
+
+    @property
+    def lag_s(self) -> float | None:
+        """From the last sounding until the pattern that came of it serves."""
+        return self.applied_s - self.sounded_s if self.patterns and self.lost is None else None
+
+
+@dataclass(frozen=True, eq=False)
+class Follower:
+    """The loop. Knows instruments and the policy's name; what is known of the channel is the policy's affair."""
+
+    testbed: Testbed
+    recording: Recording
+    config: TrackConfig
+    plan: SweepPlan
+    estimate: CascadedEstimate
+    engine: Engine
+
+    def run(self, progress: Progress) -> None:
+        """All rounds, the radio on the air. Raises the error of a round where `MAX_LOST` in a row are lost."""
+        clock, config = self.testbed.clock, self.config
+        with self.testbed.on_air():
+            loop = _Loop(self)
+            self.recording.append("track/begin", Step(loop.hold, clock.now_s()))
+            begin_s, failures = clock.now_s(), 0
+            while (elapsed_s := clock.now_s() - begin_s) < config.duration_s:
+                done, data, error = loop.round()
+                self.recording.append(f"round/{done.number:05d}", Step(data, clock.now_s(), asdict(done)))
+                progress("rounds", round(100 * elapsed_s / config.duration_s), 100)
+                failures = failures + 1 if error else 0
+                if error and failures >= MAX_LOST:
+                    raise error
+            progress("rounds", 100, 100)
+            self.recording.append("track/end", Step(np.empty(0), clock.now_s()))
+
+
+def load_rounds(recording: Recording) -> list[Round]:
+    """The rounds of a run directory; what only the next round tells is filled in."""
+    names = [name for name in recording.names if name.startswith("round/")]
+    rounds = [Round(**recording.read(name).facts) for name in names]
+    for this, following in pairwise(rounds):
+        this.period_s = following.begin_s - this.begin_s
+        if this.patterns and this.lost is None:
+            this.age_s = (this.applied_s + following.applied_s) / 2 - this.sounded_s
+    return rounds
+
+
+class _Loop:
+    """What changes from round to round."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.testbed, self.config, self.engine = follower.testbed, follower.config, follower.engine
+        self.setup: Setup = self.testbed.setup
+        sweep = suited(self.config.sweep, self.testbed)
+        self.prober, self.sounder = (
+            make_prober(self.testbed, sweep, self.config.policy.symbols),
+            reference_sounder(self.testbed, sweep),
+        )
+        now_s = self.testbed.clock.now_s()
+        self.policy = make(
+            self.config.policy, self.setup, follower.plan, follower.estimate, now_s,
+            stored=self.prober.stored, seed=self.config.seed,
+        )  # fmt: skip
+        self.receive = reception(self.setup, follower.estimate)
+        self.number, self.period_s = 0, self.config.serve_s + self.config.compute_s
+        self.method = Method.of(self.config.optimizer, seed=self.config.seed, certify=False, user=self.setup.user)
+        self.hold = self.serving = self._choose(Round(0, now_s), now_s)
+        self.testbed.surface.apply(self.serving)
+
+    def round(self) -> tuple[Round, np.ndarray, InstrumentError | MeasurementError | None]:
+        """One round, its soundings, and why it was lost where it was: then what served goes on serving."""
+        self.number += 1
+        clock = self.testbed.clock
+        this, heard = Round(self.number, clock.now_s()), None
+        busy_s, failure = _software_s(), None
+        try:
+            effort = self._reference(this)
+            heard = self._sound(this, effort)
+            self._configure(this, moved=heard is not None or self.policy.watches)
+        except (InstrumentError, MeasurementError) as error:
+            this.lost, failure = str(error), error
+            self._go_on_serving()
+        this.software_ms = 1e3 * (_software_s() - busy_s)
+        this.applied_s = this.applied_s or clock.now_s()
+        with self._stage(this, "serve"):
+            clock.sleep(self.config.serve_s)
+        self.period_s = clock.now_s() - this.begin_s
+        return this, _records(heard, self.serving, self.setup), failure
+
+    def _reference(self, this: Round) -> float:
+        """Sound what serves; returns how much is to be sounded after it."""
+        with self._stage(this, "reference"):
+            sounding = self.sounder.sound()
+        this.measured_mbps = self._rate_of(as_block([sounding]), 0)
+        if not self.policy.watches:
+            return 1.0
+        foreseen = predicted_taps(self.policy.channel(sounding.time_s), reflections(self.setup, self.serving))
+        this.surprise = self.receive.surprise(sounding.response, foreseen, sounding.noise_var)
+        quiet = self.config.policy.quiet
+        return 0.0 if this.surprise <= quiet else float(np.clip(this.surprise / quiet / ALARM, LEAST_EFFORT, 1.0))
+
+    def _sound(self, this: Round, effort: float) -> Heard | None:
+        ask = self.policy.ask(self.serving, effort) if effort > 0 else None
+        if ask is None:
+            return None
+        with_hold = ask.rows is None and not np.array_equal(self.hold, self.serving)
+        if with_hold:
+            ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
+        with self._stage(this, "sound"):
+            probed = self.prober.sound(self.serving, ask)
+        heard = self._account(this, probed, with_hold)
+        this.misfit = self.policy.hear(heard)
+        this.doppler_hz = getattr(self.policy, "doppler_hz", None)
+        return heard
+
+    def _account(self, this: Round, probed: Probed, with_hold: bool) -> Heard:
+        heard = probed.heard
+        this.away_from_s, this.away_until_s = probed.away_from_s, probed.away_until_s
+        this.listening, this.patterns = probed.listening, len(heard.patterns)
+        this.sounded_s = float(heard.block.time_s[-1])
+        if not with_hold:
+            this.hold_mbps = this.measured_mbps if np.array_equal(self.hold, self.serving) else None
+            return heard
+        this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
+        return replace(heard, asked=slice(heard.asked.start + 1, heard.asked.stop))
+
+    def _configure(self, this: Round, *, moved: bool) -> None:
+        """Choose the pattern for the middle of the time in which it will serve, and put it on the surface."""
+        if not moved:
+            return
+        clock = self.testbed.clock
+        with self._stage(this, "compute"):
+            pattern = self._choose(this, clock.now_s() + self.config.compute_s + self.period_s / 2)
+            if self.testbed.truth is not None:
+                clock.sleep(self.config.compute_s)
+        with self._stage(this, "apply"):
+            self.testbed.surface.apply(pattern)
+        self.serving, this.applied_s = pattern, clock.now_s()
+
+    def _choose(self, this: Round, time_s: float) -> Pattern:
+        problem = problem_of(self.policy.channel(time_s), self.setup)
+        reply = self.engine.optimize(this.number, problem, self.method, deadline_s=self.config.deadline_s)
+        assert reply.solution.pattern is not None, "a board has states"
+        this.predicted_mbps = float(reply.solution.rate_mbps)
+        this.place, this.note = reply.place, reply.note
+        return reply.solution.pattern
+
+    def _go_on_serving(self) -> None:
+        """After trouble: the last good pattern. What fails here shows again in the next round."""
+        try:
+            self.testbed.surface.apply(self.serving)
+        except InstrumentError:
+            return
+
+    def _rate_of(self, block: SoundingBlock, index: int) -> float:
+        """Rate that a sounding promises, its noise energy subtracted."""
+        power = np.abs(block.response[index]) ** 2 - block.noise_var[index] * self.setup.grid.used
+        return self.setup.rate_mbps(self.setup.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex))
+
+    @contextmanager
+    def _stage(self, this: Round, name: str) -> Iterator[None]:
+        started_s = self.testbed.clock.now_s()
+        yield
+        this.stages_s[name] = this.stages_s.get(name, 0.0) + self.testbed.clock.now_s() - started_s
+
+
+def _records(heard: Heard | None, serving: Pattern, setup: Setup) -> np.ndarray:
+    """One structured record: the soundings of a round, and the pattern that serves after it."""
+    count = 0 if heard is None else len(heard.patterns)
+    elements, subcarriers = setup.num_elements, setup.grid.num_subcarriers
+    kinds: list[Any] = [
+        ("patterns", "u1", (count, elements)),
+        ("response", "<c8", (count, subcarriers)),
+        ("noise_var", "<f8", (count,)),
+        ("time_s", "<f8", (count,)),
+        ("serving", "u1", (elements,)),
+    ]
+    record = np.zeros(1, dtype=kinds)
+    record["serving"][0] = serving
+    if heard is not None:
+        record["patterns"][0] = heard.patterns
+        for name in ("response", "noise_var", "time_s"):
+            record[name][0] = getattr(heard.block, name)
+    return record
+
+
+def _software_s() -> float:
+    """Processor time of this process, the simulator's apart."""
+    return time.process_time() - simulator_s()

@@ -1,0 +1,47 @@
+"""Figures of a moving user: rates over time, and where the time of a round goes."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hil.arrays import Float
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TRUE_STYLE = {"configured": ("tab:red", "-"), "hold": ("0.55", "-"), "optimum": ("k", "--")}
+
+
+def track_figure(
+    measured: Mapping[str, Float[np.ndarray, "round 2"]],
+    true: Mapping[str, Float[np.ndarray, "instant 2"]],
+    policy: str,
+) -> "Figure":
+    """Rate over time. measured: (time, Mbit/s) of each round, by name. true: the same of the judge, by name."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, points in true.items():
+        colour, line = TRUE_STYLE[name]
+        axes.plot(points[:, 0], points[:, 1], line, color=colour, lw=1.2, label=f"{name}, true")
+    for name, points in measured.items():
+        if points.size:
+            axes.plot(points[:, 0], points[:, 1], ".", ms=4, label=name)
+    axes.set(xlabel="time [s]", ylabel="rate [Mbit/s]", title=f"A moving user, followed by {policy}", ylim=(0, None))
+    axes.legend(loc="lower left", ncols=3)
+    return figure
+
+
+def stages_figure(begin_s: Sequence[float], stages_s: Mapping[str, Sequence[float]]) -> "Figure":
+    """Time that each round spent in each stage, stacked."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    if begin_s:
+        axes.stackplot(begin_s, [1e3 * np.array(each) for each in stages_s.values()], labels=list(stages_s))
+    axes.set(xlabel="time [s]", ylabel="time of a round [ms]", title="Time by stage, testbed's clock")
+    axes.legend(loc="upper right", ncols=len(stages_s))
+    return figure
