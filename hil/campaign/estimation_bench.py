@@ -1,7 +1,8 @@
 """Estimates against the true channel and against the bound that noise sets: `hil bench estimation`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -24,6 +25,7 @@ from hil.interfaces import Progress, no_progress
 from hil.measure.sweep import SweepPlan
 from hil.optimize.objective import Problem
 from hil.optimize.solve import solve
+from hil.phy.sync import advance
 from hil.phy.taps import DelayBasis
 from hil.units import power_db, power_from_db
 
@@ -32,6 +34,7 @@ SCHEMES = {"N": "hadamard", "N + 1": "hadamard_plus_one", "pairs": "pairs"}
 OVERSAMPLING = 1.25
 LAB_SIZE, OFFSET_SNR_DB, LINK_SNR_DB = 16, 5.0, 40.0
 DRIFT_DEG, WALKERS_DB = 10.0, -40.0
+FFT_ROW = "one FFT over [4096, 500]"
 INTERVALS_S = (1e-4, 1e-3, 7e-3)  # a surface that steps by a trigger, by its timer, over a serial link
 
 
@@ -201,34 +204,41 @@ def offset_row(direct_db: float, *, seeds: range) -> Row:
 
 
 def time_rows(*, seed: int) -> list[Row]:
-    """Seconds from 4096 responses on 500 subcarriers to the estimate, beside one FFT over them; best of three."""
+    """Seconds from 4096 responses on 500 subcarriers to the estimate, beside one FFT over them; best of five, in turns.
+
+    Starts are all different (a capture for each sounding) or all the same (one capture for all).
+    """
     links = make_site("paper", size=64, users=1, seed=seed).links()
     channel = replace(links.truth, direct=links.truth.direct[0], cascade=links.truth.cascade[0])
     plan = sweep_plan(links, "hadamard", seed=seed)
-    soundings = sound(channel, plan, Conditions(LINK_SNR_DB), fft_size=_fft_size(channel), seed=seed)
-    alignment = _align(soundings, channel, plan)
-    basis, responses = alignment.model.basis, soundings.response
-
-    def fit() -> CascadedEstimate:
-        return least_squares(plan, basis.project(responses), basis.noise_gain, basis=basis.basis, cols=64)
-
+    captures = sound(channel, plan, Conditions(LINK_SNR_DB), fft_size=_fft_size(channel), seed=seed)
+    together = replace(captures, response=advance(captures.response, -captures.start, _fft_size(channel)))
+    alignment = _align(captures, channel, plan)
+    basis, tap_var = alignment.model.basis, captures.noise_var[0] * alignment.model.basis.noise_gain
+    fit = partial(least_squares, plan, alignment.taps, tap_var, basis=basis.basis, cols=64)
     estimate = fit()
-    seconds = {
-        "one FFT over [4096, 500]": _best_of(lambda: np.fft.fft(responses, axis=1)),
-        "alignment": _best_of(lambda: _align(soundings, channel, plan)),
-        "projection and transform": _best_of(fit),
-        "denoising": _best_of(lambda: denoise(estimate, 64, 64)),
+    work: dict[str, Callable[[], Any]] = {
+        FFT_ROW: lambda: np.fft.fft(captures.response, axis=1),
+        "one FFT in double precision": partial(np.fft.fft, captures.response.astype(complex), axis=1),
+        "alignment": lambda: _align(captures, channel, plan),
+        "alignment of one capture": lambda: _align(together, channel, plan),
+        "transform": fit,
+        "denoising": lambda: denoise(estimate, 64, 64),
     }
-    fft_s = seconds["one FFT over [4096, 500]"]
+    seconds = {name: min(each) for name, each in zip(work, _in_turns(list(work.values())), strict=True)}
+    rest = seconds["transform"] + seconds["denoising"]
+    seconds["responses to estimate"] = seconds["alignment"] + rest
+    seconds["responses of one capture to estimate"] = seconds["alignment of one capture"] + rest
     blank = {"nmse_db": None, "crlb_db": None, "rate_fraction": None}
     return [
-        {"case": f"time, {name}", **blank, "seconds": each, "times_fft": each / fft_s, "seeds": [seed]}
+        {"case": f"time, {name}", **blank, "seconds": each, "times_fft": each / seconds[FFT_ROW], "seeds": [seed]}
         for name, each in seconds.items()
     ]
 
 
-def _best_of(work: Any, tries: int = 3) -> float:
-    return min(timed(work)[1] for _ in range(tries))
+def _in_turns(work: list[Callable[[], Any]], tries: int = 5) -> Iterator[tuple[float, ...]]:
+    """Seconds of each try of each work; in turns, so that a busy machine slows all of them alike."""
+    return zip(*([timed(each)[1] for each in work] for _ in range(tries)), strict=True)
 
 
 def _lab_channel(direct_db: float, seed: int) -> Problem:
