@@ -22,11 +22,12 @@ def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]
 
 
 def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, Any]:
-    """The same of a field test, pauses left out, with the hash of its plan, to be published beforehand."""
+    """The same of a field test, on the air in its pauses too, with the hash of its plan, to be published beforehand."""
     num_sweeps = test.visits * sum(station.surface == "open" for station in test.stations)
     num_rounds = test.visits * len(test.stations) * test.rounds
     told = _told(plan, test.sweep, test.seed, num_sweeps, num_rounds * test.soundings * len(test.arms))
-    return {**told, "plan_sha256": plan_sha256(test)}
+    on_air_s = told["on_air_s"] + num_rounds * test.pause_s
+    return {**told, "on_air_s": on_air_s, "plan_sha256": plan_sha256(test)}
 
 
 def dry_run_track(plan: RadiationPlan, track: TrackConfig) -> dict[str, Any]:
