@@ -116,7 +116,7 @@ def test_overrides_are_applied_and_judged(station: Path) -> None:
 
 
 def test_a_testbed_is_no_experiment(station: Path) -> None:
-    with pytest.raises(ConfigError, match="kind: is missing; allowed: closed_loop or"):
+    with pytest.raises(ConfigError, match="kind: is missing; allowed: calibrate or"):
         load_experiment(station)
 
 

@@ -32,6 +32,9 @@ def run(
     radio: Radio = None,
     board: Board = None,
     set_: Set = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Rely on this run directory of `hil calibrate`, instead of the testbed's.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be radiated and how long; do nothing.")
     ] = False,
@@ -46,20 +49,40 @@ def run(
 
     Interrupted? The radio is quiet and what was recorded is kept: hil run --resume runs/...
     """
+    from hil.experiments.kinds import kind_of
+    from hil.measure.recording import Recording
+
+    recording = Recording.resume(resume) if resume else None
+    replaced = overrides(radio, board, set_)
+    if calibration is not None:
+        replaced["calibration"] = str(calibration)
+    procedure, station, place = _load(recording, experiment, testbed, user, seed, replaced)
+    if dry_run:
+        kind_of(procedure).check(procedure)
+        _tell_plan(procedure, station, place, as_json=json)
+        return
+    carry_out(procedure, station, place, recording, out, yes=yes, json=json)
+
+
+def carry_out(
+    procedure: "ExperimentConfig",
+    station: "TestbedConfig",
+    place: str | None,
+    recording: "Recording | None",
+    out: Path,
+    *,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
     from hil.cli.tell import tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
-    from hil.measure.recording import Recording
     from hil.testbed import open_testbed
 
     started_s = time.monotonic()
-    recording = Recording.resume(resume) if resume else None
-    procedure, station, place = _load(recording, experiment, testbed, user, seed, overrides(radio, board, set_))
     kind = kind_of(procedure)
     kind.check(procedure)
-    if dry_run:
-        _tell_plan(procedure, station, place, as_json=json)
-        return
     with open_testbed(station, user=place) as bed, progress() as report:
         bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)

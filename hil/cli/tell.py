@@ -87,4 +87,42 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
     print(f"{summary['outcome']}: {summary['policy']} can follow up to {summary['follows_m_per_s']:.3g} m/s")
 
 
-TELL: dict[str, Tell] = {"closed_loop": tell_closed_loop, "field_test": tell_field_test, "track": tell_track}
+def tell_calibrate(summary: dict[str, Any], figures: list[str]) -> None:
+    """Figures in a table, findings in words, and where the calibration is."""
+    ratio, settle_ms = summary["state_ratio"], _or_dash(summary["settle_time_s"], 1e3)
+    shown = {
+        "noise floor [dBFS]": summary["noise_floor_dbfs"],
+        "receive gain [dB], clips at": f"{summary['rx_gain_db']:g}, {summary['overload_gain_db'] or 'none'}",
+        "receiver's DC [dBFS]": summary["rx_dc_dbfs"],
+        "LO leakage, image [dBc]": f"{summary['lo_leakage_dbc']:.1f}, {_or_dash(summary['image_dbc'])}",
+        "received against plan [dB]": summary["received_vs_plan_db"],
+        "direct, surface [dB]": f"{summary['direct_db']:.1f}, {summary['surface_db']:.1f}",
+        "settle time [ms], declared": f"{settle_ms}, {summary['settle_declared_s'] * 1e3:g}",
+        "states' ratio": f"{ratio['amplitude_db']:+.2f} dB, {ratio['phase_deg']:+.1f} deg "
+        f"({'measured' if ratio['measured'] else 'declared; to measure it: --direct'})",
+        "elements that do not follow": len(summary["dead_elements"]),
+        "element order": summary["element_order"],
+        "radio's drift [deg after 1 s]": summary["drift_deg_per_s"],
+        "motion [dB, Hz]": f"{_or_dash(summary['motion_db'])}, {_or_dash(summary['doppler_hz'])}",
+        "repeats within": f"{summary['repeat_db']:.3g} dB, {summary['repeat_deg']:.3g} deg",
+    }
+    print_table(["calibration", "value"], list(shown.items()))
+    for finding in summary["findings"]:
+        print(f"FOUND: {finding}")
+    print(f"figures: {', '.join(figures)}")
+    kept = f"hil run --calibration {summary['run_dir']}" if summary["outcome"] == "PASS" else "not kept"
+    print(
+        f"{summary['outcome']}: {len(summary['findings'])} findings; valid for {summary['valid_days']:g} days: {kept}"
+    )
+
+
+def _or_dash(value: float | None, factor: float = 1.0) -> str:
+    return "-" if value is None else f"{value * factor:.3g}"
+
+
+TELL: dict[str, Tell] = {
+    "calibrate": tell_calibrate,
+    "closed_loop": tell_closed_loop,
+    "field_test": tell_field_test,
+    "track": tell_track,
+}

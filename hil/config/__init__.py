@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hil.config.calibrate import CalibrateConfig
 from hil.config.closed_loop import ClosedLoopConfig
 from hil.config.engine import EngineConfig, HostConfig
 from hil.config.field_test import FieldTestConfig
@@ -41,6 +42,7 @@ from hil.yamlfile import load_yaml
 
 __all__ = [
     "BandConfig",
+    "CalibrateConfig",
     "ClosedLoopConfig",
     "CrystalConfig",
     "EngineConfig",
@@ -75,7 +77,9 @@ __all__ = [
     "load_testbed",
 ]
 
-ExperimentConfig = Annotated[ClosedLoopConfig | FieldTestConfig | TrackConfig, Field(discriminator="kind")]
+ExperimentConfig = Annotated[
+    CalibrateConfig | ClosedLoopConfig | FieldTestConfig | TrackConfig, Field(discriminator="kind")
+]
 """Every procedure that `hil run` knows, told apart by its `kind`."""
 
 

@@ -139,6 +139,7 @@ class TestbedConfig(Section):
         "unknown", description="of antennas and surface as mounted; recorded with each run, matched ones are assumed"
     )
     safety: SafetyConfig
+    calibration: str | None = Field(None, description="run directory of `hil calibrate` that a run relies on")
     simulation: SimulationConfig | None = Field(None, description="needed where radio or surface is `sim`")
 
     @model_validator(mode="after")

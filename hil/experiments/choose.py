@@ -51,10 +51,15 @@ class Choice:
 
 
 def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
-    """The optimization that an estimate stands for: channel units, the states that the board has."""
+    """The optimization that an estimate stands for: channel units, the states that the board has.
+
+    Elements that do not follow, by the calibration, are counted on for nothing.
+    """
+    cascade = setup.budget.scale * estimate.cascade
+    cascade[list(setup.dead)] = 0
     return Problem(
         direct=setup.budget.scale * estimate.direct,
-        cascade=setup.budget.scale * estimate.cascade,
+        cascade=cascade,
         basis=estimate.basis,
         snr_scale=setup.budget.snr_scale,
         num_taps=setup.testbed.ofdm.num_taps,

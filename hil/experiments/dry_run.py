@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from hil.config import ClosedLoopConfig, FieldTestConfig, SweepConfig, TrackConfig
+from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, SweepConfig, TrackConfig
 from hil.experiments.blinding import plan_sha256
 from hil.experiments.sound import plan_of
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
 ARMS = 4
+LEVEL_SOUNDINGS = 64  # of a calibration, apart from those that its configuration counts
 
 
 def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]:
@@ -34,6 +35,12 @@ def dry_run_track(plan: RadiationPlan, track: TrackConfig) -> dict[str, Any]:
     """The first sweep of a track; the pilots then stay on the air for its whole duration."""
     told = _told(plan, track.sweep, track.seed, 1, 0)
     return {**told, "on_air_s": told["sweep_s"] + track.duration_s}
+
+
+def dry_run_calibrate(plan: RadiationPlan, experiment: CalibrateConfig) -> dict[str, Any]:
+    """The same of a calibration: the sweep, the switches, and the time for which one pattern is watched."""
+    told = _told(plan, experiment.sweep, experiment.seed, 1, experiment.candidates + LEVEL_SOUNDINGS)
+    return {**told, "on_air_s": told["on_air_s"] + experiment.watch_s}
 
 
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:

@@ -58,4 +58,17 @@ def _track() -> Kind:
     return Kind(track.check, track.run, track.evaluate, track.summary, draw, dry_run_track)
 
 
-_KINDS: dict[str, Callable[[], Kind]] = {"closed_loop": _closed_loop, "field_test": _field_test, "track": _track}
+def _calibrate() -> Kind:
+    from hil.experiments import calibrate
+    from hil.experiments.draw_calibration import draw
+    from hil.experiments.dry_run import dry_run_calibrate
+
+    return Kind(calibrate.check, calibrate.run, calibrate.evaluate, calibrate.summary, draw, dry_run_calibrate)
+
+
+_KINDS: dict[str, Callable[[], Kind]] = {
+    "calibrate": _calibrate,
+    "closed_loop": _closed_loop,
+    "field_test": _field_test,
+    "track": _track,
+}

@@ -21,6 +21,7 @@ class Setup:
     states: reflection of each state in units in which `plus` is +1 and `minus` is -1: of Gamma = a + b s, the part a
     belongs to the direct channel and b to the cascade.
     simulated: the instruments were made of software.
+    dead: elements that do not follow, by the calibration that is relied on; calibration: which one that is.
     """
 
     testbed: TestbedConfig
@@ -32,6 +33,8 @@ class Setup:
     minus: int
     budget: LinkBudget
     simulated: bool
+    dead: tuple[int, ...] = ()
+    calibration: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, testbed: TestbedConfig, user: str, geometry: Geometry, states: StateSet, budget: LinkBudget) -> "Setup":
@@ -76,6 +79,8 @@ class Setup:
             },
             "budget": asdict(self.budget),
             "simulated": self.simulated,
+            "dead": list(self.dead),
+            "calibration": self.calibration,
         }
 
     @classmethod
@@ -93,6 +98,8 @@ class Setup:
                 surface["minus"],
                 LinkBudget(**manifest["budget"]),
                 manifest["simulated"],
+                tuple(manifest.get("dead", ())),
+                manifest.get("calibration"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RecordingError(f"the manifest does not describe a station: {error!r}") from error

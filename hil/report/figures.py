@@ -31,7 +31,7 @@ def response_figure(
 
     snr, truth: snr_scale * |h|^2 on each subcarrier, by arm.
     """
-    figure, (axes,) = _panels(1)
+    figure, (axes,) = panels(1)
     for name, values in snr.items():
         axes.plot(
             frequency_hz / 1e6,
@@ -56,8 +56,8 @@ def response_figure(
 
 def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
     """State of each element, front view, one panel an arm."""
-    figure, panels = _panels(len(patterns), width=3.2, height=3.4)
-    for axes, (name, pattern) in zip(panels, patterns.items(), strict=True):
+    figure, each = panels(len(patterns), width=3.2, height=3.4)
+    for axes, (name, pattern) in zip(each, patterns.items(), strict=True):
         axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest")
         axes.set(title=_title(name), xlabel="column", ylabel="row")
     return figure
@@ -70,7 +70,7 @@ def prediction_figure(
     nmse_db: float,
 ) -> "Figure":
     """Amplitude and phase of a pattern that the estimate never saw, predicted and measured (paper, Fig. 2)."""
-    figure, (amplitude, phase) = _panels(2)
+    figure, (amplitude, phase) = panels(2)
     megahertz = frequency_hz / 1e6
     for axes, part in ((amplitude, _level_db), (phase, lambda values: _phase_deg(values, predicted))):
         axes.plot(megahertz, part(measured), ".", ms=3, color="0.5", label="measured")
@@ -90,7 +90,7 @@ def rates_figure(
     bound_mbps: float | None,
 ) -> "Figure":
     """Measured rate of each arm with its confidence interval, the true rate and the certified bound where known."""
-    figure, (axes,) = _panels(1)
+    figure, (axes,) = panels(1)
     place = np.arange(len(names))
     errors = np.abs(np.array(interval_mbps).T - np.array(rate_mbps))
     axes.bar(
@@ -112,7 +112,8 @@ def rates_figure(
     return figure
 
 
-def _panels(count: int, width: float = 6.4, height: float = 4.0) -> tuple["Figure", list["Axes"]]:
+def panels(count: int, width: float = 6.4, height: float = 4.0) -> tuple["Figure", list["Axes"]]:
+    """A figure with so many panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * count, height), layout="constrained")

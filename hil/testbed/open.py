@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hil.config import TestbedConfig, UserConfig
@@ -23,19 +23,25 @@ from hil.interfaces import (
     Surface,
     SweepMode,
     Thermometer,
+    TrackingSdr,
     TriggeringSdr,
     Truth,
 )
 from hil.measure.burst import BurstPlan, plan_burst
+from hil.measure.calibration import Calibration
 from hil.measure.modes import possible_modes
 from hil.measure.sequence import SequencePlan, plan_sequence
 from hil.measure.setup import Setup
 from hil.measure.triggered import TriggerPlan, plan_triggered
 from hil.phy.link_budget import attenuation_db, link_budget
 from hil.phy.ofdm import OfdmGrid
-from hil.testbed.station import make_station, wired
+from hil.testbed.calibrated import calibrated_config, calibrated_profile, load_calibration
+from hil.testbed.station import Station, make_station, wired
 from hil.units import amplitude_from_db
 from hil.yamlfile import load_yaml
+
+CONVERGING_SYMBOLS = 64  # of pilots, after which the radio's tracking loops have settled
+SETTLE_MARGIN = 1.1  # on a measured settle time
 
 
 def unattended(_prompt: str) -> None:
@@ -49,6 +55,7 @@ class Testbed(Closing):
     settings: what the radio took. budget: what its units mean. truth: simulation only, for reports and tests.
     turnaround_s: from the request of a capture to its first sample.
     operator: who is asked to move antennas and the like; returns once it is done.
+    calibration: what the station relies on beyond its file.
     """
 
     __test__ = False  # not a pytest class
@@ -65,11 +72,16 @@ class Testbed(Closing):
     turnaround_s: float
     _closing: ExitStack = field(repr=False)
     operator: Callable[[str], None] = unattended
+    calibration: Calibration | None = None
 
     @property
     def setup(self) -> Setup:
         """What the science needs to know of this station."""
-        return Setup.of(self.config, self.user.name, self.surface.geometry, self.surface.states, self.budget)
+        setup = Setup.of(self.config, self.user.name, self.surface.geometry, self.surface.states, self.budget)
+        if self.calibration is None:
+            return setup
+        named = self.calibration.named(str(self.config.calibration))
+        return replace(setup, dead=self.calibration.dead_elements, calibration=named)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -86,9 +98,17 @@ class Testbed(Closing):
         """Pilots are sent inside; the radio is quiet before and after, also after an exception."""
         try:
             self.sdr.transmit(self.grid.transmit_frame(self.config.radio.frame_peak_dbfs))
+            self._hold_tracking()
             yield
         finally:
             self.sdr.quiet()
+
+    def _hold_tracking(self) -> None:
+        """A calibrated radio's loops settle on the pilots and then hold: no sounding differs from the next by them."""
+        if self.calibration is not None and isinstance(self.sdr, TrackingSdr):
+            self.sdr.set_tracking(True)
+            self.sdr.capture(CONVERGING_SYMBOLS * self.grid.fft_size)
+            self.sdr.set_tracking(False)
 
     def continue_at(self, time_s: float) -> None:
         """Go on at that time of the testbed's clock: a simulated world waits for it, a real one has long passed it."""
@@ -152,19 +172,25 @@ def open_testbed(
 
     user: name of the place where the receive antenna stands; the first of the file where none is given.
     overrides: values that replace the file's, by dotted path (`radio.uri`).
-    Raises ConfigError before anything is opened, NotConnected with every instrument that failed and its fix.
+    Raises ConfigError before anything is opened, NotConnected with every instrument that failed and its fix,
+    CalibrationError where the calibration that the file names is stale or belongs to other hardware.
 
     >>> with open_testbed("configs/testbeds/sim-opensource-ris.yaml") as testbed:
     ...     testbed.surface.geometry.num_elements
     256
     """
     config = testbed if isinstance(testbed, TestbedConfig) else load_yaml(testbed, TestbedConfig, overrides)
+    calibration = load_calibration(config)
+    config = calibrated_config(config, calibration)
     place = find_user(config, user)
     grid = OfdmGrid.from_config(config.ofdm)
     wanted = radio_settings(config, grid)
-    station = make_station(config, load_profile(config.surface.profile), place)
+    profile = load_profile(config.surface.profile)
+    station = make_station(config, profile, place, believed=calibrated_profile(profile, calibration))
     with ExitStack() as closing:
         _open_all(station.radio, station.surface, closing)
+        if calibration is not None:
+            _rely_on(calibration, station, wanted)
         settings = station.radio.configure(wanted)
         pilot = grid.amplitude * amplitude_from_db(config.radio.frame_peak_dbfs)
         return Testbed(
@@ -179,6 +205,7 @@ def open_testbed(
             station.truth,
             station.turnaround_s,
             closing.pop_all(),
+            calibration=calibration,
         )
 
 
@@ -209,6 +236,14 @@ def radio_settings(config: TestbedConfig, grid: OfdmGrid) -> RadioSettings:
         tx_attenuation_db=attenuation_db(config.power, level_dbfs),
         rx_gain_db=config.radio.rx_gain_db,
     )
+
+
+def _rely_on(calibration: Calibration, station: Station, wanted: RadioSettings) -> None:
+    """Raises CalibrationError where it does not fit what was opened."""
+    identity = {"radio": station.radio.identity, "surface": station.surface.identity}
+    calibration.require(identity, lo_hz=wanted.lo_hz, sample_rate_hz=wanted.sample_rate_hz)
+    if calibration.settle_time_s is not None:
+        station.surface.set_settle_s(SETTLE_MARGIN * calibration.settle_time_s)
 
 
 def _open_all(radio: PlutoSdr, surface: SurfaceBoard, closing: ExitStack) -> None:

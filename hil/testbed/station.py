@@ -41,11 +41,16 @@ class Station:
     turnaround_s: float
 
 
-def make_station(config: TestbedConfig, profile: FirmwareProfile, user: UserConfig) -> Station:
-    """The station that a testbed file describes, nothing opened yet. Raises ConfigError."""
+def make_station(
+    config: TestbedConfig, profile: FirmwareProfile, user: UserConfig, *, believed: FirmwareProfile | None = None
+) -> Station:
+    """The station that a testbed file describes, nothing opened yet. Raises ConfigError.
+
+    believed: what the board's driver shall go by, where a calibration found the profile wrong.
+    """
     if config.simulation is not None and config.simulated:
-        return _simulated(config, config.simulation, profile, user)
-    return _real(config, profile)
+        return _simulated(config, config.simulation, profile, user, believed or profile)
+    return _real(config, believed or profile)
 
 
 def make_world(
@@ -85,7 +90,11 @@ def baud_of(profile: FirmwareProfile) -> float:
 
 
 def _simulated(
-    config: TestbedConfig, simulation: SimulationConfig, profile: FirmwareProfile, user: UserConfig
+    config: TestbedConfig,
+    simulation: SimulationConfig,
+    profile: FirmwareProfile,
+    user: UserConfig,
+    believed: FirmwareProfile,
 ) -> Station:
     world = make_world(config, profile, user)
     pluto = make_pluto(config, simulation, world)
@@ -103,7 +112,7 @@ def _simulated(
     if wired(config):
         pluto.connect_pulse(link.line.trigger)
     surface = SurfaceBoard(
-        link, profile, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
+        link, believed, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
     )
     return Station(world.clock, radio, surface, world.truth, simulation.usb_turnaround_s)
 

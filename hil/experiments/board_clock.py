@@ -1,0 +1,47 @@
+"""Calibration: the board's clock against the radio's, where the board steps by a timer of its own."""
+
+import math
+
+import numpy as np
+
+from hil.errors import ConfigError
+from hil.interfaces import SequencedSurface, StreamingSdr
+from hil.measure.recording import Recording, Step
+from hil.measure.steps import find_steps
+from hil.testbed import Testbed
+
+MOST_PATTERNS = 512
+STILL_DWELLS = 6  # of the capture on either side
+
+
+def measure_board_clock(testbed: Testbed, recording: Recording) -> None:
+    """Let the board step through rows and their complements by its timer, and see how long its dwells are.
+
+    Recorded as `ppm`, positive where the board's dwells are too long; None where the board has no timer.
+    """
+    recording.step("board_clock", lambda: Step(np.empty(0), testbed.clock.now_s(), {"ppm": _measure(testbed)}))
+
+
+def _measure(testbed: Testbed) -> float | None:
+    try:
+        sdr, surface, plan = testbed.sequencer(1)
+    except ConfigError:
+        return None
+    if not plan.ability.hadamard:
+        return None
+    return _timed(testbed, sdr, surface, plan.dwell_s, min(plan.num_patterns, MOST_PATTERNS))
+
+
+def _timed(testbed: Testbed, sdr: StreamingSdr, surface: SequencedSurface, dwell_s: float, count: int) -> float:
+    grid, states = testbed.grid, surface.states
+    plain = np.full(surface.geometry.num_elements, states.plus, dtype=np.uint8)
+    command_s = surface.timing.frame_s + surface.timing.reply_s + 3e-3
+    duration_s = command_s + (count + 2 * STILL_DWELLS) * dwell_s
+    with testbed.on_air():
+        surface.apply(np.full_like(plain, states.minus))
+        sdr.begin_capture(math.ceil(duration_s * grid.sample_rate_hz))
+        testbed.clock.sleep(STILL_DWELLS * dwell_s)
+        surface.arm_hadamard(0, count // 2, dwell_s, "timer", complement=True, mask=plain)
+        samples = sdr.end_capture().samples
+    dwell = dwell_s * grid.sample_rate_hz
+    return (find_steps(samples, count=count, dwell=dwell, period=grid.fft_size).pitch / dwell - 1) * 1e6

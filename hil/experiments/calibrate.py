@@ -1,0 +1,296 @@
+"""Calibration over the air: levels, settle time, elements, their order, drift and motion; what later runs rely on.
+
+Instruments appear up to the recording; `evaluate` reads everything right of it from the file again.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Pattern, Patterns
+from hil.config import CalibrateConfig
+from hil.estimation.element_order import ElementOrder, find_order
+from hil.estimation.elements import Elements, dead_columns, look_at_elements
+from hil.estimation.estimate import estimate_channel
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.states import StateRatio, declared_ratio, state_ratio
+from hil.experiments.board_clock import measure_board_clock
+from hil.experiments.receive import Gain, candidates, measure_levels, read_gain, set_gain
+from hil.experiments.sound import Sweep, load_sweep, sound_surface
+from hil.experiments.switch import read_settling, time_switches
+from hil.experiments.watch import Watched, read_stability, watch
+from hil.interfaces import Geometry, Progress, no_progress
+from hil.measure.calibration import Calibration, without_port
+from hil.measure.recording import Recording, Step
+from hil.measure.settling import Settling
+from hil.measure.setup import Setup
+from hil.measure.verification import Outcome
+from hil.phy.geometry import seen_from_surface, straight_cascade, straight_direct
+from hil.testbed import Testbed
+from hil.units import amplitude_from_db, power_db, wavelength_m
+
+MISPLACED_M = 0.05  # by which antennas may stand elsewhere than the testbed file says
+LOUDER_TURNS = 20
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """Everything that a calibration found out.
+
+    gain: on the strongest pattern of all. settling: None where no change was seen. levels: see `measure_levels`.
+    ratio: of the states. board_clock_ppm: board's clock against the radio's; None where it has no timer.
+    """
+
+    setup: Setup
+    gain: Gain
+    levels: dict[str, Any]
+    declared_settle_s: float
+    settling: Settling | None
+    sweep: Sweep
+    estimate: CascadedEstimate
+    elements: Elements
+    order: ElementOrder
+    ratio: StateRatio
+    watched: Watched
+    board_clock_ppm: float | None
+    calibration: Calibration
+
+    @property
+    def outcome(self) -> Outcome:
+        """PASS: the surface was seen change, element by element. What was found wrong with it is in the summary."""
+        seen = self.settling is not None and self.elements.told
+        return Outcome.PASS if seen else Outcome.FAIL
+
+
+def run(
+    testbed: Testbed, experiment: CalibrateConfig, recording: Recording, progress: Progress = no_progress
+) -> CalibrationResult:
+    """Calibrate an open testbed; steps that the recording holds are not repeated.
+
+    Raises whatever the instruments raise: what was recorded stays, the radio is quiet.
+    """
+    _note_the_surface(testbed, recording)
+    tried = candidates(testbed, experiment)
+    gain = set_gain(testbed, recording, "gain", tried, experiment)
+    time_switches(testbed, recording, gain, experiment)
+    sound_surface(testbed, recording, experiment.sweep, seed=experiment.seed, progress=progress)
+
+    louder = _louder(gain, _estimate(recording), Setup.from_json(recording.manifest))
+    gain = set_gain(testbed, recording, "gain/best", louder, experiment)
+    measure_levels(testbed, recording, gain)
+    watch(testbed, recording, gain.strongest, experiment.watch_s, experiment.watch_soundings, progress)
+    _keep_direct(recording, experiment)
+    measure_board_clock(testbed, recording)
+
+    result = evaluate(recording)
+    if result.outcome is Outcome.PASS:
+        result.calibration.save(recording.path)
+    return result
+
+
+def check(experiment: CalibrateConfig) -> None:
+    """Raise RecordingError where the sweep without the surface is none."""
+    if experiment.direct is not None:
+        load_sweep(Recording.load(Path(experiment.direct)))
+
+
+def evaluate(recording: Recording) -> CalibrationResult:
+    """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
+    setup = Setup.from_json(recording.manifest)
+    experiment = CalibrateConfig.model_validate(recording.manifest["experiment"])
+    noted = recording.read("surface").facts
+    tried = recording.read("surface").data
+    first = read_gain(recording, "gain", tried)
+    estimate = _estimate(recording)
+    gain = read_gain(recording, "gain/best", _louder(first, estimate, setup))
+    levels = recording.read("levels").facts
+    settling = read_settling(recording, experiment)
+    elements = look_at_elements(estimate)
+    geometry = Geometry(setup.rows, setup.cols, *noted["pitch_m"])
+    order = _find_order(setup, geometry, elements)
+    watched = read_stability(recording, setup.grid, setup.testbed.ofdm.num_taps)
+    ratio = _ratio(recording, setup, estimate, noted)
+    clock_ppm = recording.read("board_clock").facts["ppm"]
+    calibration = Calibration(
+        made_utc=recording.manifest["started_utc"],
+        valid_days=experiment.valid_days,
+        radio=without_port(recording.manifest["identity"]["radio"]),
+        surface=without_port(recording.manifest["identity"]["surface"]),
+        lo_hz=recording.manifest["radio"]["lo_hz"],
+        sample_rate_hz=recording.manifest["radio"]["sample_rate_hz"],
+        rx_gain_db=gain.gain_db,
+        noise_floor_dbfs=levels["noise_dbfs"],
+        settle_time_s=settling.settle_s if settling else None,
+        dead_elements=tuple(np.flatnonzero(elements.dead).tolist()),
+        moves=None if order.as_declared else tuple(order.moves.tolist()),
+        drift_deg_per_s=watched.stability.phase_deg,
+        states=ratio.table if ratio.measured else None,
+    )
+    return CalibrationResult(
+        replace(setup, budget=replace(setup.budget, scale=_scale(setup, recording, first))),
+        gain,
+        levels,
+        noted["settle_s"],
+        settling,
+        load_sweep(recording),
+        estimate,
+        elements,
+        order,
+        ratio,
+        watched,
+        clock_ppm,
+        calibration,
+    )
+
+
+def summary(result: CalibrationResult) -> dict[str, Any]:
+    """The figures of a calibration as plain values."""
+    setup, levels, stability = result.setup, result.levels, result.watched.stability
+    dead = np.flatnonzero(result.elements.dead)
+    return {
+        "outcome": str(result.outcome),
+        "testbed": setup.testbed.name,
+        "user": setup.user,
+        "simulated": setup.simulated,
+        "num_elements": setup.num_elements,
+        "noise_floor_dbfs": levels["noise_dbfs"],
+        "rx_gain_db": result.gain.gain_db,
+        "overload_gain_db": levels["overload_gain_db"],
+        "rx_dc_dbfs": levels["rx_dc_dbfs"],
+        "lo_leakage_dbc": levels["lo_leakage_dbc"],
+        "image_dbc": levels["image_dbc"],
+        "linearity_db": levels["linearity_db"],
+        "received_dbm": levels["received_dbm"],
+        **link_figures(setup, result.estimate),
+        "settle_time_s": result.settling.settle_s if result.settling else None,
+        "settle_declared_s": result.declared_settle_s,
+        "state_ratio": result.ratio.summary(),
+        "dead_elements": dead.tolist(),
+        "dead_columns": dead_columns(result.elements.dead, setup.rows, setup.cols).tolist(),
+        "element_clearance_db": result.elements.clearance_db,
+        "element_order": result.order.words,
+        "order_as_declared": result.order.as_declared,
+        "drift_deg_per_s": stability.phase_deg,
+        "gain_drift_db_per_s": stability.gain_db,
+        "motion_db": stability.motion_db,
+        "doppler_hz": stability.doppler_hz,
+        "repeat_deg": stability.repeat_deg,
+        "repeat_db": stability.repeat_db,
+        "board_clock_ppm": result.board_clock_ppm,
+        "findings": findings(result),
+        "valid_days": result.calibration.valid_days,
+        "calibration_sha256": result.calibration.sha256,
+        "radio_time_s": result.sweep.radio_time_s,
+    }
+
+
+def findings(result: CalibrationResult) -> list[str]:
+    """What is not as declared, in words."""
+    rows, cols = result.setup.rows, result.setup.cols
+    dead, found = result.elements.dead, []
+    columns = dead_columns(dead, rows, cols)
+    single = [n for n in np.flatnonzero(dead).tolist() if n % cols not in columns]
+    if not result.elements.told:
+        found.append("too noisy to tell one element: raise sweep.repetitions or the transmit power")
+    if columns.size:
+        found.append(f"columns {_list(columns)} do not follow: check their supply and cables")
+    if single:
+        found.append(f"elements {_list(single)} do not follow: dead, or stuck in one state")
+    if not result.order.as_declared:
+        found.append(f"element order: {result.order.words}; `hil run --calibration` corrects it")
+    if result.settling is None:
+        found.append("no change of the surface is seen: is it the surface between these antennas?")
+    elif result.settling.settle_s > 1.15 * result.declared_settle_s:
+        found.append(
+            f"settles in {result.settling.settle_s * 1e3:.3g} ms, the profile says "
+            f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it"
+        )
+    if result.watched.stability.motion_db is not None:
+        found.append(
+            f"somebody moves: {result.watched.stability.motion_db:.1f} dB, {result.watched.stability.doppler_hz:.2g} Hz"
+        )
+    return found
+
+
+def link_figures(setup: Setup, estimate: CascadedEstimate) -> dict[str, float]:
+    """Direct channel and surface as measured, in dB antenna to antenna; predicted by the straight ways alone.
+
+    surface_db: mean power over random patterns of what changes with them.
+    """
+    scale = setup.budget.scale**2 / setup.testbed.ofdm.num_subcarriers
+    direct = scale * float(np.sum(np.abs(estimate.direct) ** 2))
+    surface = scale * max(float(np.sum(np.abs(estimate.cascade) ** 2) - estimate.cascade_var.sum()), 1e-30)
+    straight = straight_direct(setup.testbed, setup.testbed.user(setup.user)) ** 2
+    return {
+        "direct_db": float(power_db(direct)),
+        "direct_predicted_db": float(power_db(straight)),
+        "received_vs_plan_db": float(power_db(direct / straight)),
+        "surface_db": float(power_db(surface)),
+    }
+
+
+def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
+    """What the station says of its surface, and the patterns that the gain is searched on."""
+    surface = testbed.surface
+    gamma = surface.states.reflection(np.array([testbed.settings.lo_hz]))[0]
+    facts = {
+        "pitch_m": [surface.geometry.pitch_x_m, surface.geometry.pitch_y_m],
+        "settle_s": surface.timing.settle_s,
+        "reflection": [[float(state.real), float(state.imag)] for state in gamma],
+    }
+    experiment = CalibrateConfig.model_validate(recording.manifest["experiment"])
+    recording.step("surface", lambda: Step(candidates(testbed, experiment), testbed.clock.now_s(), facts))
+
+
+def _estimate(recording: Recording) -> CascadedEstimate:
+    """Without denoising, which would fill elements that do not follow from their neighbours."""
+    return estimate_channel(load_sweep(recording), Setup.from_json(recording.manifest), denoised=False)
+
+
+def _louder(gain: Gain, estimate: CascadedEstimate, setup: Setup) -> Patterns:
+    """The strongest pattern so far, and the one that the estimate makes strongest (fixed point of the power)."""
+    signs = np.ones(len(estimate.cascade))
+    for _ in range(LOUDER_TURNS):
+        taps = estimate.direct + signs @ estimate.cascade
+        signs = np.where((estimate.cascade @ taps.conj()).real >= 0, 1.0, -1.0)
+    best: Pattern = np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
+    return np.stack([gain.strongest, best])
+
+
+def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> ElementOrder:
+    testbed, user = setup.testbed, setup.testbed.user(setup.user)
+    shape = (setup.rows, setup.cols)
+    distances = [np.linalg.norm(seen_from_surface(testbed, at)) for at in (testbed.transmitter_m, user.position_m)]
+    tilt = 2 * np.pi / wavelength_m(testbed.radio.lo_hz) * sum(MISPLACED_M / float(each) for each in distances)
+    return find_order(
+        elements.strongest.reshape(shape),
+        straight_cascade(testbed, user, geometry).reshape(shape),
+        largest_tilt=tilt * np.array([geometry.pitch_y_m, geometry.pitch_x_m]),
+    )
+
+
+def _ratio(recording: Recording, setup: Setup, estimate: CascadedEstimate, noted: dict[str, Any]) -> StateRatio:
+    declared = np.array([complex(*state) for state in noted["reflection"]])
+    if "direct" not in recording:
+        return declared_ratio(declared, setup.plus, setup.minus)
+    ofdm, grid, lo_hz = setup.testbed.ofdm, setup.grid, setup.testbed.radio.lo_hz
+    direct = recording.read("direct").data
+    return state_ratio(estimate, direct, grid.used, ofdm.fft_size, declared, setup.plus, setup.minus, lo_hz)
+
+
+def _keep_direct(recording: Recording, experiment: CalibrateConfig) -> None:
+    """The direct channel of the sweep that was made without the surface, for the states' ratio."""
+    if experiment.direct is not None:
+        other = _estimate(Recording.load(Path(experiment.direct)))
+        recording.step("direct", lambda: Step(other.basis @ other.direct, recording.time_s))
+
+
+def _scale(setup: Setup, recording: Recording, gain: Gain) -> float:
+    """Of the link budget, at the gain with which the sweep was sounded."""
+    return setup.budget.scale * amplitude_from_db(recording.manifest["radio"]["rx_gain_db"] - gain.gain_db)
+
+
+def _list(values: Any) -> str:
+    return ", ".join(str(value) for value in list(values)[:12]) + (" ..." if len(list(values)) > 12 else "")

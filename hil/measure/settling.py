@@ -1,0 +1,62 @@
+"""How long a surface takes: the response followed symbol by symbol through a change of its pattern."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+
+STILL = 0.2  # share of a capture's symbols, at each end, in which nothing changes
+CLEAR_SIGMAS = 5.0
+BEGUN = 0.3  # share of the change at which captures are laid over each other
+
+
+@dataclass(frozen=True)
+class Settling:
+    """settle_s: from the first sign of the change until less than `floor` (amplitude, relative) is left of it for good.
+
+    curve: mean progress of the change, 0 before and 1 after, a value for each symbol from `before` symbols ahead.
+    floor: what was asked for, or what noise lets be seen.
+    """
+
+    settle_s: float
+    floor: float
+    curve: Complex[np.ndarray, "symbol"]
+    before: int
+
+
+def progress_of(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> tuple[Complex[np.ndarray, "symbol"], float]:
+    """Progress of a change over the symbols of one capture, and the standard deviation of its noise.
+
+    The first and the last fifth of the symbols must be still.
+    """
+    still = max(2, int(STILL * len(symbols)))
+    first, last = symbols[:still].mean(axis=0), symbols[-still:].mean(axis=0)
+    change = last - first
+    energy = max(float(np.sum(np.abs(change) ** 2)), np.finfo(float).tiny)
+    progress = (symbols - first) @ change.conj() / energy
+    return progress, float(np.std(np.concatenate([progress[:still], progress[-still:] - 1])))
+
+
+def settle_time(
+    curves: Complex[np.ndarray, "switch symbol"],
+    noise: Float[np.ndarray, "switch"],
+    symbol_s: float,
+    *,
+    settled_db: float,
+) -> Settling | None:
+    """From progress curves of several changes; None where the changes do not stand out of the noise.
+
+    The time is rounded up to whole symbols at both ends.
+    """
+    sigma = float(np.median(noise))
+    if 2 * CLEAR_SIGMAS * sigma > 1:
+        return None
+    begun = [int(np.argmax(np.abs(curve) > max(BEGUN, CLEAR_SIGMAS * sigma))) for curve in curves]
+    before, after = min(begun), curves.shape[1] - max(begun)
+    mean = np.mean([curve[at - before : at + after] for curve, at in zip(curves, begun, strict=True)], axis=0)
+    floor = max(float(10 ** (settled_db / 20)), CLEAR_SIGMAS * sigma / np.sqrt(len(curves)))
+    moved, unsettled = np.flatnonzero(np.abs(mean) > floor), np.flatnonzero(np.abs(mean - 1) > floor)
+    if not moved.size or not unsettled.size:
+        return None
+    return Settling(max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before)
