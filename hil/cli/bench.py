@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.bench_campaign import campaign
 from hil.cli.bench_cup import cup
 from hil.cli.bench_engine import engine
 from hil.cli.bench_estimation import estimation
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
     bench.command()(optimizers)
+    bench.command()(campaign)
     bench.command()(cup)
     bench.command()(engine)
     bench.command()(estimation)

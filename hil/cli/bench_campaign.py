@@ -1,0 +1,26 @@
+"""`hil bench campaign`: what a campaign costs, and what a second worker brings."""
+
+from typing import Annotated
+
+import typer
+
+from hil.cli.options import Json
+from hil.cli.output import emit_json, print_table, progress
+
+
+def campaign(
+    tasks: Annotated[int, typer.Option(min=10, help="Of no work.")] = 100_000,
+    users: Annotated[int, typer.Option(min=1, help="Of each kind in the campaign of real work.")] = 60,
+    json: Json = False,
+) -> None:
+    """Time many tasks of no work, and a campaign of real work on one worker and on two; peak memory of the client.
+
+    Example: hil bench campaign --json
+    """
+    from hil.campaign.campaign_bench import bench_campaign
+
+    with progress() as report:
+        figures = bench_campaign(tasks, users, report)
+    print_table(["figure", "value"], list(figures.items()))
+    if json:
+        emit_json(figures)
