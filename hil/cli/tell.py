@@ -120,9 +120,30 @@ def _or_dash(value: float | None, factor: float = 1.0) -> str:
     return "-" if value is None else f"{value * factor:.3g}"
 
 
+def tell_power_only(summary: dict[str, Any], figures: list[str]) -> None:
+    """The table, and a last line that says what was gained in how many soundings."""
+    true_mbps = summary["true_rate_mbps"]
+    rows = []
+    for name, rate in summary["rate_mbps"].items():
+        low, high = summary["rate_interval_mbps"][name]
+        true = [true_mbps[name]] if true_mbps else []
+        rows.append([name, rate, f"{low:.4g}-{high:.4g}", *true, summary["gain_db"][name]])
+    print_table(["arm", "measured Mbit/s", "interval", *(["true"] if true_mbps else []), "gain dB"], rows)
+    if not summary["calibrated"]:
+        print("P/N0 is declared, not measured: gains in dB hold, rates are for reference.")
+    print(f"figures: {', '.join(figures)}")
+    low, high = summary["gain_interval_db"]["chosen"]
+    print(
+        f"{summary['outcome']}: chosen pattern {summary['gain_db']['chosen']:+.2f} dB over all_zero "
+        f"({summary['confidence']:.0%}: {low:+.2f} to {high:+.2f}) by {summary['algorithm']} on {summary['figure']}, "
+        f"{summary['num_pilots']} soundings in {summary['radio_time_s']:.1f} s of radio time"
+    )
+
+
 TELL: dict[str, Tell] = {
     "calibrate": tell_calibrate,
     "closed_loop": tell_closed_loop,
     "field_test": tell_field_test,
+    "power_only": tell_power_only,
     "track": tell_track,
 }

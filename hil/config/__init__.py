@@ -14,6 +14,7 @@ from hil.config.calibrate import CalibrateConfig
 from hil.config.closed_loop import ClosedLoopConfig
 from hil.config.engine import EngineConfig, HostConfig
 from hil.config.field_test import FieldTestConfig
+from hil.config.power_only import PowerOnlyConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import NonNegative, Position, Positive, Section
 from hil.config.simulation import (
@@ -59,6 +60,7 @@ __all__ = [
     "Position",
     "Positive",
     "PowerConfig",
+    "PowerOnlyConfig",
     "RadioConfig",
     "RfDriftConfig",
     "RoomMotionConfig",
@@ -78,7 +80,7 @@ __all__ = [
 ]
 
 ExperimentConfig = Annotated[
-    CalibrateConfig | ClosedLoopConfig | FieldTestConfig | TrackConfig, Field(discriminator="kind")
+    CalibrateConfig | ClosedLoopConfig | FieldTestConfig | PowerOnlyConfig | TrackConfig, Field(discriminator="kind")
 ]
 """Every procedure that `hil run` knows, told apart by its `kind`."""
 

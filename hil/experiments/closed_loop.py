@@ -10,19 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Complex, Pattern
+from hil.arrays import Complex
 from hil.config import ClosedLoopConfig
 from hil.engine import open_engine
-from hil.errors import ReadbackMismatch
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, nmse_to_truth_db
 from hil.experiments.begin import begin
 from hil.experiments.choose import Choice, check_optimizer, choose_patterns
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
-from hil.experiments.verify import Examination, examine, load_verification
+from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, told
 from hil.interfaces import Progress, no_progress
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Recording
 from hil.measure.setup import Setup
 from hil.measure.verification import Verification
 from hil.testbed import Testbed
@@ -64,8 +63,8 @@ def run(
     examination = examine(
         testbed, recording, choice, experiment.verification, experiment.sweep, seed=seed, progress=progress
     )
-    _leave_on_surface(testbed, choice.patterns["chosen"])
-    _record_truth(testbed, recording, choice, examination)
+    leave_on_surface(testbed, choice.patterns["chosen"])
+    record_truth(testbed, recording, choice, examination)
     return _judge(recording, setup, sweep, estimate)
 
 
@@ -92,23 +91,11 @@ def summary(result: ClosedLoopResult) -> dict[str, Any]:
     """The figures of a closed loop as plain values: predicted, measured and, in simulation, true ones apart."""
     measured, choice, prediction = result.verification, result.choice, result.prediction
     return {
-        "outcome": str(measured.outcome),
-        "testbed": result.setup.testbed.name,
-        "user": result.setup.user,
-        "simulated": result.setup.simulated,
-        "calibrated": result.setup.budget.calibrated,
-        "num_elements": result.setup.num_elements,
+        **told(result.setup, measured, result.truth),
         "num_pilots": result.sweep.plan.num_patterns,
         "sweep_mode": result.sweep.mode,
         "algorithm": choice.algorithm,
-        "rate_mbps": {name: interval.value for name, interval in measured.rate_mbps.items()},
-        "rate_interval_mbps": {name: [each.low, each.high] for name, each in measured.rate_mbps.items()},
-        "gain_db": {name: interval.value for name, interval in measured.gain_db.items()},
-        "gain_interval_db": {name: [each.low, each.high] for name, each in measured.gain_db.items()},
-        "advantage_mbps": {name: [each.low, each.value, each.high] for name, each in measured.advantage_mbps.items()},
-        "confidence": measured.confidence,
         "predicted_mbps": choice.predicted_mbps,
-        "true_rate_mbps": {name: result.setup.rate_mbps(response) for name, response in result.truth.items()},
         "bound_mbps": choice.bound_mbps,
         "certified_fraction": choice.certified_fraction,
         "stages_mbps": choice.stages,
@@ -142,23 +129,6 @@ def _judge(recording: Recording, setup: Setup, sweep: Sweep, estimate: CascadedE
     verification, prediction = load_verification(recording, choice, estimate)
     truth, true_nmse_db = _read_truth(recording, choice, prediction, setup)
     return ClosedLoopResult(setup, sweep, estimate, choice, verification, prediction, truth, true_nmse_db)
-
-
-def _leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:
-    """Apply and read back. Raises ReadbackMismatch; a board that cannot say what it holds is believed."""
-    testbed.surface.apply(pattern)
-    held = testbed.surface.read_pattern()
-    if held is not None and not np.array_equal(held, pattern):
-        raise ReadbackMismatch(f"{testbed.surface.identity}: holds another pattern than the chosen one; apply it again")
-
-
-def _record_truth(testbed: Testbed, recording: Recording, choice: Choice, examination: Examination) -> None:
-    """In simulation, keep true responses beside the measured ones, for the report; nothing acts on them."""
-    truth = testbed.truth
-    if truth is not None:
-        patterns = [*choice.patterns.values(), *examination.held_out]
-        responses = np.stack([truth.response(pattern) for pattern in patterns])
-        recording.step("truth", lambda: Step(responses, recording.time_s))
 
 
 def _read_truth(

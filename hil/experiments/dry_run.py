@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, SweepConfig, TrackConfig
+from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, PowerOnlyConfig, SweepConfig, TrackConfig
 from hil.experiments.blinding import plan_sha256
+from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
 from hil.experiments.sound import plan_of
+from hil.interfaces import SweepMode
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
@@ -43,13 +45,27 @@ def dry_run_calibrate(plan: RadiationPlan, experiment: CalibrateConfig) -> dict[
     return {**told, "on_air_s": told["on_air_s"] + experiment.watch_s}
 
 
+def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict[str, Any]:
+    """The same of a search by power; sweep_s: of all soundings that the search may use."""
+    search, verification = experiment.search, experiment.verification
+    num_verify = verification.held_out + verification.rounds * verification.soundings * len(POWER_ONLY_ARMS)
+    mode: SweepMode = "pipelined" if "pipelined" in plan.modes else "stepped"
+    return _radiated(plan, mode, search.budget, search.repetitions, num_verify)
+
+
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:
     mode = choose_mode(config.mode, plan.modes)
-    sweep = plan_of(config, plan.geometry, seed=seed)
+    num_sweep = num_sweeps * plan_of(config, plan.geometry, seed=seed).num_patterns
+    return _radiated(plan, mode, num_sweep, config.repetitions, num_verify)
+
+
+def _radiated(
+    plan: RadiationPlan, mode: SweepMode, num_sweep: int, repetitions: int | None, num_verify: int
+) -> dict[str, Any]:
     sweep_s, verify_s = (
         count * pattern_floor_s(plan.timing, each, capture_s=symbols * plan.symbol_s, turnaround_s=plan.turnaround_s)
         for count, each, symbols in (
-            (num_sweeps * sweep.num_patterns, mode, config.repetitions or plan.repetitions),
+            (num_sweep, mode, repetitions or plan.repetitions),
             (num_verify, "stepped", plan.repetitions),
         )
     )
@@ -60,7 +76,7 @@ def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, 
         "attenuation_db": plan.attenuation_db,
         "crest_factor_db": plan.crest_factor_db,
         "sweep_mode": mode,
-        "num_pilots": num_sweeps * sweep.num_patterns,
+        "num_pilots": num_sweep,
         "sweep_s": sweep_s,
         "verify_s": verify_s,
         "on_air_s": sweep_s + verify_s,

@@ -66,9 +66,24 @@ def _calibrate() -> Kind:
     return Kind(calibrate.check, calibrate.run, calibrate.evaluate, calibrate.summary, draw, dry_run_calibrate)
 
 
+def _power_only() -> Kind:
+    from hil.experiments import power_only
+    from hil.experiments.dry_run import dry_run_power_only
+
+    return Kind(
+        power_only.check,
+        power_only.run,
+        power_only.evaluate,
+        power_only.summary,
+        power_only.draw,
+        dry_run_power_only,
+    )
+
+
 _KINDS: dict[str, Callable[[], Kind]] = {
     "calibrate": _calibrate,
     "closed_loop": _closed_loop,
     "field_test": _field_test,
+    "power_only": _power_only,
     "track": _track,
 }

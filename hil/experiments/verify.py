@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from hil.arrays import Complex, Patterns, UInt8
+from hil.arrays import Complex, Pattern, Patterns, UInt8
 from hil.config import SweepConfig, VerificationConfig
+from hil.errors import ReadbackMismatch
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, compare_held_out
-from hil.experiments.choose import Choice
 from hil.experiments.sound import load_blocks, sound_in_blocks
 from hil.interfaces import Progress, no_progress
-from hil.measure.recording import Recording
+from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.verification import Schedule, Verification, judge
@@ -24,6 +25,14 @@ from hil.testbed import Testbed
 WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
 
 
+@runtime_checkable
+class Judged(Protocol):
+    """What is to be judged: patterns by arm, `all_zero` and `chosen` among them."""
+
+    @property
+    def patterns(self) -> dict[str, Pattern]: ...
+
+
 @dataclass(frozen=True)
 class Examination:
     """The patterns of a verification in the order of their soundings: held-out ones first, then the arms in rounds."""
@@ -33,7 +42,7 @@ class Examination:
     schedule: Schedule
 
     @classmethod
-    def of(cls, choice: Choice, config: VerificationConfig, setup: Setup, seed: int) -> "Examination":
+    def of(cls, choice: Judged, config: VerificationConfig, setup: Setup, seed: int) -> "Examination":
         rng = np.random.default_rng([seed, 1])
         held_out = rng.integers(0, 2, (config.held_out, setup.num_elements))
         arms = np.stack(list(choice.patterns.values()))
@@ -59,7 +68,7 @@ class Examination:
 def examine(
     testbed: Testbed,
     recording: Recording,
-    choice: Choice,
+    choice: Judged,
     config: VerificationConfig | None = None,
     sweep: SweepConfig | None = None,
     *,
@@ -78,7 +87,7 @@ def examine(
 
 
 def load_verification(
-    recording: Recording, choice: Choice, estimate: CascadedEstimate
+    recording: Recording, choice: Judged, estimate: CascadedEstimate
 ) -> tuple[Verification, Prediction]:
     """The verdict on the arms and on the estimate's predictions. Raises RecordingError where blocks are missing.
 
@@ -86,16 +95,68 @@ def load_verification(
     >>> verification.outcome
     <Outcome.PASS: 'PASS'>
     """
-    facts = recording.read("verify/begin").facts
     setup = Setup.from_json(recording.manifest)
+    verification, examination, held_out = _load(recording, choice, setup)
+    return verification, compare_held_out(estimate, examination.held_out, held_out, setup.grid)
+
+
+def load_verdict(recording: Recording, choice: Judged) -> Verification:
+    """The verdict on the arms alone. Raises RecordingError where blocks are missing."""
+    return _load(recording, choice, Setup.from_json(recording.manifest))[0]
+
+
+def leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:
+    """Apply and read back. Raises ReadbackMismatch; a board that cannot say what it holds is believed."""
+    testbed.surface.apply(pattern)
+    held = testbed.surface.read_pattern()
+    if held is not None and not np.array_equal(held, pattern):
+        raise ReadbackMismatch(f"{testbed.surface.identity}: holds another pattern than the chosen one; apply it again")
+
+
+def record_truth(testbed: Testbed, recording: Recording, choice: Judged, examination: Examination) -> None:
+    """In simulation, keep true responses beside the measured ones, for the report; nothing acts on them."""
+    truth = testbed.truth
+    if truth is not None:
+        patterns = [*choice.patterns.values(), *examination.held_out]
+        responses = np.stack([truth.response(pattern) for pattern in patterns])
+        recording.step("truth", lambda: Step(responses, recording.time_s))
+
+
+def true_responses(recording: Recording, choice: Judged) -> dict[str, Complex[np.ndarray, "subcarrier"]]:
+    """What `record_truth` kept of the arms; nothing where it is no simulation."""
+    if "truth" not in recording:
+        return {}
+    return dict(zip(choice.patterns, recording.read("truth").data, strict=False))
+
+
+def told(setup: Setup, measured: Verification, truth: dict[str, Complex[np.ndarray, "subcarrier"]]) -> dict[str, Any]:
+    """A verdict as plain values, measured and true ones apart, as every summary of an experiment holds it."""
+    return {
+        "outcome": str(measured.outcome),
+        "testbed": setup.testbed.name,
+        "user": setup.user,
+        "simulated": setup.simulated,
+        "calibrated": setup.budget.calibrated,
+        "num_elements": setup.num_elements,
+        "rate_mbps": {name: interval.value for name, interval in measured.rate_mbps.items()},
+        "rate_interval_mbps": {name: [each.low, each.high] for name, each in measured.rate_mbps.items()},
+        "gain_db": {name: interval.value for name, interval in measured.gain_db.items()},
+        "gain_interval_db": {name: [each.low, each.high] for name, each in measured.gain_db.items()},
+        "advantage_mbps": {name: [each.low, each.value, each.high] for name, each in measured.advantage_mbps.items()},
+        "confidence": measured.confidence,
+        "true_rate_mbps": {name: setup.rate_mbps(response) for name, response in truth.items()},
+    }
+
+
+def _load(recording: Recording, choice: Judged, setup: Setup) -> tuple[Verification, Examination, SoundingBlock]:
+    """The verdict, what was examined, and the soundings of the held-out patterns."""
+    facts = recording.read("verify/begin").facts
     config = VerificationConfig.model_validate(facts["config"])
     examination = Examination.of(choice, config, setup, facts["seed"])
     soundings, _ = load_blocks(recording, "verify", examination.num_soundings, facts["block"])
     held_out, arms = soundings[: config.held_out], soundings[config.held_out :]
-    return (
-        _judge_arms(examination.schedule, list(choice.patterns), arms, setup, config.confidence),
-        compare_held_out(estimate, examination.held_out, held_out, setup.grid),
-    )
+    verification = _judge_arms(examination.schedule, list(choice.patterns), arms, setup, config.confidence)
+    return verification, examination, held_out
 
 
 def _judge_arms(

@@ -129,7 +129,8 @@ def top_of_form(samples: Signs, figures: Figures, rng: np.random.Generator) -> S
     weight = (figures - figures.mean()) / len(figures)  # of zero sum: the form has no diagonal
     size = extended.shape[1]
     form = LinearOperator((size, size), matvec=lambda v: extended.T @ (weight * (extended @ v.ravel())), dtype=float)
-    value, vector = eigsh(form, k=min(RANK, size - 1), which="LA", v0=rng.normal(size=size))
+    first = np.asarray(rng.normal(size=size))
+    value, vector = eigsh(form, k=min(RANK, size - 1), which="LA", v0=first)  # type: ignore[call-overload]
     factor = vector * np.sqrt(np.maximum(value, 0))
     signs = _ascend(factor, _sign(factor @ rng.normal(size=(factor.shape[1], ASCENTS))))
     best = signs[:, np.argmax(((factor.T @ signs) ** 2).sum(axis=0))]
@@ -213,7 +214,7 @@ def _confirm(candidates: Signs, best: Sign, batch: int) -> Steps:
 
 def _sign(values: Float[np.ndarray, "*shape"] | Int[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:
     """+1 for zero."""
-    return np.where(np.asarray(values) < 0, -1, 1).astype(np.int8)
+    return np.asarray(np.where(np.asarray(values) < 0, -1, 1), dtype=np.int8)
 
 
 METHODS: dict[str, Callable[..., Steps]] = {

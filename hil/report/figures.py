@@ -112,6 +112,17 @@ def rates_figure(
     return figure
 
 
+def search_figure(trace: Float[np.ndarray, "sounding 2"], ylabel: str) -> "Figure":
+    """A search as it went: (time in s, figure) of each sounding, and the best by then."""
+    figure, (axes,) = panels(1)
+    time_s, found = trace.T
+    axes.plot(time_s - time_s[0], found, ".", ms=3, color="tab:gray", label="soundings")
+    axes.plot(time_s - time_s[0], np.maximum.accumulate(found), "tab:green", label="highest by then")
+    axes.set(xlabel="time [s]", ylabel=ylabel)
+    axes.legend()
+    return figure
+
+
 def panels(count: int, width: float = 6.4, height: float = 4.0) -> tuple["Figure", list["Axes"]]:
     """A figure with so many panels side by side."""
     from matplotlib.figure import Figure

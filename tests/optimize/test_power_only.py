@@ -128,7 +128,7 @@ def test_figures_that_say_nothing_but_that_the_start_is_best_end_where_they_bega
 
 
 def test_a_figure_for_each_pattern_or_nothing() -> None:
-    found = power_search("voting", GEOMETRY, budget=60, batch=20)
+    found = power_search("voting", GEOMETRY, budget=64, batch=20)
     with pytest.raises(RuntimeError, match="19 figures for 20 patterns"):
         found.tell(np.zeros(19))
     while not found.done:

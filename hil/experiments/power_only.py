@@ -1,0 +1,208 @@
+"""Search the pattern by received power alone, then judge it as every other: where coherence fails or models are wrong.
+
+No phase of any sounding is looked at until the judge's own. Each question of the search is a durable step; a resumed
+run tells the search what was recorded and goes on from there.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Complex, Float, Pattern, Patterns
+from hil.config import PowerOnlyConfig, SweepConfig
+from hil.config.power_only import SearchConfig
+from hil.errors import RecordingError
+from hil.experiments.stage import on_stage, sound_on_stage, stage_mode
+from hil.experiments.verify import examine, leave_on_surface, load_verdict, record_truth, told, true_responses
+from hil.interfaces import Geometry, Progress, no_progress
+from hil.measure.recording import Recording, Step
+from hil.measure.setup import Setup
+from hil.measure.sounder import Sounder
+from hil.measure.stepping import SoundingBlock
+from hil.measure.verification import Verification
+from hil.optimize.power_only import PowerSearch, Signs, power_search
+from hil.report.figures import pattern_figure, rates_figure, response_figure, save, search_figure
+from hil.testbed import Testbed
+
+ARMS = ("all_zero", "random", "chosen")
+TINY = 1e-30  # power that stands for none
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search ended with: patterns by arm; `random` is what a surface does that nobody configured.
+
+    num_patterns: soundings of the search. radio_time_s: that they took.
+    trace: time and figure of each sounding of the search, in dB for power, Mbit/s for rate.
+    """
+
+    patterns: dict[str, Pattern]
+    num_patterns: int
+    radio_time_s: float
+    trace: Float[np.ndarray, "sounding 2"]
+
+
+@dataclass(frozen=True)
+class PowerOnlyResult:
+    """Everything that a search by power found out. truth: in simulation, of each arm, complex[subcarrier]."""
+
+    setup: Setup
+    config: PowerOnlyConfig
+    found: Found
+    verification: Verification
+    truth: dict[str, Complex[np.ndarray, "subcarrier"]]
+
+
+def run(
+    testbed: Testbed, experiment: PowerOnlyConfig, recording: Recording, progress: Progress = no_progress
+) -> PowerOnlyResult:
+    """Search and verify; steps that the recording holds are not repeated. The chosen pattern stays on the surface.
+
+    Raises whatever the instruments raise: what was recorded stays, the radio is quiet.
+    """
+    search_on_air(testbed, recording, experiment.search, seed=experiment.seed, progress=progress)
+    found = load_search(recording)
+    examination = examine(
+        testbed, recording, found, experiment.verification, _sweep(experiment.search),
+        seed=experiment.seed, progress=progress,
+    )  # fmt: skip
+    leave_on_surface(testbed, found.patterns["chosen"])
+    record_truth(testbed, recording, found, examination)
+    return evaluate(recording)
+
+
+def check(experiment: PowerOnlyConfig) -> None:
+    """A configuration that was accepted can come to its end."""
+
+
+def search_on_air(
+    testbed: Testbed, recording: Recording, config: SearchConfig, *, seed: int = 0, progress: Progress = no_progress
+) -> None:
+    """Ask, sound, tell, until the search is done; its last word is the step `found`.
+
+    Raises RecordingError where the recording holds other patterns than this search asks for.
+    """
+    setup = Setup.from_json(recording.manifest)
+    begin = recording.step("search/begin", lambda: Step(np.empty(0), testbed.clock.now_s()))
+    search = power_search(
+        config.method, Geometry(setup.rows, setup.cols, 1.0, 1.0), budget=config.budget, batch=config.batch, seed=seed
+    )
+    repetitions, tries = config.repetitions or testbed.config.ofdm.repetitions, config.max_retakes
+    mode, asked = stage_mode(testbed, repetitions), 0
+    go_on_air = partial(on_stage, testbed, recording, begin, repetitions=repetitions, max_retakes=tries)
+    with ExitStack() as stage:
+        sounder: Sounder | None = None
+        while not search.done:
+            name, patterns = f"search/{asked:06d}", _states(search.ask(), setup)
+            _require_same(recording, f"{name}/patterns", patterns)
+            if name not in recording:
+                sounder = sounder or stage.enter_context(go_on_air())
+                recording.append(name, sound_on_stage(testbed, sounder, patterns, mode, max_retakes=tries))
+            search.tell(_figures(recording.read(name), setup, config))
+            asked += len(patterns)
+            progress("search", asked, config.budget)
+    _record_found(recording, search, setup, seed)
+
+
+def load_search(recording: Recording) -> Found:
+    """What a run directory holds of the search. Raises RecordingError where it did not come to its end."""
+    setup = Setup.from_json(recording.manifest)
+    config = PowerOnlyConfig.model_validate(recording.manifest["experiment"]).search
+    names = [name for name in recording.names if name.startswith("search/") and name[7:].isdigit()]
+    steps = [recording.read(name) for name in sorted(names)]
+    trace = [np.stack([step.data["time_s"], _figures(step, setup, config)], axis=-1) for step in steps]
+    return Found(
+        dict(zip(ARMS, recording.read("found").data, strict=True)),
+        sum(len(step.data) for step in steps),
+        sum(step.facts["radio_time_s"] for step in steps),
+        np.concatenate(trace),
+    )
+
+
+def evaluate(recording: Recording) -> PowerOnlyResult:
+    """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
+    found = load_search(recording)
+    return PowerOnlyResult(
+        Setup.from_json(recording.manifest),
+        PowerOnlyConfig.model_validate(recording.manifest["experiment"]),
+        found,
+        load_verdict(recording, found),
+        true_responses(recording, found),
+    )
+
+
+def summary(result: PowerOnlyResult) -> dict[str, Any]:
+    """The figures of a search as plain values: measured and, in simulation, true ones apart."""
+    return {
+        **told(result.setup, result.verification, result.truth),
+        "algorithm": result.config.search.method,
+        "figure": result.config.search.figure,
+        "num_pilots": result.found.num_patterns,
+        "radio_time_s": result.found.radio_time_s,
+    }
+
+
+def draw(result: PowerOnlyResult, folder: Path) -> list[Path]:
+    """Draw into a run directory: the search as it went, the band and the rates of the arms, their patterns."""
+    setup, measured = result.setup, result.verification
+    used = setup.grid.used
+    scale = setup.budget.snr_scale
+    snr, truth = (
+        {name: scale * np.abs(each[used]) ** 2 for name, each in responses.items()}
+        for responses in (measured.response, result.truth)
+    )
+    rates = list(measured.rate_mbps.values())
+    true_mbps = {name: setup.rate_mbps(each) for name, each in result.truth.items()}
+    unit = {"power": "received power [dB]", "rate": "rate [Mbit/s]"}[result.config.search.figure]
+    figures = {
+        "search": search_figure(result.found.trace, unit),
+        "response": response_figure(setup.grid.frequencies_hz[used], snr, truth or None),
+        "rates": rates_figure(
+            list(measured.rate_mbps),
+            [each.value for each in rates],
+            [(each.low, each.high) for each in rates],
+            true_mbps or None,
+            None,
+        ),
+        "patterns": pattern_figure(result.found.patterns, setup.rows, setup.cols),
+    }
+    return [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
+
+
+def _require_same(recording: Recording, name: str, patterns: Patterns) -> None:
+    """Keep what the search asks for, or find that it asks for what was kept. Raises RecordingError."""
+    held = recording.step(name, lambda: Step(patterns, recording.time_s)).data
+    if not np.array_equal(held, patterns):
+        raise RecordingError(
+            f"{recording.path}: {name}: the search asks for other patterns here than where the run began; "
+            "begin a new run"
+        )
+
+
+def _record_found(recording: Recording, search: PowerSearch, setup: Setup, seed: int) -> None:
+    drawn = np.where(np.random.default_rng([seed, 21]).random(setup.num_elements) < 0.5, -1, 1).astype(np.int8)
+    zero = np.zeros((1, setup.num_elements), dtype=np.uint8)
+    arms = np.concatenate([zero, _states(np.stack([drawn, search.best]), setup)])
+    recording.step("found", lambda: Step(arms, recording.time_s))
+
+
+def _figures(step: Step, setup: Setup, config: SearchConfig) -> Float[np.ndarray, "sounding"]:
+    """Of each sounding, the noise's own power subtracted: mean power in dB of the channel, or Mbit/s."""
+    soundings = SoundingBlock.from_records(step.data, step.facts["resets"])
+    power = np.abs(soundings.response[:, setup.grid.used]) ** 2 - soundings.noise_var[:, None]
+    if config.figure == "power":
+        return np.asarray(10 * np.log10(np.maximum(power.mean(axis=1) * setup.budget.scale**2, TINY)))
+    return np.array([setup.rate_mbps(setup.budget.scale * np.sqrt(np.maximum(each, 0)) + 0j) for each in power])
+
+
+def _states(signs: Signs, setup: Setup) -> Patterns:
+    return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
+
+
+def _sweep(config: SearchConfig) -> SweepConfig:
+    """What the sounding of a search has in common with that of a sweep."""
+    return SweepConfig(repetitions=config.repetitions, block=config.batch, max_retakes=config.max_retakes)
