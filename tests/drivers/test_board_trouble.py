@@ -1,0 +1,286 @@
+"""An answer to each way in which a board or its link fails, against scripted bytes."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from hil.drivers.board import SurfaceBoard
+from hil.errors import (
+    BoardRejected,
+    BoardReset,
+    FramingError,
+    LinkError,
+    LinkTimeout,
+    ReadbackMismatch,
+)
+from hil.firmware.profile import load_profile
+from hil.firmware.wire import Wire
+
+REFERENCE = load_profile("reference-64x64")
+BANNER = b"\nOpen Source RIS\nFirmware version: 1.1\nSerial no.:   0\nRow count: 16\nColumn count: 16\n\n#READY!\n"
+FIRST = b"!0x8" + b"0" * 63 + b"\n"
+
+
+# ---------------------------------------------------------------------------------------------- silence and stale bytes
+
+
+def test_silence_is_answered_by_resynchronising_and_the_same_bytes_three_times(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    firmware.on_line = lambda line: []
+    started_s = link.clock.now_s()
+    with pytest.raises(LinkTimeout) as caught:
+        board.apply(ones(0))
+    assert link.sent == [FIRST, b"\n", FIRST, b"\n", FIRST]
+    assert link.clock.now_s() - started_s < 1.0
+    message = str(caught.value)
+    assert "!0x8000" in message
+    assert "came back nothing" in message
+    assert "opensource-ris-16x16 on scripted" in message
+
+
+def test_what_came_back_instead_is_told(open_line_board, ones):
+    board, _, firmware = open_line_board()
+    firmware.on_line = lambda line: [(1e-3, b"#WAT\xff\n")]
+    with pytest.raises(LinkTimeout, match=r"came back b'#WAT\\xff"):
+        board.apply(ones(0))
+
+
+def test_the_driver_recovers_by_itself_once_the_board_answers_again(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    firmware.on_line = lambda line: []
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(0))
+    firmware.on_line = lambda line: None
+    link.sent.clear()
+    board.apply(ones(0))
+    assert link.sent[:2] == [b"\n", FIRST], "the next command starts with a resynchronisation"
+
+
+def test_a_lost_command_is_sent_again_and_then_read_back(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    lost = iter([[]])
+    firmware.on_line = lambda line: next(lost, None)
+    board.apply(ones(0))
+    assert link.sent == [FIRST, b"\n", FIRST, b"?Pattern\n"]
+
+
+def test_a_stale_ack_is_drained_before_the_next_command(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    link.push(b"#OK\n")
+    firmware.on_line = lambda line: [] if line.startswith(b"!") else None
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(0))
+
+
+def test_acks_that_come_too_late_never_pass_for_the_next_pattern_s(open_line_board, ones):
+    board, _, firmware = open_line_board()
+    fates = iter([0.28, 0.26, None])  # two acks after their time, then a command that is lost
+
+    def act(line: bytes) -> list[tuple[float, bytes]] | None:
+        if not line.startswith(b"!") or (fate := next(fates, "good")) == "good":
+            return None
+        if fate is None:
+            return []
+        firmware.pattern = line[3:]
+        return [(float(fate), b"#OK\n")]
+
+    firmware.on_line = act
+    board.apply(ones(0))
+    board.apply(ones(1))
+    assert firmware.pattern == b"4" + b"0" * 63
+
+
+def test_a_command_held_off_by_flow_control_is_tried_again(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    holds = iter([True])
+
+    def answer(data: bytes) -> Iterable[tuple[float, bytes]]:
+        if next(holds, False):
+            raise LinkTimeout("the board holds the line off")
+        return firmware(data)
+
+    link.answer = answer
+    board.apply(ones(0))
+    assert firmware.pattern == FIRST[3:-1]
+
+
+def test_a_link_that_is_gone_is_opened_again(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    breaks = iter([True])
+
+    def answer(data: bytes) -> Iterable[tuple[float, bytes]]:
+        if next(breaks, False):
+            raise LinkError("the port is gone")
+        return firmware(data)
+
+    link.answer = answer
+    board.apply(ones(0))
+    assert link.times_opened == 2
+    assert firmware.pattern == FIRST[3:-1]
+
+
+def test_a_board_that_counts_bytes_is_reconnected_to_find_the_start_of_a_command(script):
+    answers = iter([[], [(1e-3, b"a")]])
+    link = script(lambda data: next(answers))
+    board = SurfaceBoard(link, load_profile("openris-tile"), link.clock)
+    board.open()
+    board.apply(np.zeros(256, np.uint8))
+    assert link.times_opened == 2
+    assert [len(data) for data in link.sent] == [1025, 1025]
+
+
+def test_a_refusal_is_told_as_such_and_not_repeated(script):
+    link = script(lambda data: [(1e-3, b"b")])
+    board = SurfaceBoard(link, load_profile("openris-tile"), link.clock)
+    board.open()
+    with pytest.raises(BoardRejected, match="refused set_pattern"):
+        board.apply(np.zeros(256, np.uint8))
+    assert len(link.sent) == 1
+
+
+# -------------------------------------------------------------------------------------------------------------- restart
+
+
+@pytest.mark.parametrize("before", [b"", b"#O", b"#0X00FF"], ids=["clean", "within an ack", "within a read-back"])
+def test_a_banner_anywhere_is_a_restart_told_once_and_the_next_pattern_waits_for_ready(open_line_board, ones, before):
+    board, link, firmware = open_line_board()
+    head, ready = before + BANNER[:60], BANNER[60:]
+    firmware.on_line = lambda line: [(0.01, head), (0.4, ready)]
+    with pytest.raises(BoardReset, match=r"Open Source RIS.*all_zero.*void"):
+        board.apply(ones(0))
+    restarted_s = link.clock.now_s()
+    firmware.on_line = lambda line: None
+    board.check()
+    link.push(b"Row count: 16\n")
+    board.check()
+    link.sent.clear()
+    board.apply(ones(0))
+    assert FIRST in link.sent
+    assert link.clock.now_s() > restarted_s + 0.38, "the board is deaf until it says #READY!"
+
+
+def test_check_finds_a_restart_in_what_already_came(open_line_board, ones):
+    board, link, _ = open_line_board()
+    board.apply(ones(0))
+    board.check()
+    link.push(BANNER)
+    with pytest.raises(BoardReset):
+        board.check()
+    board.check()
+
+
+def test_a_restart_takes_a_staged_pattern_with_it(open_line_board, ones):
+    board, link, _ = open_line_board()
+    board.stage(ones(0))
+    link.push(BANNER)
+    with pytest.raises(BoardReset):
+        board.commit()
+    board.apply(ones(0))
+    assert FIRST in link.sent
+
+
+def test_a_banner_whose_ready_line_is_lost_costs_a_bounded_wait(open_line_board, ones):
+    board, link, _ = open_line_board()
+    link.push(BANNER.replace(b"#READY!", b"#REA?Y!"))
+    with pytest.raises(BoardReset):
+        board.apply(ones(0))
+    started_s = link.clock.now_s()
+    board.apply(ones(0))
+    assert link.clock.now_s() - started_s < 1.5
+
+
+def test_a_boot_frame_is_a_restart_and_the_codebook_is_stored_again(open_reference, ones):
+    board, link, firmware = open_reference()
+    codebook = np.stack([ones(index, size=4096) for index in range(3)])
+    board.load_codebook(codebook)
+    link.push(firmware.frame(0xF0, 0, b"\1"))
+    firmware.slots.clear()
+    with pytest.raises(BoardReset):
+        board.select(1)
+    board.select(1)
+    assert firmware.pattern == Wire(REFERENCE).coder.encode(codebook[1])
+
+
+def test_a_reset_by_command_is_no_surprise(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    firmware.on_line = lambda line: [(0.5, BANNER)] if line == b"!Reset" else None
+    board.reset()
+    board.apply(ones(0))
+    assert link.clock.now_s() > 0.5
+    assert firmware.pattern == FIRST[3:-1]
+
+
+# ------------------------------------------------------------------------------------------------------------- readback
+
+
+def test_readback_is_compared_where_asked_for(open_line_board, ones):
+    board, link, _ = open_line_board(verify_readback=True)
+    board.apply(ones(0))
+    assert link.sent == [FIRST, b"?Pattern\n"]
+
+
+def test_a_board_that_holds_another_pattern_is_told_after_three_times(open_line_board, ones):
+    board, link, firmware = open_line_board(verify_readback=True)
+    firmware.on_line = lambda line: [(1e-3, b"#OK\n")] if line.startswith(b"!") else None
+    with pytest.raises(ReadbackMismatch, match="another pattern"):
+        board.apply(ones(0))
+    assert link.sent.count(FIRST) == 4
+
+
+def test_check_with_readback_finds_a_pattern_that_was_lost_in_silence(open_line_board, ones):
+    board, _, firmware = open_line_board(verify_readback=True)
+    board.apply(ones(0))
+    board.check()
+    firmware.pattern = b"0" * 64
+    with pytest.raises(ReadbackMismatch):
+        board.check()
+
+
+def test_a_board_without_readback_says_so(script):
+    link = script(lambda data: [(1e-3, b"a")])
+    board = SurfaceBoard(link, load_profile("openris-tile"), link.clock, verify_readback=True)
+    board.open()
+    board.apply(np.zeros(256, np.uint8))
+    assert board.read_pattern() is None
+
+
+# -------------------------------------------------------------------------------------------------------- hostile input
+
+
+@pytest.mark.parametrize("open_board", ["open_line_board", "open_reference"])
+def test_ten_megabytes_without_an_end_are_given_up_quickly(request, open_board):
+    board, link, _ = request.getfixturevalue(open_board)()
+    endless = 10_000_000
+    link.answer = lambda data: [(0.0, b"\xff" * endless)]
+    with pytest.raises(FramingError):
+        board.apply(np.zeros(board.geometry.num_elements, np.uint8))
+    read = endless * sum(not data.startswith(b"\0") for data in link.sent) - sum(len(data) for _, data in link.coming)
+    assert read < 5 * 65536 + 3 * endless
+    assert link.clock.now_s() < 5.0
+
+
+def test_noise_and_invalid_utf_8_end_as_a_link_error_with_the_bytes_escaped(open_line_board, ones):
+    board, _, firmware = open_line_board()
+    firmware.on_line = lambda line: [(1e-3, b"\xc3\x28\xff\xfe\x00\n")]
+    with pytest.raises(LinkError, match=r"\\xc3\(\\xff\\xfe\\x00"):
+        board.apply(ones(0))
+
+
+def test_a_board_that_talks_past_every_deadline_does_not_hold_the_driver(open_line_board, ones):
+    board, link, _ = open_line_board()
+
+    def chatter(max_bytes: int, timeout_s: float) -> bytes:
+        link.clock.sleep(1e-3 if link.sent else timeout_s)
+        return b"#hm\n" if link.sent else b""
+
+    link.read = chatter  # type: ignore[method-assign]
+    with pytest.raises(LinkError):
+        board.apply(ones(0))
+
+
+def test_a_board_that_never_stops_talking_does_not_hold_the_driver(open_line_board):
+    board, link, _ = open_line_board()
+    link.push(b"#hello\n" * 100_000)
+    with pytest.raises(FramingError, match="nobody asked for"):
+        board.check()

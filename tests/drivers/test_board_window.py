@@ -1,0 +1,226 @@
+"""Several commands at once, each with a number of its own, and what they store; against scripted bytes."""
+
+import numpy as np
+import pytest
+
+from hil.drivers.board import SurfaceBoard
+from hil.errors import (
+    BoardRejected,
+    BoardReset,
+    LinkTimeout,
+    ReadbackMismatch,
+)
+from hil.firmware.profile import load_profile
+from hil.firmware.wire import Wire
+
+REFERENCE = load_profile("reference-64x64")
+
+
+# ------------------------------------------------------------------------------------------------- sequence and windows
+
+
+def test_each_try_has_a_sequence_number_of_its_own(open_reference, ones):
+    board, link, firmware = open_reference()
+    lost = iter([b""])
+    firmware.on_command = lambda name, sequence: next(lost, None)
+    board.apply(ones(size=4096))
+    assert firmware.heard == [("set_pattern", 2), ("set_pattern", 3)]
+    assert link.sent[1] == b"\0\0"
+    board.apply(ones(size=4096))
+    assert firmware.heard[-1] == ("set_pattern", 4)
+
+
+def test_an_ack_of_an_earlier_try_counts_for_nothing(open_reference, ones):
+    """The board may have restarted since it sent that."""
+    board, link, firmware = open_reference()
+
+    def answer_first_try_late(name: str, sequence: int) -> bytes:
+        if len(firmware.heard) == 1:
+            link.push(firmware.frame(0x90, sequence, b"\0"), 0.06)
+        return b""
+
+    firmware.on_command = answer_first_try_late
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(0, size=4096))
+
+
+def test_a_boot_frame_that_comes_in_two_pieces_around_a_resynchronisation_is_a_restart(open_reference, ones):
+    board, link, firmware = open_reference()
+    boot, lost = firmware.frame(0xF0, 0, b"\1"), iter([b""])
+
+    def lose_one(name: str, sequence: int) -> bytes | None:
+        if (told := next(lost, None)) is not None:
+            link.push(boot[:4], 0.050)
+            link.push(boot[4:], 0.055)
+        return told
+
+    firmware.on_command = lose_one
+    with pytest.raises(BoardReset):
+        board.apply(ones(size=4096))
+
+
+@pytest.mark.parametrize("board_of", ["ascii", "cobs"])
+def test_a_restart_whose_every_word_was_lost_shows_when_a_command_is_sent_again(
+    open_line_board, open_reference, ones, board_of
+):
+    board, _, firmware = open_reference() if board_of == "cobs" else open_line_board()
+    size, zeros = (4096, bytes(512)) if board_of == "cobs" else (256, b"0" * 64)
+    board.apply(ones(0, size=size))
+    fate = iter([b""])
+
+    def restart_unheard(*command: object) -> object:
+        if (told := next(fate, None)) is None:
+            return None
+        firmware.pattern = zeros
+        return told if board_of == "cobs" else []
+
+    firmware.on_command = firmware.on_line = restart_unheard  # type: ignore[union-attr, assignment]
+    with pytest.raises(BoardReset, match="unheard"):
+        board.apply(ones(1, size=size))
+    board.apply(ones(1, size=size))
+    board.check()
+
+
+def test_a_command_whose_answer_was_lost_is_no_restart(open_reference, ones):
+    board, link, firmware = open_reference()
+    board.apply(ones(0, size=4096))
+    whole = firmware.__call__
+    told = iter([True])
+
+    def answer(data: bytes) -> list[tuple[float, bytes]]:
+        replies = list(whole(data))
+        return [] if replies and next(told, False) else replies
+
+    link.answer = answer
+    firmware.heard.clear()
+    board.apply(ones(1, size=4096))
+    assert [name for name, _ in firmware.heard] == ["set_pattern", "get_pattern", "set_pattern"]
+
+
+def test_a_frame_that_came_unasked_and_damaged_may_have_told_a_restart(open_reference, ones):
+    board, link, firmware = open_reference()
+    board.apply(ones(0, size=4096))
+    board.check()
+    firmware.pattern = bytes(512)
+    link.push(firmware.frame(0xF0, 0, b"\1").replace(b"\xf0", b"\xf1"))
+    with pytest.raises(BoardReset, match="unheard"):
+        board.apply(ones(1, size=4096))
+
+
+def test_an_ack_of_an_earlier_number_is_ignored(open_reference, ones):
+    board, _, firmware = open_reference()
+    firmware.on_command = lambda name, sequence: firmware.frame(0x90, sequence - 1, b"\0")
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(size=4096))
+
+
+@pytest.mark.parametrize("status", [2, 5], ids=["bad_crc", "busy"])
+def test_a_refusal_for_the_moment_is_tried_again(open_reference, ones, status):
+    board, _, firmware = open_reference()
+    refusals = iter([status])
+    firmware.on_command = lambda name, sequence: (
+        firmware.frame(0xFF, sequence, bytes([refused])) if (refused := next(refusals, None)) else None
+    )
+    board.apply(ones(0, size=4096))
+    assert len(firmware.heard) == 2
+
+
+def test_a_final_refusal_names_its_reason(open_reference, ones):
+    board, _, firmware = open_reference()
+    firmware.on_command = lambda name, sequence: firmware.frame(0xFF, sequence, b"\6")
+    with pytest.raises(BoardRejected, match="set_pattern: undervoltage"):
+        board.apply(ones(size=4096))
+    assert len(firmware.heard) == 1
+
+
+def test_at_most_eight_commands_are_outstanding(open_reference):
+    board, link, firmware = open_reference()
+    outstanding: list[int] = []
+
+    def count(name: str, sequence: int) -> None:
+        outstanding.append(len(link.coming) + 1)
+
+    firmware.on_command = count  # type: ignore[assignment]
+    board.load_codebook(np.zeros((40, 4096), np.uint8) + np.arange(40, dtype=np.uint8)[:, None] % 2)
+    assert max(outstanding) == 8
+
+
+def test_lost_acks_within_a_window_are_made_good(open_reference):
+    board, _, firmware = open_reference()
+    fates = np.random.default_rng(5).random(1000)
+    fate = iter(fates < 0.1)
+    firmware.on_command = lambda name, sequence: b"" if name == "load_slot" and next(fate) else None
+    codebook = np.random.default_rng(6).integers(2, size=(100, 4096), dtype=np.uint8)
+    board.load_codebook(codebook)
+    assert firmware.slots == {slot: Wire(REFERENCE).coder.encode(each) for slot, each in enumerate(codebook)}
+
+
+# ------------------------------------------------------------------------------------------------ codebook and sequence
+
+
+def test_a_codebook_that_the_board_holds_is_not_sent_again(open_reference, ones):
+    board, _, firmware = open_reference()
+    codebook = np.stack([ones(index, size=4096) for index in range(20)])
+    board.load_codebook(codebook)
+    names = [name for name, _ in firmware.heard]
+    assert (names[0], names.count("load_slot"), names[-1]) == ("verify_slots", 20, "verify_slots")
+    firmware.heard.clear()
+    board.load_codebook(codebook)
+    assert [name for name, _ in firmware.heard] == ["verify_slots"]
+
+
+def test_a_codebook_that_arrives_damaged_is_told(open_reference):
+    board, _, firmware = open_reference()
+    firmware.on_command = lambda name, sequence: (
+        firmware.frame(0xA2, sequence, b"\0\1\2\3\4") if name == "verify_slots" else None
+    )
+    with pytest.raises(ReadbackMismatch, match="CRC-32"):
+        board.load_codebook(np.zeros((2, 4096), np.uint8))
+
+
+def test_a_pattern_staged_into_the_last_slot_of_a_full_codebook_is_made_good(script, good_cobs_board, ones):
+    firmware = good_cobs_board()
+    link = script(firmware)
+    few = REFERENCE.capabilities.model_copy(update={"slots": 16})
+    board = SurfaceBoard(link, REFERENCE.model_copy(update={"capabilities": few}), link.clock)
+    board.open()
+    codebook = np.eye(16, 4096, dtype=np.uint8)
+    board.load_codebook(codebook)
+    board.stage(ones(99, size=4096))
+    board.commit()
+    board.select(15)
+    assert firmware.pattern == Wire(REFERENCE).coder.encode(codebook[15])
+
+
+def test_slots_that_do_not_exist_are_refused_before_the_wire(open_reference):
+    board, link, _ = open_reference()
+    with pytest.raises(ValueError, match="0 patterns stored"):
+        board.select(0)
+    with pytest.raises(ValueError, match="up to 4096"):
+        board.load_codebook(np.zeros((4097, 4096), np.uint8))
+    assert link.sent == []
+
+
+def test_a_step_is_never_sent_twice(open_reference):
+    board, _, firmware = open_reference()
+    firmware.on_command = lambda name, sequence: b""
+    with pytest.raises(LinkTimeout):
+        board.step()
+    assert len(firmware.heard) == 1
+
+
+def test_a_sequence_beyond_the_board_s_means_is_refused_before_the_wire(open_line_board, open_reference):
+    board, link, _ = open_reference()
+    with pytest.raises(ValueError, match="dwell at least"):
+        board.arm_sequence(0, 4, 1e-6, "timer")
+    with pytest.raises(ValueError, match="has no arm_sequence"):
+        open_line_board()[0].arm_sequence(0, 4, 1e-3, "timer")
+    assert link.sent == []
+
+
+def test_hadamard_rows_are_armed_without_any_upload(open_reference, ones):
+    board, link, firmware = open_reference()
+    board.arm_hadamard(0, 4096, 1e-4, "timer", complement=True, mask=ones(0, size=4096))
+    assert [name for name, _ in firmware.heard] == ["arm_hadamard"]
+    assert len(link.text) < 540
+    assert board.sequence_status()["overruns"] == 0
