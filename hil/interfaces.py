@@ -292,11 +292,13 @@ class Capture:
     samples: complex64[sample], 1.0 = full scale of the ADC.
     time_s: testbed clock when the capture was asked for.
     overloaded: at least one sample stood at the ADC's limit.
+    reference: the same moments at the second receiver, where that is listened to.
     """
 
     samples: Complex[np.ndarray, "sample"]
     time_s: float
     overloaded: bool
+    reference: Complex[np.ndarray, "sample"] | None = None
 
 
 @runtime_checkable
@@ -362,6 +364,18 @@ class TrackingSdr(Sdr, Protocol):
 
     def set_tracking(self, on: bool) -> None:
         """Let the corrections follow, or hold them where they are; `quiet` lets them follow again."""
+        ...
+
+
+@runtime_checkable
+class ReferencedSdr(Sdr, Protocol):
+    """A radio whose second receiver may hear its own transmitter."""
+
+    @property
+    def num_receivers(self) -> int: ...
+
+    def use_reference(self, gain_db: float | None) -> float | None:
+        """Listen with the second receiver too, at that gain; return what the hardware took. None: no longer."""
         ...
 
 

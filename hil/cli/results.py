@@ -61,6 +61,7 @@ def sweep(
         "radio_time_floor_s": done.floor_s,
         "upload_s": done.upload_s,
         "retaken": done.retaken,
+        "reference_snr_db": done.reference_snr_db,
         "wall_time_s": time.monotonic() - started_s,
     }
     recording.finish({"outcome": "PASS", **summary})

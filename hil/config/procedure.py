@@ -16,6 +16,9 @@ class SweepConfig(Section):
     mode: Literal["auto", "stepped", "pipelined", "codebook", "sequence", "triggered", "burst"] = Field(
         "auto", description="how the board steps"
     )
+    reference: Literal["auto", "off"] = Field(
+        "auto", description="listen with a second receiver that a coupler feeds from TX; auto: where one hears it"
+    )
     repetitions: Annotated[int, Field(ge=1, le=4096)] | None = Field(
         None, description="symbols averaged in a sounding of the sweep; ofdm.repetitions where null"
     )

@@ -90,6 +90,7 @@ class PlutoSdr(Closing):
         self._begun: tuple[int, float] | None = None  # size of a capture under way, and when it was begun
         self._playing: DacSamples | None = None  # DAC values that are on the air
         self._frames, self._triggers = FrameEngine(name), False
+        self._num_receivers = 1
         self._identity = ""
 
     @property
@@ -110,6 +111,7 @@ class PlutoSdr(Closing):
             self._identity = f"{prefix}{serial} ({model}, firmware {firmware})"
             self._foreign(session.take)
             self._triggers = self._foreign(lambda: session.has_frames)
+            self._num_receivers = self._foreign(lambda: session.num_receivers)
             self.quiet()
         except BaseException:
             with ExitStack() as whatever_fails:
@@ -200,6 +202,27 @@ class PlutoSdr(Closing):
         with self._guarded("end_capture") as session:
             samples = session.receive(num_samples)
         return _as_capture(samples, time_s)
+
+    @property
+    def num_receivers(self) -> int:
+        """Two on a board that brings out both channels of its AD9361."""
+        return self._num_receivers
+
+    def use_reference(self, gain_db: float | None) -> float | None:
+        """Listen with the second receiver too, at that gain; return what the hardware took. None: no longer.
+
+        Raises RadioError where there is no second receiver; else as `configure`.
+        """
+        with self._guarded("use_reference") as session:
+            if gain_db is None:
+                session.listen_with(1)
+                return None
+            if self._num_receivers < 2:
+                raise RadioError(f"radio {self._name}: has one receiver only")
+            session.set_manual_gain(1)
+            taken = session.set("rx_hardwaregain_chan1", float(gain_db), RX_GAIN_TOLERANCE_DB)
+            session.listen_with(2)
+        return taken
 
     @property
     def triggers(self) -> bool:
@@ -334,15 +357,21 @@ def _apply(session: PlutoSession, wanted: RadioSettings) -> RadioSettings:
     return RadioSettings(rate_hz, lo_hz, width_hz, -tx_gain_db, gain_db)
 
 
-def _as_capture(samples: Complex[np.ndarray, "sample"], time_s: float) -> Capture:
-    """From ADC units; in pieces, since a long capture in double precision takes much memory."""
+def _as_capture(samples: Complex[np.ndarray, "receiver sample"], time_s: float) -> Capture:
+    """From ADC units. Only the first receiver's overload counts: the second one's gain is found by trying."""
+    (scaled, overloaded), *others = (_scaled(each) for each in samples)
+    return Capture(scaled, time_s, overloaded, others[0][0] if others else None)
+
+
+def _scaled(samples: Complex[np.ndarray, "sample"]) -> tuple[Complex[np.ndarray, "sample"], bool]:
+    """Full scale = 1, and whether it was reached; in pieces, since double precision takes much memory."""
     scaled = np.empty(samples.size, dtype=np.complex64)
     overloaded = False
     for start in range(0, samples.size, PIECE):
         piece = samples[start : start + PIECE]
         overloaded |= _largest_part(piece) >= ADC_FULL_SCALE - 1
         scaled[start : start + PIECE] = piece / ADC_FULL_SCALE
-    return Capture(scaled, time_s, overloaded)
+    return scaled, overloaded
 
 
 def _largest_part(samples: Complex[np.ndarray, "*shape"]) -> float:

@@ -27,6 +27,14 @@ rx_buffer_size, rx(), rx_destroy_buffer(): ADC values from -2048 to 2047, comple
 
 Connect = Callable[[], PlutoDevice]
 
+SECOND_RECEIVER = "rx_hardwaregain_chan1"
+SECOND_SCAN_CHANNEL = "voltage2"  # I of the second receiver
+
+
+def has_two_channels(device: PlutoDevice) -> bool:
+    """Whether it is an `adi.ad9361`, which has what an `adi.Pluto` has and a second channel beside it."""
+    return hasattr(type(device), SECOND_RECEIVER)
+
 
 # errno of an answer that refuses one request; after any other errno the exchange with the device is out of step
 # (libiio does not resynchronise after a timeout), so that only a new context helps.
@@ -63,13 +71,15 @@ _FAILED = {
 
 
 def connect_pluto(uri: str, timeout_s: float) -> PlutoDevice:
-    """An `adi.Pluto`, with `timeout_s` as the longest wait for one answer.
+    """An `adi.Pluto`, of a board with two channels an `adi.ad9361`; `timeout_s`: longest wait for one answer.
 
     Raises NotConnected, with the remedy, where a library is missing or of the wrong version, or nothing is reached.
     """
     adi = _import_adi()
     try:
         device: PlutoDevice = adi.Pluto(uri)
+        if device._rxadc.find_channel(SECOND_SCAN_CHANNEL) is not None:
+            device = adi.ad9361(uri)
         device.ctx.set_timeout(round(timeout_s * 1000))
     except Exception as error:
         raise not_connected(uri, error) from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.bounded import BoundedCaller
-from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice
+from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice, has_two_channels
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import RadioError
 from hil.interfaces import FrameTrain
@@ -28,6 +28,7 @@ _ADVICE = {
     "sample_rate": "0.521 to 61.44 MS/s are allowed",
     "rx_rf_bandwidth": "0.2 to 56 MHz are allowed, 20 MHz as shipped (without the AD9364 setting)",
     "rx_hardwaregain_chan0": "allowed are -3 to 71 dB at 1.3-4 GHz, -10 to 62 dB above, in steps of 1 dB",
+    "rx_hardwaregain_chan1": "allowed are -3 to 71 dB at 1.3-4 GHz, -10 to 62 dB above, in steps of 1 dB",
     "tx_hardwaregain_chan0": f"allowed are -{MAX_ATTENUATION_DB} to 0 dB in steps of 0.25 dB",
 }
 _ADVICE |= {"tx_lo": _ADVICE["rx_lo"], "tx_rf_bandwidth": _ADVICE["rx_rf_bandwidth"]}
@@ -45,7 +46,7 @@ class PlutoSession:
         self._frames = frames or FrameEngine(name)
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
         self._rx_size = 0
-        self._taken = False
+        self._taken, self._num_listening = False, 1
         self._tracking_held = False
         self._device: PlutoDevice = None
         try:
@@ -79,9 +80,9 @@ class PlutoSession:
         """What the chip's own sensor reads; None where the device has none."""
         return self._caller.call(self._read_temperature)
 
-    def set_manual_gain(self) -> None:
+    def set_manual_gain(self, receiver: int = 0) -> None:
         """Leave the automatic gain control, in which a written gain is ignored without a word."""
-        taken = self._exchange("gain_control_mode_chan0", "manual")
+        taken = self._exchange(f"gain_control_mode_chan{receiver}", "manual")
         if taken != "manual":
             raise RadioError(f"radio {self._name}: gain control stays in mode {taken!r}, a sweep needs manual")
 
@@ -101,10 +102,19 @@ class PlutoSession:
         """Let the device fill a new block from now on, which the next `receive` of that size returns."""
         self._caller.call(lambda: self._start_rx(num_samples))
 
-    def receive(self, num_samples: int) -> Complex[np.ndarray, "sample"]:
-        """Contiguous samples in ADC units, none older than this call."""
-        samples = np.asarray(self._caller.call(lambda: self._refill(num_samples)))
-        if samples.shape != (num_samples,):
+    @property
+    def num_receivers(self) -> int:
+        """Two on a board that brings out both channels."""
+        return 1 + self._caller.call(lambda: has_two_channels(self._pluto))
+
+    def listen_with(self, num_receivers: int) -> None:
+        """From the next capture on."""
+        self._caller.call(lambda: self._enable_receivers(num_receivers))
+
+    def receive(self, num_samples: int) -> Complex[np.ndarray, "receiver sample"]:
+        """Contiguous samples in ADC units, none older than this call, of each receiver that listens."""
+        samples = np.atleast_2d(np.asarray(self._caller.call(lambda: self._refill(num_samples))))
+        if samples.shape != (self._num_listening, num_samples):
             raise RadioError(f"radio {self._name}: asked for {num_samples} samples, got {samples.shape}")
         return samples
 
@@ -115,7 +125,7 @@ class PlutoSession:
 
     def receive_frames(
         self, train: FrameTrain, playing: Complex[np.ndarray, "sample"], sample_rate_hz: float
-    ) -> Complex[np.ndarray, "sample"]:
+    ) -> Complex[np.ndarray, "receiver sample"]:
         """One capture of a train of frames, with which `playing` starts anew; the engine as before afterwards."""
         self._caller.call(lambda: self._frames.arm(self._pluto, train, sample_rate_hz))
         self.play(playing)
@@ -237,12 +247,19 @@ class PlutoSession:
         self._pluto.rx_destroy_buffer()
 
     def _take_receiver(self) -> None:
-        """One kernel block, so that none is filled before it is asked for."""
+        """One kernel block, so that none is filled before it is asked for; of two channels the first alone."""
+        if not self._taken and has_two_channels(self._pluto):
+            self._pluto.rx_enabled_channels = self._pluto.tx_enabled_channels = [0]
         self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS)
         self._taken = True
 
     def _release_frames(self) -> None:
         self._frames.release(self._pluto)
+
+    def _enable_receivers(self, count: int) -> None:
+        self._destroy_rx()  # channels belong to a buffer
+        self._pluto.rx_enabled_channels = list(range(count))
+        self._num_listening = count
 
     def _restore(self) -> None:
         if self._taken:

@@ -11,6 +11,7 @@ from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.estimation.quadrature import denoise_quadrature
+from hil.estimation.reference import at_one_start, refer
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
@@ -33,7 +34,8 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
     >>> estimate.cascade.shape[0]
     256
     """
-    plan, soundings, ofdm = sweep.plan, sweep.soundings, setup.testbed.ofdm
+    plan, ofdm = sweep.plan, setup.testbed.ofdm
+    soundings = refer(sweep.soundings, ofdm.fft_size)
     alignment = align_sweep(
         soundings.response,
         soundings.noise_var,
@@ -42,6 +44,8 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         num_taps=ofdm.num_taps,
         partner=plan.partner,
     )
+    if soundings.reference is not None:
+        alignment = at_one_start(alignment, soundings.response)
     basis = alignment.model.basis
     estimate = estimate_taps(
         plan,

@@ -11,9 +11,10 @@ import numpy as np
 from hil.arrays import Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
-from hil.interfaces import Geometry, Progress, Surface, SweepMode, no_progress
+from hil.interfaces import Geometry, Progress, ReferencedSdr, Surface, SweepMode, no_progress
 from hil.measure.burst import sound_burst
 from hil.measure.recording import Recording, Step
+from hil.measure.reference import Coupling, find_coupling
 from hil.measure.sequence import MAX_PATTERNS, sound_sequence
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
@@ -33,6 +34,7 @@ class Sweep:
     radio_time_s: on the testbed's clock, from the first block's first byte to the last block's last sample.
     floor_s: the least that link, surface and radio allow (`pattern_floor_s`).
     upload_s: for storing patterns on the board before they were sounded; no part of `radio_time_s`.
+    reference_snr_db: of the transmitter at the second receiver, through a coupler; None where it was not heard.
     """
 
     plan: SweepPlan
@@ -41,6 +43,7 @@ class Sweep:
     radio_time_s: float
     floor_s: float
     upload_s: float
+    reference_snr_db: float | None = None
 
     @property
     def retaken(self) -> int:
@@ -92,7 +95,8 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     soundings, radio_time_s = load_blocks(recording, stage, plan.num_patterns, plan.block_size)
     blocks = _blocks(stage, plan.num_patterns, plan.block_size)
     upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
-    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s)
+    heard_db = recording.read(next(iter(blocks))).facts.get("reference_snr_db")
+    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, heard_db)
 
 
 def plan_of(config: SweepConfig, geometry: Geometry, *, plus: int = 0, minus: int = 1, seed: int = 0) -> SweepPlan:
@@ -134,6 +138,7 @@ def sound_in_blocks(
         sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes)
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
         sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
+        coupling = _listen_to_coupler(testbed, config)
         testbed.continue_at(recording.time_s)
         for name, which in blocks.items():
             measure = partial(
@@ -145,6 +150,7 @@ def sound_in_blocks(
                 config,
                 mode,
                 partial(_report, progress, stage, which.start, num_patterns),
+                {"reference_snr_db": coupling.snr_db if coupling else None},
             )
             recording.step(name, measure)
 
@@ -170,6 +176,7 @@ def _sound_block(
     config: SweepConfig,
     mode: SweepMode,
     progress: Callable[[int], object],
+    facts: dict[str, Any],
 ) -> Step:
     started_s = testbed.clock.now_s()
     if mode in ("codebook", *BY_ITSELF) and rows is None:
@@ -178,7 +185,7 @@ def _sound_block(
     soundings = _sound(testbed, sounder, patterns, rows, config, mode, progress)
     ended_s = testbed.clock.now_s()
     times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
-    return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times})
+    return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times, **facts})
 
 
 def _sound(
@@ -203,6 +210,13 @@ def _sound(
             sdr, surface, plan = testbed.sequencer(repetitions)
             return sound_sequence(sdr, surface, clock, grid, plan, patterns, rows, max_retakes=tries, progress=progress)
     return sound_patterns(sounder, testbed.surface, patterns, mode=mode, max_retakes=tries, progress=progress)
+
+
+def _listen_to_coupler(testbed: Testbed, config: SweepConfig) -> Coupling | None:
+    """The second receiver's hearing, where there is one that a coupler feeds; the radio is on the air."""
+    if config.reference == "off" or not isinstance(testbed.sdr, ReferencedSdr):
+        return None
+    return find_coupling(testbed.sdr, testbed.grid)
 
 
 def _store(surface: Surface, patterns: Patterns, max_retakes: int) -> None:

@@ -18,7 +18,8 @@ from hil.errors import BoardReset, Overload
 from hil.interfaces import Capture, Clock, StreamingSdr, StreamingSurface, SurfaceTiming
 from hil.measure.burst_start import find_start
 from hil.measure.continuity import repeated_from, slipped_from
-from hil.measure.dwells import demodulate_dwells, is_still, tap_track, until_whole
+from hil.measure.dwells import demodulate_dwells, dwell_references, is_still, tap_track, until_whole
+from hil.measure.reference import steadied
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
@@ -104,6 +105,7 @@ def split_burst(
     settled_s: from when on each pattern stands still, on the clock of `capture.time_s`; NaN where that is not known.
     Raises MeasurementError where the patterns' changes do not tell when the capture started.
     """
+    capture = steadied(capture, grid)
     samples, rate_hz = capture.samples, grid.sample_rate_hz
     length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
     planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
@@ -133,6 +135,7 @@ def split_burst(
         np.zeros(len(starts), dtype=int),
         np.zeros(len(starts), dtype=bool),
         0,
+        dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions),
     )
     return block, good
 

@@ -31,9 +31,9 @@ def find_start(
     freedom = planned.size * track.shape[1] * max(still - 2, 1)
     fits = per_start <= noise * (1 + SIGMAS / 2 / np.sqrt(freedom)) + CLOSE * (per_start.max() - noise)
     head_end = planned[:1] - late - before
-    head = spans.scatter(np.zeros_like(late), head_end)[:, 0]
-    fits &= head <= noise * (1 + SIGMAS / np.sqrt(track.shape[1] * np.maximum(head_end[:, 0] - 1, 1)))
-    change = spans.apart((np.zeros_like(late), head_end), (planned[:1] - late, planned[:1] - late + still))[:, 0]
+    fits &= spans.worst(head_end[:, 0], still) <= noise * (1 + SIGMAS / np.sqrt(track.shape[1] * max(still - 2, 1)))
+    first = planned[:1] - late
+    change = spans.apart((head_end - still, head_end), (first, first + still))[:, 0]
     sigmas = (change / noise - 1) * np.sqrt(track.shape[1])
     fits &= sigmas > SIGMAS
     if not fits.any():
@@ -56,18 +56,24 @@ class _Spans:
         self._num_symbols, self._num_taps = track.shape
 
     def scatter(
-        self, first: Float[np.ndarray, "late span"], last: Float[np.ndarray, "late span"]
-    ) -> Float[np.ndarray, "late span"]:
+        self, first: Float[np.ndarray, "*span"], last: Float[np.ndarray, "*span"]
+    ) -> Float[np.ndarray, "*span"]:
         """Variance of a tap's noise where nothing changes; zero where less than two symbols lie within."""
         total, count, squares = self._within(first, last)
         apart = squares - (np.abs(total) ** 2).sum(axis=-1) / np.maximum(count, 1)
         return np.where(count > 1, apart / np.maximum(count - 1, 1) / self._num_taps, 0.0)
 
+    def worst(self, end: Float[np.ndarray, "late"], length: float) -> Float[np.ndarray, "late"]:
+        """Largest scatter in spans of that length that end before; a slow drift shows little in each."""
+        starts = np.arange(0.0, max(float(end.max()) - length, 0.0) + 1e-9, max(length / 2, 1.0))
+        largest = np.maximum.accumulate(np.append(0.0, self.scatter(starts, starts + length)))
+        return largest[np.searchsorted(starts + length, end, side="right")]
+
     def apart(
         self,
-        one: tuple[Float[np.ndarray, "late span"], Float[np.ndarray, "late span"]],
-        other: tuple[Float[np.ndarray, "late span"], Float[np.ndarray, "late span"]],
-    ) -> Float[np.ndarray, "late span"]:
+        one: tuple[Float[np.ndarray, "*span"], Float[np.ndarray, "*span"]],
+        other: tuple[Float[np.ndarray, "*span"], Float[np.ndarray, "*span"]],
+    ) -> Float[np.ndarray, "*span"]:
         """Squared distance of the means in two spans, a tap, over what noise of variance one would make it."""
         (a, num_a, _), (b, num_b, _) = self._within(*one), self._within(*other)
         enough = (num_a > 0) & (num_b > 0)
@@ -76,7 +82,7 @@ class _Spans:
         return np.where(enough, distance / (1 / num_a + 1 / num_b), 0.0)
 
     def _within(
-        self, first: Float[np.ndarray, "late span"], last: Float[np.ndarray, "late span"]
+        self, first: Float[np.ndarray, "*span"], last: Float[np.ndarray, "*span"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sum, number and energy of the symbols."""
         start = np.clip(np.ceil(first), 0, self._num_symbols).astype(int)

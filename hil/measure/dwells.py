@@ -1,11 +1,14 @@
 """What one long capture shows of a surface that changes in it: soundings of its dwells, and whether it stood still."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
+from hil.interfaces import Capture
+from hil.measure.reference import coupled_pilot
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance, to_delays
@@ -38,6 +41,20 @@ def demodulate_dwells(
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter
+
+
+def dwell_references(
+    capture: Capture, starts: Int[np.ndarray, "dwell"], grid: OfdmGrid, repetitions: int
+) -> np.ndarray | None:
+    """What the second receiver heard in each dwell, as of the capture's own start; None where it did not listen."""
+    if capture.reference is None:
+        return None
+    length, records = repetitions * grid.fft_size, []
+    for start in starts:
+        record = coupled_pilot(grid.demodulate(capture.reference[start : start + length]), grid)
+        record["advance"] -= start
+        records.append(record)
+    return np.array(records)
 
 
 def still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
@@ -76,7 +93,7 @@ def is_still(
     early, _ = demodulate_dwells(samples, starts, grid, symbols)
     late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
     window = _delays(early, num_taps)
-    energy = _energy_at(late - early, window)
+    energy = _energy(_at_delays(late - early, window))
     usual = float(np.median(energy))
     spread = max(1.4826 * float(np.median(np.abs(energy - usual))), usual / np.sqrt(window.size))
     return np.asarray(energy <= usual + UNREST_SIGMAS * spread)
@@ -90,8 +107,7 @@ def tap_track(
     White noise of variance v on a subcarrier has variance v on each tap.
     """
     symbols = grid.demodulate(samples[: samples.size // grid.fft_size * grid.fft_size])
-    taps = to_delays(symbols, grid.num_subcarriers)[:, _delays(symbols, num_taps)]
-    return taps / np.float32(np.sqrt(grid.num_subcarriers))
+    return _at_delays(symbols, _delays(symbols, num_taps))
 
 
 def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:
@@ -106,7 +122,19 @@ def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) ->
 def _energy_at(
     response: Complex[np.ndarray, "dwell subcarrier"], window: Int[np.ndarray, "delay"]
 ) -> Float[np.ndarray, "dwell"]:
-    return np.asarray(delay_profile(response, response.shape[1])[:, window].sum(axis=1), dtype=float)
+    return np.asarray(response.shape[1] * _energy(_at_delays(response, window)))
+
+
+def _at_delays(
+    response: Complex[np.ndarray, "*batch subcarrier"], window: Int[np.ndarray, "delay"]
+) -> Complex[np.ndarray, "*batch delay"]:
+    """White noise of variance v on a subcarrier has variance v at each delay."""
+    num_subcarriers = response.shape[-1]
+    return np.asarray(to_delays(response, num_subcarriers)[..., window] / np.float32(np.sqrt(num_subcarriers)))
+
+
+def _energy(taps: Complex[np.ndarray, "dwell tap"]) -> Float[np.ndarray, "dwell"]:
+    return np.asarray((taps.real**2 + taps.imag**2).sum(axis=1), dtype=float)
 
 
 def until_whole(
@@ -134,10 +162,9 @@ def until_whole(
         missing = missing[~good]
         retakes[missing] += 1
         if not missing.size:
-            overloaded = any(isinstance(error, Overload) for error in failures)
+            overloaded = np.full(count, any(isinstance(error, Overload) for error in failures))
             resets = sum(isinstance(error, BoardReset) for error in failures)
-            flags = np.full(count, overloaded)
-            return SoundingBlock(block.response, block.noise_var, block.time_s, retakes, flags, resets)
+            return replace(block, retakes=retakes, overloaded=overloaded, resets=resets)
     last = failures[-1] if failures else MeasurementError(f"{missing.size} of {count} patterns did not stand still")
     raise type(last)(f"{max_retakes + 1} captures of a {what} in a row were void: {last}") from last
 
@@ -146,8 +173,9 @@ def _put(
     block: SoundingBlock, where: Int[np.ndarray, "good"], taken: SoundingBlock, good: Bool[np.ndarray, "missing"]
 ) -> SoundingBlock:
     """The block with some of its soundings taken once more."""
-    for name in ("response", "noise_var", "time_s"):
-        getattr(block, name)[where] = getattr(taken, name)[good]
+    for name in ("response", "noise_var", "time_s", "reference"):
+        if getattr(block, name) is not None:
+            getattr(block, name)[where] = getattr(taken, name)[good]
     return block
 
 

@@ -16,7 +16,8 @@ from hil.arrays import Bool, Complex, Int, Patterns
 from hil.errors import MeasurementError, Overload
 from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming
 from hil.measure.continuity import require_continuous
-from hil.measure.dwells import change_heights, demodulate_dwells, still_scatter, until_whole
+from hil.measure.dwells import change_heights, demodulate_dwells, dwell_references, still_scatter, until_whole
+from hil.measure.reference import steadied
 from hil.measure.stepping import SoundingBlock
 from hil.measure.steps import find_steps, first_change
 from hil.measure.sweep import BoardRows
@@ -95,7 +96,7 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
     Their noise is that of the mean of `plan.repetitions` symbols; where there is but one, from the still surface after
     the sequence. Raises MeasurementError where the sequence's steps are not found in the samples.
     """
-    length = plan.repetitions * grid.fft_size
+    capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
     dwell = plan.dwell_s * grid.sample_rate_hz
     steps = find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size)
     starts = steps.starts(length, capture.samples.size)
@@ -113,6 +114,7 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
+        dwell_references(capture, starts[which], grid, plan.repetitions),
     )
 
 

@@ -1,12 +1,13 @@
 """One sounding: capture whole periods of the pilot frame, average them, know how noisy the average is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
 from hil.errors import ConfigError, MeasurementError, Overload
 from hil.interfaces import Capture, Sdr
+from hil.measure.reference import coupled_pilot
 from hil.phy.ofdm import OfdmGrid
 
 BURST_SIGMAS = 8.0  # spread of a symbol's residual energy is about 1/sqrt(K): a false alarm is out of reach
@@ -22,6 +23,7 @@ class Sounding:
     time_s: testbed clock when the capture was asked for.
     retakes: captures thrown away before this one: clipped, or hit by bursts.
     symbols: number of symbols averaged.
+    reference: what the second receiver heard meanwhile, `measure.reference.REFERENCE`; None where there is none.
     """
 
     response: Complex[np.ndarray, "subcarrier"]
@@ -30,6 +32,7 @@ class Sounding:
     time_s: float
     retakes: int
     symbols: int
+    reference: np.ndarray | None = None
 
     @property
     def snr_db(self) -> float:
@@ -72,7 +75,11 @@ class Sounder:
             symbols = self.grid.demodulate(capture.samples)
             clean = clean_symbols(symbols[:, self.grid.used])
             if 2 * clean.sum() >= self.repetitions:
-                return _average(symbols[clean], self.grid, capture, clipped, bursts)
+                sounding = _average(symbols[clean], self.grid, capture, clipped, bursts)
+                if capture.reference is None:
+                    return sounding
+                coupled = self.grid.demodulate(capture.reference)[clean]
+                return replace(sounding, reference=coupled_pilot(coupled, self.grid))
             bursts += 1
         raise self._give_up(clipped, bursts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ class SoundingBlock:
 
     retakes: captures thrown away for each pattern: clipped, hit by bursts, or void because the board restarted.
     resets: restarts of the board that were found.
+    reference: what the second receiver heard meanwhile, `measure.reference.REFERENCE`; None where there is none.
     """
 
     response: Complex[np.ndarray, "pattern subcarrier"]
@@ -25,6 +27,7 @@ class SoundingBlock:
     retakes: Int[np.ndarray, "pattern"]
     overloaded: Bool[np.ndarray, "pattern"]
     resets: int
+    reference: np.ndarray | None = None
 
     @classmethod
     def gather(cls, soundings: Sequence[Sounding], voids: Sequence[int]) -> "SoundingBlock":
@@ -36,6 +39,7 @@ class SoundingBlock:
             np.array([sounding.retakes for sounding in soundings]) + np.asarray(voids),
             np.array([sounding.overloaded for sounding in soundings]),
             sum(voids),
+            _together([sounding.reference for sounding in soundings], np.stack),
         )
 
     @classmethod
@@ -48,9 +52,10 @@ class SoundingBlock:
             np.concatenate([block.retakes for block in blocks]),
             np.concatenate([block.overloaded for block in blocks]),
             sum(block.resets for block in blocks),
+            _together([block.reference for block in blocks], np.concatenate),
         )
 
-    def __getitem__(self, which: slice) -> "SoundingBlock":
+    def __getitem__(self, which: slice | Int[np.ndarray, "some"]) -> "SoundingBlock":
         """Some of the soundings; `resets` are not told apart by sounding and go with them all."""
         return SoundingBlock(
             self.response[which],
@@ -59,13 +64,17 @@ class SoundingBlock:
             self.retakes[which],
             self.overloaded[which],
             self.resets,
+            None if self.reference is None else self.reference[which],
         )
 
     def records(self) -> np.ndarray:
-        """One structured record a pattern, for `.npy`: fields response, noise_var, time_s, retakes, overloaded."""
+        """One structured record a pattern, for `.npy`: response, noise_var, time_s, retakes, overloaded, reference."""
         num_patterns, num_subcarriers = self.response.shape
-        kinds = [("response", "<c8", (num_subcarriers,)), ("noise_var", "<f8"), ("time_s", "<f8")]
-        records = np.zeros(num_patterns, dtype=[*kinds, ("retakes", "<i4"), ("overloaded", "?")])
+        kinds: list[tuple[Any, ...]] = [("response", "<c8", (num_subcarriers,)), ("noise_var", "<f8")]
+        kinds += [("time_s", "<f8"), ("retakes", "<i4"), ("overloaded", "?")]
+        if self.reference is not None:
+            kinds.append(("reference", self.reference.dtype))
+        records = np.zeros(num_patterns, dtype=kinds)
         for name in records.dtype.names or ():
             records[name] = getattr(self, name)
         return records
@@ -74,6 +83,12 @@ class SoundingBlock:
     def from_records(cls, records: np.ndarray, resets: int = 0) -> "SoundingBlock":
         """The block that `records` stored; `resets` is no part of them."""
         return cls(**{name: records[name] for name in records.dtype.names or ()}, resets=resets)
+
+
+def _together(references: Sequence[np.ndarray | None], join: Callable[..., np.ndarray]) -> np.ndarray | None:
+    """None where one of them is missing."""
+    known = [each for each in references if each is not None]
+    return join(known) if known and len(known) == len(references) else None
 
 
 def sound_patterns(

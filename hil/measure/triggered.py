@@ -25,7 +25,8 @@ from hil.interfaces import (
     TriggeringSdr,
 )
 from hil.measure.continuity import require_continuous
-from hil.measure.dwells import change_heights, demodulate_dwells, is_still, still_scatter, until_whole
+from hil.measure.dwells import change_heights, demodulate_dwells, dwell_references, is_still, still_scatter, until_whole
+from hil.measure.reference import steadied
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
@@ -103,15 +104,12 @@ def sound_triggered(
 
     def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
         block, good = split_frames(_capture(sdr, surface, grid, plan, patterns, rows), grid, plan, count)
-        return SoundingBlock(**{name: getattr(block, name)[missing] for name in _PER_PATTERN}, resets=0), good[missing]
+        return block[missing], good[missing]
 
     block = until_whole(take, count, max_retakes, "train of frames")
     if progress is not None:
         progress(count)
     return block
-
-
-_PER_PATTERN = ("response", "noise_var", "time_s", "retakes", "overloaded")
 
 
 def split_frames(
@@ -121,6 +119,7 @@ def split_frames(
 
     Raises MeasurementError where the first pulse did not change the surface.
     """
+    capture = steadied(capture, grid)
     samples, length = capture.samples, plan.repetitions * grid.fft_size
     ends = plan.lead_samples(grid) + plan.frame_samples * (1 + np.arange(count)) - GUARD_SAMPLES
     still = plan.frame_samples - plan.settle_samples - GUARD_SAMPLES
@@ -138,6 +137,7 @@ def split_frames(
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
+        dwell_references(capture, ends - length, grid, plan.repetitions),
     )
     return block, good
 

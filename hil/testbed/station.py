@@ -15,6 +15,7 @@ from hil.drivers.pluto_device import connect_pluto
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.protocol import SerialConfig
 from hil.interfaces import Clock, StateSet, SystemClock, Truth
+from hil.sim.adi_ad9361 import Ad9361
 from hil.sim.adi_pluto import Pluto
 from hil.sim.clock import EventClock
 from hil.sim.hidden import build_true_board, true_states
@@ -100,7 +101,8 @@ def _simulated(
     pluto = make_pluto(config, simulation, world)
     gate = TransmitGate(config.safety, config.power, world.clock)
     timeout_s = SIMULATION_TIMEOUT_S
-    radio = PlutoSdr(partial(Pluto, pluto), gate, world.clock, name="sim", timeout_s=timeout_s, exclusive=False)
+    face = Ad9361 if simulation.num_channels == 2 else Pluto
+    radio = PlutoSdr(partial(face, pluto), gate, world.clock, name="sim", timeout_s=timeout_s, exclusive=False)
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
         build_true_board(profile, world, simulation.surface),
