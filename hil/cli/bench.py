@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.bench_calibration import calibration
 from hil.cli.bench_campaign import campaign
 from hil.cli.bench_cup import cup
 from hil.cli.bench_engine import engine
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(campaign)
     bench.command()(cup)
     bench.command()(engine)
+    bench.command()(calibration)
     bench.command()(estimation)
     bench.command()(gpu)
     bench.command(name="field-test")(field_test)

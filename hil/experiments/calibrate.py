@@ -172,6 +172,7 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
         "element_clearance_db": result.elements.clearance_db,
         "element_order": result.order.words,
         "order_as_declared": result.order.as_declared,
+        "element_moves": None if result.order.as_declared else result.order.moves.tolist(),
         "drift_deg_per_s": stability.phase_deg,
         "gain_drift_db_per_s": stability.gain_db,
         "motion_db": stability.motion_db,
