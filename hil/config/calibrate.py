@@ -32,4 +32,4 @@ class CalibrateConfig(Section):
         None, description="run directory of a sweep made while the surface was covered: needed for the states' ratio"
     )
     valid_days: Positive = Field(30.0, description="after which `hil run` refuses the calibration")
-    sweep: SweepConfig = SweepConfig(repetitions=32)
+    sweep: SweepConfig = Field(SweepConfig(), description="repetitions: as many as tell each element where null")

@@ -71,6 +71,8 @@ def state_ratio(
     _, r, error = min(found, key=lambda each: each[0])
     if not error < LARGEST_ERROR * abs(r + 1):
         return declared_ratio(reflection, plus, minus)
+    blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
+    error = float(np.hypot(error, abs(r) * np.sqrt(blur)))
     ratio = (r - 1) / (r + 1)
     table = reflection.astype(complex)
     table[minus] = ratio * table[plus]

@@ -4,29 +4,30 @@ import math
 
 import numpy as np
 
-from hil.arrays import Complex, Patterns
+from hil.arrays import Pattern
 from hil.config import CalibrateConfig
 from hil.errors import ConfigError
-from hil.experiments.receive import Gain
 from hil.interfaces import SettlingSurface, StreamingSdr
 from hil.measure.recording import Recording, Step
 from hil.measure.settling import STILL, Settling, progress_of, settle_time
-from hil.phy.sync import advance, advance_between
 from hil.testbed import Testbed
 from hil.testbed.open import SETTLE_MARGIN
 
 EARLY_S = 3e-3  # of a capture before the command goes out, and for its way
 
 
-def time_switches(testbed: Testbed, recording: Recording, gain: Gain, config: CalibrateConfig) -> Settling | None:
+def time_switches(testbed: Testbed, recording: Recording, pattern: Pattern, config: CalibrateConfig) -> Settling | None:
     """Measure the settle time and let the board's driver wait for it from now on; None where nothing is seen.
 
+    pattern: whose change to its complement shows best. Where noise hides the end of the change, the driver waits at the
+    least as long as the profile says.
     Raises ConfigError where the radio cannot listen while the board is told something.
     """
-    recording.step("switches", lambda: _switch(testbed, gain, config))
+    recording.step("switches", lambda: _switch(testbed, pattern, config))
     settling = read_settling(recording, config)
     if settling is not None and isinstance(testbed.surface, SettlingSurface):
-        testbed.surface.set_settle_s(SETTLE_MARGIN * settling.settle_s)
+        declared_s = testbed.surface.timing.settle_s if settling.hidden else 0.0
+        testbed.surface.set_settle_s(max(SETTLE_MARGIN * settling.settle_s, declared_s))
     return settling
 
 
@@ -37,14 +38,15 @@ def read_settling(recording: Recording, config: CalibrateConfig) -> Settling | N
     return settle_time(step.data, noise, symbol_s, settled_db=config.settled_db)
 
 
-def _switch(testbed: Testbed, gain: Gain, config: CalibrateConfig) -> Step:
+def _switch(testbed: Testbed, pattern: Pattern, config: CalibrateConfig) -> Step:
     sdr, surface, grid, timing = testbed.sdr, testbed.surface, testbed.grid, testbed.surface.timing
     if not isinstance(sdr, StreamingSdr):
         raise ConfigError("calibrate: this radio cannot listen while the surface changes")
     asked_s = timing.frame_s + timing.update_s + timing.reply_s + EARLY_S
     duration_s = (asked_s + config.settle_window_s) / (1 - 2 * STILL)
     symbols = math.ceil(duration_s / grid.symbol_s)
-    pair = _farthest_apart(gain, grid.fft_size)
+    states = surface.states
+    pair = (pattern, np.where(pattern == states.plus, states.minus, states.plus).astype(np.uint8))
     curves, noises = [], []
     with testbed.on_air():
         surface.apply(pair[0])
@@ -59,14 +61,3 @@ def _switch(testbed: Testbed, gain: Gain, config: CalibrateConfig) -> Step:
             noises.append(noise)
     facts = {"noise": noises, "symbol_s": grid.symbol_s}
     return Step(np.stack(curves).astype(np.complex64), testbed.clock.now_s(), facts)
-
-
-def _farthest_apart(gain: Gain, fft_size: int) -> Patterns:
-    """The two of the patterns whose responses differ most."""
-    reference = gain.response[0]
-    samples, phase = advance_between(gain.response, reference, fft_size)
-    aligned: Complex[np.ndarray, "pattern subcarrier"] = advance(gain.response, samples, fft_size)
-    aligned = aligned * np.exp(-1j * phase)[:, None]
-    distance = np.sum(np.abs(aligned[:, None] - aligned[None]) ** 2, axis=-1)
-    one, other = np.unravel_index(int(np.argmax(distance)), distance.shape)
-    return gain.patterns[[int(one), int(other)]]

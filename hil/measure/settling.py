@@ -16,13 +16,14 @@ class Settling:
     """settle_s: from the first sign of the change until less than `floor` (amplitude, relative) is left of it for good.
 
     curve: mean progress of the change, 0 before and 1 after, a value for each symbol from `before` symbols ahead.
-    floor: what was asked for, or what noise lets be seen.
+    floor: what was asked for, or what noise lets be seen; hidden: the latter.
     """
 
     settle_s: float
     floor: float
     curve: Complex[np.ndarray, "symbol"]
     before: int
+    hidden: bool = False
 
 
 def progress_of(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> tuple[Complex[np.ndarray, "symbol"], float]:
@@ -55,8 +56,9 @@ def settle_time(
     begun = [int(np.argmax(np.abs(curve) > max(BEGUN, CLEAR_SIGMAS * sigma))) for curve in curves]
     before, after = min(begun), curves.shape[1] - max(begun)
     mean = np.mean([curve[at - before : at + after] for curve, at in zip(curves, begun, strict=True)], axis=0)
-    floor = max(float(10 ** (settled_db / 20)), CLEAR_SIGMAS * sigma / np.sqrt(len(curves)))
+    asked, seen = float(10 ** (settled_db / 20)), CLEAR_SIGMAS * sigma / np.sqrt(len(curves))
+    floor = max(asked, seen)
     moved, unsettled = np.flatnonzero(np.abs(mean) > floor), np.flatnonzero(np.abs(mean - 1) > floor)
     if not moved.size or not unsettled.size:
         return None
-    return Settling(max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before)
+    return Settling(max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before, seen > asked)
