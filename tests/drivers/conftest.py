@@ -165,8 +165,8 @@ def open_scripted(profile, firmware, **options):
 
 @pytest.fixture
 def open_line_board():
-    def open_line_board(**options):
-        board, link, firmware = open_scripted(ASCII, GoodLineBoard(), **options)
+    def open_line_board(profile=ASCII, **options):
+        board, link, firmware = open_scripted(profile, GoodLineBoard(), **options)
         firmware.lines.clear()
         return board, link, firmware
 
@@ -175,8 +175,8 @@ def open_line_board():
 
 @pytest.fixture
 def open_reference():
-    def open_reference(**options):
-        board, link, firmware = open_scripted(REFERENCE, GoodCobsBoard(), **options)
+    def open_reference(profile=REFERENCE, **options):
+        board, link, firmware = open_scripted(profile, GoodCobsBoard(), **options)
         firmware.heard.clear()
         return board, link, firmware
 

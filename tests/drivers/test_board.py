@@ -147,6 +147,22 @@ def test_a_commanded_pattern_is_kept_even_where_the_caller_changes_the_array(ope
     assert link.sent == [FIRST[:-1], b"\n", b"?Pattern\n"]
 
 
+def test_a_settle_time_that_was_told_is_the_one_waited_for(open_line_board, ones):
+    board, link, _ = open_line_board()
+    board.set_settle_s(0.5)
+    board.apply(ones(0))
+    done_s = len(FIRST) * 10 / 115200 + ASCII.timing.update_s.value
+    assert link.clock.now_s() == pytest.approx(done_s + 0.5, abs=0.01)
+
+
+def test_a_shown_pattern_is_kept_even_where_the_caller_changes_the_array(open_line_board, ones):
+    board, _, _ = open_line_board(verify_readback=True)
+    pattern = ones(0)
+    board.apply(pattern)
+    pattern[:] = 1
+    board.check()
+
+
 # -------------------------------------------------------------------------------------------------------- stage, commit
 
 
@@ -214,7 +230,31 @@ def test_a_link_that_fails_while_staging_shows_nothing_before_commit(open_line_b
     board.stage(ones(0))
     link.answer = firmware
     board.commit()
-    assert firmware.pattern == FIRST[3:-1]
+    assert link.sent == [FIRST[:-1], b"\n", FIRST], "the whole command is for later"
+
+
+def test_a_staged_pattern_is_shown_once_or_never(open_line_board, open_reference, ones):
+    board, _, _ = open_line_board()
+    board.stage(ones(0))
+    board.commit()
+    with pytest.raises(ValueError, match="no pattern is staged"):
+        board.commit()
+    big, stored = open_reference()[0], np.eye(2, 4096, dtype=np.uint8)
+    big.load_codebook(stored)
+    for other in (lambda: big.apply(stored[0]), lambda: big.select(0), lambda: big.load_codebook(stored)):
+        big.stage(ones(5, size=4096))
+        other()
+        with pytest.raises(ValueError, match="no pattern is staged"):
+            big.commit()
+
+
+def test_a_staged_line_is_taken_back_before_the_link_closes(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    board.stage(ones(0))
+    board.close()
+    board.open()  # begins with the very byte that would complete the line
+    assert link.closed
+    assert firmware.pattern == b"0" * 64
 
 
 # --------------------------------------------------------------------------------------------------------------- timing

@@ -17,7 +17,8 @@ from hil.errors import (
 from hil.firmware.profile import load_profile
 from hil.firmware.wire import Wire
 
-REFERENCE = load_profile("reference-64x64")
+ASCII, REFERENCE = load_profile("opensource-ris-16x16"), load_profile("reference-64x64")
+BLIND = ASCII.model_copy(update={"capabilities": ASCII.capabilities.model_copy(update={"readback": "none"})})
 BANNER = b"\nOpen Source RIS\nFirmware version: 1.1\nSerial no.:   0\nRow count: 16\nColumn count: 16\n\n#READY!\n"
 FIRST = b"!0x8" + b"0" * 63 + b"\n"
 
@@ -139,6 +140,42 @@ def test_a_refusal_is_told_as_such_and_not_repeated(script):
     assert len(link.sent) == 1
 
 
+def test_half_an_answer_does_not_spoil_the_next_one(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    halves = iter([[(1e-3, b"#O")]])
+    firmware.on_line = lambda line: next(halves, None)
+    board.apply(ones(0))
+    assert link.sent == [FIRST, b"\n", FIRST, b"?Pattern\n"]
+
+
+@pytest.mark.parametrize("after_s", [None, 0.258], ids=["before the command", "while resynchronising"])
+def test_an_ack_out_of_its_time_counts_for_nothing_where_no_read_back_would_tell(open_line_board, ones, after_s):
+    board, link, firmware = open_line_board(BLIND)
+    firmware.on_line = lambda line: []
+    link.push(b"#OK\n", after_s or 0.0)
+    with pytest.raises(LinkTimeout):
+        board.apply(ones(0))
+
+
+@pytest.mark.parametrize("unasked", [b"#OK\n", 300 * b"x"], ids=["an ack", "noise without an end"])
+def test_after_what_nobody_asked_for_one_read_back_is_compared_however_late(open_line_board, ones, unasked):
+    board, link, _ = open_line_board()
+    link.push(unasked)
+    board.check()
+    link.clock.sleep(5.0)
+    board.apply(ones(0))
+    board.apply(ones(0))
+    assert link.sent == [FIRST, b"?Pattern\n", FIRST]
+
+
+def test_a_stray_reply_before_the_right_one_is_followed_by_a_read_back(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    firmware.on_line = lambda line: [(1e-3, b"#WAT\n"), (2e-3, b"#OK\n")] if line == FIRST[:-1] else None
+    firmware.pattern = FIRST[3:-1]
+    board.apply(ones(0))
+    assert link.sent == [FIRST, b"?Pattern\n"]
+
+
 # -------------------------------------------------------------------------------------------------------------- restart
 
 
@@ -211,6 +248,48 @@ def test_a_reset_by_command_is_no_surprise(open_line_board, ones):
     assert firmware.pattern == FIRST[3:-1]
 
 
+def test_a_banner_that_comes_while_resynchronising_is_a_restart(open_line_board, ones):
+    board, _, firmware = open_line_board()
+    lost = iter([[(0.258, BANNER)]])
+    firmware.on_line = lambda line: next(lost, None)
+    with pytest.raises(BoardReset):
+        board.apply(ones(0))
+
+
+def test_a_board_that_said_it_is_ready_is_not_waited_for(open_line_board, ones):
+    board, link, _ = open_line_board()
+    link.push(BANNER[:60])
+    with pytest.raises(BoardReset):
+        board.check()
+    link.push(BANNER[60:])
+    board.check()
+    started_s = link.clock.now_s()
+    board.apply(ones(0))
+    assert link.clock.now_s() - started_s < 0.1
+
+
+def test_a_slow_start_is_waited_for_before_the_first_byte(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    link.push(BANNER[:60])
+    ready_s = link.clock.now_s() + 1.5 * ASCII.boot.typical_s
+    link.push(BANNER[60:], 1.5 * ASCII.boot.typical_s)
+    with pytest.raises(BoardReset):
+        board.check()
+    firmware.on_line = lambda line: written_s.append(link.clock.now_s())
+    written_s = []
+    board.apply(ones(0))
+    assert min(written_s) >= ready_s
+
+
+def test_half_a_ready_line_does_not_spoil_the_first_answer(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    link.push(BANNER[:-5])
+    with pytest.raises(BoardReset):
+        board.check()
+    board.apply(ones(0))
+    assert firmware.lines.count(FIRST[:-1]) == 1
+
+
 # ------------------------------------------------------------------------------------------------------------- readback
 
 
@@ -243,6 +322,17 @@ def test_a_board_without_readback_says_so(script):
     board.open()
     board.apply(np.zeros(256, np.uint8))
     assert board.read_pattern() is None
+
+
+def test_an_echo_of_a_read_back_does_not_hide_that_the_pattern_was_lost(open_line_board, ones):
+    board, _, firmware = open_line_board(verify_readback=True)
+    board.apply(ones(0))
+    board.check()
+    echoes = iter([[(5e-4, b"#0X" + firmware.pattern + b"\n")]])
+    firmware.pattern = b"0" * 64
+    firmware.on_line = lambda line: next(echoes, []) + firmware._answer(line)
+    with pytest.raises(ReadbackMismatch):
+        board.check()
 
 
 # -------------------------------------------------------------------------------------------------------- hostile input

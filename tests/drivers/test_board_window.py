@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hil.drivers.board import SurfaceBoard
+from hil.drivers.dialogue import Dialogue
+from hil.drivers.line import Line
 from hil.errors import (
     BoardRejected,
     BoardReset,
@@ -153,6 +155,55 @@ def test_lost_acks_within_a_window_are_made_good(open_reference):
     codebook = np.random.default_rng(6).integers(2, size=(100, 4096), dtype=np.uint8)
     board.load_codebook(codebook)
     assert firmware.slots == {slot: Wire(REFERENCE).coder.encode(each) for slot, each in enumerate(codebook)}
+
+
+def test_answers_come_back_in_the_order_of_the_commands(open_reference):
+    """Whatever the order in which the board gives them."""
+    _, link, firmware = open_reference()
+    dialogue = Dialogue(link, Wire(REFERENCE), link.clock, latency_s=1e-3, after_trouble=lambda: None)
+    link.answer = lambda data: [(0.01 / (1 + len(firmware.heard)), told) for _, told in firmware(data)]
+    info, status = dialogue.stream([("info", {}), ("status", {})])
+    assert info["rows"] == 64
+    assert "overruns" in status
+
+
+def test_only_what_is_overdue_is_sent_again(open_reference):
+    """The second command's time is not over when the first one's is: it left later."""
+    board, link, firmware = open_reference()
+    loads = iter([[], [0.0535]])
+
+    def answer(data):
+        replies = list(firmware(data))
+        fate = next(loads, None) if firmware.heard[-1][0] == "load_slot" else None
+        return replies if fate is None else [(delay_s, told) for delay_s in fate for _, told in replies]
+
+    link.answer = answer
+    board.load_codebook(np.eye(2, 4096, dtype=np.uint8))
+    assert [name for name, _ in firmware.heard].count("load_slot") == 3
+
+
+def test_an_answer_that_came_in_time_counts_although_it_is_read_late(open_reference, ones):
+    board, link, firmware = open_reference()
+    board.stage(ones(0, size=4096))
+    link.clock.sleep(1.0)
+    board.commit()
+    assert [name for name, _ in firmware.heard] == ["load_slot", "select_slot"]
+
+
+def test_a_board_with_slots_that_takes_one_command_at_a_time_selects_after_the_content(open_reference, ones):
+    one = REFERENCE.capabilities.model_copy(update={"max_outstanding": 1})
+    board, _, firmware = open_reference(REFERENCE.model_copy(update={"capabilities": one}))
+    board.stage(ones(0, size=4096))
+    board.commit()
+    assert [name for name, _ in firmware.heard] == ["load_slot", "select_slot"]
+
+
+def test_bytes_written_one_after_the_other_leave_one_after_the_other(open_reference):
+    _, link, _ = open_reference()
+    line = Line(link, Wire(REFERENCE), link.clock, latency_s=1e-3, on_noise=list)
+    for _ in range(2):
+        line.write(bytes(300))
+    assert line.sent_s - link.clock.now_s() == pytest.approx(600 * 10 / 3e6)
 
 
 # ------------------------------------------------------------------------------------------------ codebook and sequence
