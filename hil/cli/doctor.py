@@ -1,12 +1,18 @@
 """`hil doctor`: what keeps a testbed from working, with the fix."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hil.cli.options import Board, Json, Radio, Set, overrides
-from hil.cli.output import emit_json
+from hil.cli.options import Board, Json, Radio, Set, User, overrides, required
+from hil.cli.output import emit_json, progress
+
+if TYPE_CHECKING:
+    from hil.config import TestbedConfig
+    from hil.testbed import Check
 
 MARKS = {True: "ok  ", False: "FAIL", None: "skip"}
 
@@ -21,19 +27,29 @@ def doctor(
     radio: Radio = None,
     board: Board = None,
     set_: Set = None,
+    user: User = None,
+    rf: Annotated[bool, typer.Option("--rf", help="A first look on the air, too: this radiates.")] = False,
+    cabled: Annotated[bool, typer.Option(help="With --rf: a cable leads from TX to RX, no surface between.")] = False,
+    watch_s: Annotated[float, typer.Option(min=1, help="With --rf: how long one pattern is watched.")] = 60.0,
     json: Json = False,
 ) -> None:
-    """Check the installation and, with --testbed, the station: each finding with its fix. Nothing is radiated.
+    """Check the installation and, with --testbed, the station: each finding with its fix.
 
-    Example: hil doctor --testbed configs/testbeds/bench-pluto-opensource-ris.yaml
+    Without --rf nothing is radiated. With it: noise, pilots, surface, link budget, and what repeats over a minute.
+
+    Examples: `hil doctor --testbed configs/testbeds/bench-pluto-opensource-ris.yaml`,
+    `hil doctor --rf --testbed configs/testbeds/sim-opensource-ris.yaml`
     """
     from hil.config import TestbedConfig
     from hil.testbed import diagnose
     from hil.yamlfile import load_yaml
 
+    if rf:
+        required(testbed)
     config = load_yaml(testbed, TestbedConfig, overrides(radio, board, set_)) if testbed else None
     checks = []
-    for check in diagnose(config):
+    on_air = _on_air(config, user, cabled, watch_s) if config is not None and rf else ()
+    for check in chain(diagnose(config), on_air):
         print(f"{MARKS[check.ok]}  {check.name}: {check.detail}")
         if check.ok is False:
             print(f"      fix: {check.fix}")
@@ -42,3 +58,11 @@ def doctor(
         emit_json({"checks": checks})
     if any(check["ok"] is False for check in checks):
         raise typer.Exit(3)
+
+
+def _on_air(config: "TestbedConfig", user: str | None, cabled: bool, watch_s: float) -> "Iterator[Check]":
+    from hil.experiments.first_look import first_look
+    from hil.testbed import open_testbed
+
+    with open_testbed(config, user=user) as bed, progress() as report:
+        yield from first_look(bed, cabled=cabled, watch_s=watch_s, progress=report)

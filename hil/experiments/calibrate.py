@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Pattern, Patterns
+from hil.arrays import Bool, Pattern, Patterns
 from hil.config import CalibrateConfig, SweepConfig
 from hil.estimation.element_order import ElementOrder, find_order
 from hil.estimation.elements import Elements, dead_columns, look_at_elements
@@ -58,6 +58,11 @@ class CalibrationResult:
     watched: Watched
     board_clock_ppm: float | None
     calibration: Calibration
+
+    @property
+    def dead(self) -> Bool[np.ndarray, "element"]:
+        """Elements that do not follow, each at its true place (front view)."""
+        return _in_place(self.elements, self.order)
 
     @property
     def outcome(self) -> Outcome:
@@ -128,7 +133,7 @@ def evaluate(recording: Recording) -> CalibrationResult:
         rx_gain_db=gain.gain_db,
         noise_floor_dbfs=levels["noise_dbfs"],
         settle_time_s=settling.settle_s if settling else None,
-        dead_elements=tuple(np.flatnonzero(elements.dead).tolist()),
+        dead_elements=tuple(np.flatnonzero(_in_place(elements, order)).tolist()),
         moves=None if order.as_declared else tuple(order.moves.tolist()),
         drift_deg_per_s=watched.stability.phase_deg,
         states=ratio.table if ratio.measured else None,
@@ -153,7 +158,6 @@ def evaluate(recording: Recording) -> CalibrationResult:
 def summary(result: CalibrationResult) -> dict[str, Any]:
     """The figures of a calibration as plain values."""
     setup, levels, stability = result.setup, result.levels, result.watched.stability
-    dead = np.flatnonzero(result.elements.dead)
     return {
         "outcome": str(result.outcome),
         "testbed": setup.testbed.name,
@@ -172,8 +176,8 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
         "settle_time_s": result.settling.settle_s if result.settling else None,
         "settle_declared_s": result.declared_settle_s,
         "state_ratio": result.ratio.summary(),
-        "dead_elements": dead.tolist(),
-        "dead_columns": dead_columns(result.elements.dead, setup.rows, setup.cols).tolist(),
+        "dead_elements": np.flatnonzero(result.dead).tolist(),
+        "dead_columns": dead_columns(result.dead, setup.rows, setup.cols).tolist(),
         "element_clearance_db": result.elements.clearance_db,
         "element_order": result.order.words,
         "order_as_declared": result.order.as_declared,
@@ -195,7 +199,8 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
 def findings(result: CalibrationResult) -> list[str]:
     """What is not as declared, in words."""
     rows, cols = result.setup.rows, result.setup.cols
-    dead, found = result.elements.dead, []
+    dead = result.dead
+    found: list[str] = []
     columns = dead_columns(dead, rows, cols)
     single = [n for n in np.flatnonzero(dead).tolist() if n % cols not in columns]
     if not result.elements.told:
@@ -272,6 +277,12 @@ def _louder(gain: Gain, estimate: CascadedEstimate, setup: Setup) -> Patterns:
         signs = np.where((estimate.cascade @ taps.conj()).real >= 0, 1.0, -1.0)
     best: Pattern = np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
     return np.stack([gain.strongest, best])
+
+
+def _in_place(elements: Elements, order: ElementOrder) -> Bool[np.ndarray, "element"]:
+    dead = np.zeros(order.moves.size, dtype=bool)
+    dead[order.moves[elements.dead]] = True
+    return dead
 
 
 def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> ElementOrder:
