@@ -140,16 +140,22 @@ def optimize(
 
 
 def report(run_dir: RunDir, json: Json = False) -> None:
-    """Draw the figures of a finished run again, from its recording alone.
+    """Draw the figures of a finished run again, from its recording alone; of a sweep alone, those of its estimate.
 
     Example: hil report runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """
+    from hil.experiments.draw_estimate import draw_sweep
     from hil.experiments.kinds import kind_of
     from hil.measure.recording import Recording
 
     recording = Recording.load(run_dir)
-    kind = kind_of(recording.manifest["experiment"]["kind"])
-    files = [str(path) for path in kind.draw(kind.evaluate(recording), run_dir)]
+    name = recording.manifest["experiment"]["kind"]
+    if name == "closed_loop" and "choice" not in recording:
+        drawn = draw_sweep(recording, run_dir)
+    else:
+        kind = kind_of(name)
+        drawn = kind.draw(kind.evaluate(recording), run_dir)
+    files = [str(path) for path in drawn]
     print("\n".join(files))
     if json:
         emit_json({"files": files})

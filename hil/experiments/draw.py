@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments.draw_estimate import draw_estimate
 from hil.report.figures import pattern_figure, prediction_figure, rates_figure, response_figure, save
 
 
 def draw(result: ClosedLoopResult, folder: Path) -> list[Path]:
-    """Draw into a run directory: the band before and after, rates, patterns, and the prediction (paper, Fig. 2)."""
+    """Draw into a run directory: the band before and after, rates, patterns, and the prediction (paper, Fig. 2).
+
+    Then the estimate as maps over surface and delays, and what it does not explain.
+    """
     setup, measured = result.setup, result.verification
     frequency_hz = setup.grid.frequencies_hz
     used = setup.grid.used
@@ -35,4 +39,5 @@ def draw(result: ClosedLoopResult, folder: Path) -> list[Path]:
             result.prediction.nmse_db,
         ),
     }
-    return [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
+    files = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
+    return [*files, *draw_estimate(result.sweep, result.estimate, setup, folder)]

@@ -1,0 +1,103 @@
+"""Figures of an estimate: maps over the surface, over delays, and what it does not explain."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+from hil.units import power_db
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SHOWN_DB = 40.0  # below the strongest
+
+
+def estimate_figure(
+    cascade: Complex[np.ndarray, "element delay"],
+    direct: Complex[np.ndarray, "delay"],
+    delay_taps: Float[np.ndarray, "delay"],
+    error_var: float,
+    rows: int,
+    cols: int,
+) -> "Figure":
+    """Power and phase of each element's path over the surface, power of elements over delay, and the mean profiles.
+
+    cascade, direct: impulse responses, in taps of 1/B, channel units. error_var: of one tap of an element, foreseen.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.5, 9.0), layout="constrained")
+    (power_map, phase_map), (over_delay, profiles) = figure.subplots(2, 2)
+    power = np.abs(cascade) ** 2
+    strongest = int(power.sum(axis=0).argmax())
+    _map(figure, power_map, power_db(power.sum(axis=1)).reshape(rows, cols), "power of each element's path", "dB")
+    turns = np.rad2deg(np.angle(cascade[:, strongest])).reshape(rows, cols)
+    title = f"phase at the strongest tap ({delay_taps[strongest]:g})"
+    _map(figure, phase_map, turns, title, "deg", cmap="twilight", low=-180, high=180)
+    by_column = power.reshape(rows, cols, -1).mean(axis=0)
+    level = power_db(np.maximum(by_column, 1e-30))
+    image = over_delay.imshow(
+        level,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(delay_taps[0] - 0.5, delay_taps[-1] + 0.5, cols - 0.5, -0.5),
+        vmin=level.max() - SHOWN_DB,
+        vmax=level.max(),
+    )
+    figure.colorbar(image, ax=over_delay, label="dB")
+    over_delay.set(xlabel="delay [taps of 1/B]", ylabel="column", title="mean power of a column's elements over delay")
+    profiles.plot(delay_taps, power_db(np.abs(direct) ** 2), "o-", ms=3, label="direct")
+    profiles.plot(delay_taps, power_db(power.mean(axis=0)), "o-", ms=3, label="mean of the elements")
+    profiles.axhline(float(power_db(error_var)), color="k", ls=":", label="error of an element's tap, foreseen")
+    top = float(power_db(np.abs(direct) ** 2).max())
+    low = min(float(power_db(error_var)), float(power_db(power.mean(axis=0)).min()))
+    profiles.set(xlabel="delay [taps of 1/B]", ylabel="power [dB]", title="delay profiles", ylim=(low - 5, top + 5))
+    profiles.grid(alpha=0.3)
+    profiles.legend(loc="upper right")
+    return figure
+
+
+def residual_figure(
+    time_s: Float[np.ndarray, "pattern"],
+    by_sounding: Float[np.ndarray, "pattern"],
+    noise_var: Float[np.ndarray, "pattern"],
+    frequency_hz: Float[np.ndarray, "used"],
+    by_subcarrier: Float[np.ndarray, "used"],
+    signal: Float[np.ndarray, "used"],
+) -> "Figure":
+    """What the estimate leaves of each sounding over time, and over the band, beside noise and signal (powers)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.5, 4.2), layout="constrained")
+    over_time, over_band = figure.subplots(1, 2)
+    over_time.plot(time_s - time_s[0], power_db(by_sounding), ".", ms=3, color="tab:red", label="residual")
+    over_time.plot(time_s - time_s[0], power_db(noise_var), ".", ms=2, color="0.5", label="noise, from repetitions")
+    over_time.set(xlabel="time of the sweep [s]", ylabel="power [dBFS]", title="residual of each sounding")
+    megahertz = frequency_hz / 1e6
+    over_band.plot(megahertz, power_db(signal), color="k", lw=1, label="measured")
+    over_band.plot(megahertz, power_db(by_subcarrier), color="tab:red", lw=1, label="residual")
+    over_band.axhline(float(power_db(noise_var.mean())), color="0.5", ls="--", lw=1, label="noise")
+    over_band.set(xlabel="frequency from the carrier [MHz]", ylabel="power [dBFS]", title="mean over the sweep")
+    for axes in (over_time, over_band):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def _map(
+    figure: "Figure",
+    axes: "Axes",
+    values: Float[np.ndarray, "row col"],
+    title: str,
+    unit: str,
+    *,
+    cmap: str = "viridis",
+    low: float | None = None,
+    high: float | None = None,
+) -> None:
+    """Over the surface, front view."""
+    image = axes.imshow(values, cmap=cmap, interpolation="nearest", vmin=low, vmax=high)
+    figure.colorbar(image, ax=axes, label=unit)
+    axes.set(title=title, xlabel="column", ylabel="row")
