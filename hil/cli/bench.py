@@ -12,6 +12,7 @@ from hil.cli.bench_estimation import estimation
 from hil.cli.bench_field import field_test
 from hil.cli.bench_gpu import gpu
 from hil.cli.bench_loop import loop
+from hil.cli.bench_peers import peers
 from hil.cli.bench_simulator import simulator
 from hil.cli.bench_sweep import sweep
 from hil.cli.options import Json
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(gpu)
     bench.command(name="field-test")(field_test)
     bench.command()(loop)
+    bench.command()(peers)
     bench.command()(simulator)
     bench.command()(sweep)
     app.add_typer(bench, name="bench")
