@@ -52,7 +52,7 @@ class DelayModel:
         total = np.maximum(power, 0) + self.noise_var
         matched = vectors @ (vectors.conj().T @ self.mean / total)
         told = power > TOLD * self.noise_var
-        return matched, (vectors * np.sqrt(1 / self.noise_var - 1 / total))[:, told]
+        return matched, (vectors * np.sqrt(np.maximum(1 / self.noise_var - 1 / total, 0)))[:, told]
 
     def log_likelihood(
         self, responses: Complex[np.ndarray, "pattern subcarrier"], fft_size: int

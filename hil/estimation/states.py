@@ -18,6 +18,7 @@ from hil.phy.sync import advance
 from hil.units import power_db
 
 LARGEST_ERROR = 0.3  # of r, above which the ratio is not known
+AS_GOOD = 1.3  # times the least misfit, up to which another start of the captures is as good
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,12 @@ def state_ratio(
     """
     static = (estimate.basis @ estimate.direct)[used]
     surface = (estimate.basis @ estimate.cascade.sum(axis=0))[used]
-    found = (
+    found = [
         _solve(static, advance(direct, np.array(shift), fft_size)[used], surface)
         for shift in range(-fft_size // 2, fft_size // 2)
-    )
-    _, r, error = min(found, key=lambda each: each[0])
+    ]
+    misfit, r, _ = min(found, key=lambda each: each[0])
+    error = max(float(np.hypot(abs(other - r), doubt)) for left, other, doubt in found if left <= AS_GOOD * misfit)
     if not error < LARGEST_ERROR * abs(r + 1):
         return declared_ratio(reflection, plus, minus)
     blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
@@ -86,7 +88,8 @@ def _solve(
     """Misfit, r and its standard deviation of static = g direct + r surface."""
     columns = np.stack([direct, surface], axis=1)
     gram = columns.conj().T @ columns
-    solution = np.linalg.solve(gram + 1e-12 * np.trace(gram).real * np.eye(2), columns.conj().T @ static)
+    inverse = np.linalg.inv(gram + 1e-12 * np.trace(gram).real * np.eye(2))
+    solution = inverse @ (columns.conj().T @ static)
     misfit = float(np.sum(np.abs(static - columns @ solution) ** 2))
-    variance = misfit / (static.size - 2) * float(np.linalg.pinv(gram)[1, 1].real)
+    variance = misfit / (static.size - 2) * float(inverse[1, 1].real)
     return misfit, complex(solution[1]), float(np.sqrt(max(variance, 0.0)))

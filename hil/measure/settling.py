@@ -1,5 +1,6 @@
 """How long a surface takes: the response followed symbol by symbol through a change of its pattern."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ def settle_time(
     begun = [int(np.argmax(np.abs(curve) > max(BEGUN, CLEAR_SIGMAS * sigma))) for curve in curves]
     before, after = min(begun), curves.shape[1] - max(begun)
     mean = np.mean([curve[at - before : at + after] for curve, at in zip(curves, begun, strict=True)], axis=0)
-    asked, seen = float(10 ** (settled_db / 20)), CLEAR_SIGMAS * sigma / np.sqrt(len(curves))
+    asked, seen = float(10 ** (settled_db / 20)), CLEAR_SIGMAS * sigma / math.sqrt(len(curves))
     floor = max(asked, seen)
     moved, unsettled = np.flatnonzero(np.abs(mean) > floor), np.flatnonzero(np.abs(mean - 1) > floor)
     if not moved.size or not unsettled.size:

@@ -1,0 +1,152 @@
+"""Elements that do not follow, their order and the states' ratio, on estimates whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hil.config import HiddenSurfaceConfig
+from hil.estimation.element_order import ORIENTATIONS, find_order
+from hil.estimation.elements import dead_columns, look_at_elements
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.states import declared_ratio, state_ratio
+from hil.phy.sync import advance
+from hil.sim.hidden import wiring
+
+ROWS, COLS, TAPS, TONES = 12, 16, 6, 96
+N = ROWS * COLS
+TILT = np.array([0.1, 0.1])
+
+
+def field(rng, waves=6, spread=0.35):
+    """complex[row, col]: a straight wave with a curvature, and weaker ones besides; and the straight one alone."""
+    row, col = np.mgrid[:ROWS, :COLS]
+    curved = np.exp(1j * (0.012 * (col - 5) ** 2 + 0.009 * (row - 7) ** 2 + 0.5 * col - 0.4 * row))
+    total = curved.copy()
+    for _ in range(waves):
+        k, m = rng.uniform(-2.5, 2.5, 2)
+        total += spread / np.sqrt(waves / 2) * np.exp(1j * (k * row + m * col + rng.uniform(0, 7)))
+    return total, curved
+
+
+def estimate(rng, surface, noise=1e-3):
+    shape = np.array([1.0, 0.5j, 0.2, 0, 0, 0])
+    cascade = np.outer(surface.ravel(), shape)
+    cascade = cascade + np.sqrt(noise / 2) * (rng.normal(size=cascade.shape) + 1j * rng.normal(size=cascade.shape))
+    basis = np.linalg.qr(rng.normal(size=(TONES, TAPS)) + 1j * rng.normal(size=(TONES, TAPS)))[0]
+    return CascadedEstimate(
+        direct=np.array([10.0, 3j, 1, 0.5, 0, 0]),
+        cascade=cascade,
+        basis=basis,
+        direct_var=np.full(TAPS, noise / N),
+        cascade_var=np.full((N, TAPS), noise),
+    )
+
+
+def test_dead_elements_are_found_and_hardly_a_living_one_is_called_dead():
+    alarms = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        surface = field(rng)[0]
+        dead = rng.choice(N, 7, replace=False)
+        surface.ravel()[dead] = 0
+        seen = look_at_elements(estimate(rng, surface))
+        assert seen.told
+        assert set(np.flatnonzero(seen.dead)) >= set(dead)
+        alarms += int(seen.dead.sum()) - dead.size
+    assert alarms <= 2  # of 3700: waves that cancel at an element
+
+
+def test_nothing_is_said_of_elements_that_noise_hides():
+    rng = np.random.default_rng(0)
+    surface = field(rng)[0]
+    surface[:, 3] = 0
+    seen = look_at_elements(estimate(rng, surface, noise=0.3))
+    assert not seen.told
+    assert not seen.dead.any()
+
+
+def test_a_column_is_meant_where_hardly_any_of_it_follows():
+    dead = np.zeros((ROWS, COLS), dtype=bool)
+    dead[:, 4] = True
+    dead[:6, 9] = True
+    dead[1:, 15] = True
+    assert dead_columns(dead.ravel(), ROWS, COLS).tolist() == [4, 15]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "orientation", "words"),
+    [
+        ({}, "as declared", "as declared"),
+        ({"mirrored": "left_right"}, "mirrored left to right", "mirrored left to right"),
+        ({"mirrored": "up_down"}, "upside down", "upside down"),
+        ({"mirrored": "both"}, "turned by half", "turned by half"),
+        ({"swapped_columns": ((2, 11),)}, "as declared", "columns 2 and 11 are exchanged"),
+        ({"swapped_rows": ((1, 6),)}, "as declared", "rows 1 and 6 are exchanged"),
+        ({"mirrored": "left_right", "swapped_columns": ((2, 11),)}, "mirrored left to right", "columns 4 and 13"),
+    ],
+)
+def test_what_moves_in_the_place_of_each_element_is_found_and_told_in_words(hidden, orientation, words):
+    total, straight = field(np.random.default_rng(3))
+    true = wiring(ROWS, COLS, HiddenSurfaceConfig(**hidden))
+    order = find_order(total.ravel()[true].reshape(ROWS, COLS), straight, largest_tilt=TILT)
+    np.testing.assert_array_equal(order.moves, true)
+    assert order.orientation == orientation
+    assert words in order.words
+    assert order.as_declared == (not hidden)
+
+
+def test_whole_surfaces_are_hardly_ever_said_to_be_miswired():
+    orders = [find_order(*field(np.random.default_rng(seed)), largest_tilt=TILT) for seed in range(40)]
+    assert sum(not order.as_declared for order in orders) <= 1
+
+
+def test_an_antenna_a_little_off_its_place_turns_nothing():
+    total, straight = field(np.random.default_rng(4))
+    row, col = np.mgrid[:ROWS, :COLS]
+    assert find_order(total * np.exp(1j * (0.08 * row - 0.06 * col)), straight, largest_tilt=TILT).as_declared
+
+
+def test_what_the_positions_do_not_explain_is_said_to_be_unknown():
+    total, _ = field(np.random.default_rng(5))
+    rng = np.random.default_rng(6)
+    order = find_order(total, np.exp(2j * np.pi * rng.random((ROWS, COLS))), largest_tilt=TILT)
+    assert order.as_declared
+    assert "cannot be told" in order.words
+
+
+def test_a_symmetric_channel_is_told_to_be_so():
+    row, col = np.mgrid[:ROWS, :COLS]
+    straight = np.exp(1j * (0.02 * (row - (ROWS - 1) / 2) ** 2 + 0.4 * col))
+    order = find_order(straight, straight, largest_tilt=TILT)
+    assert order.untold == ("upside down",)
+    assert set(ORIENTATIONS) > set(order.untold)
+
+
+@pytest.mark.parametrize("ratio", [-1.0, 0.5 * np.exp(2j), 1.2 * np.exp(-1.3j)])
+def test_the_states_ratio_follows_from_the_direct_channel_without_the_surface(ratio):
+    rng = np.random.default_rng(7)
+    found = estimate(rng, field(rng)[0], noise=1e-6)
+    without = found.basis @ found.direct
+    r = (1 + ratio) / (1 - ratio)
+    total = found.basis.conj().T @ (without + r * (found.basis @ found.cascade.sum(axis=0)))
+    covered = 0.3 * np.exp(1j) * advance(without, np.array(-5), 128)  # another gain, phase and start
+    used = np.ones(TONES, dtype=bool)
+    table = np.array([0.7 + 0j, 0.7 * ratio + 0.1])
+    told = state_ratio(replace(found, direct=total), covered, used, 128, table, 0, 1, 5e9)
+    assert told.measured
+    assert told.ratio == pytest.approx(ratio, abs=0.02)
+    assert told.table is not None
+    assert complex(told.table["re"][0][1], told.table["im"][0][1]) == pytest.approx(0.7 * ratio, abs=0.02)
+
+
+def test_a_surface_that_looks_like_the_direct_channel_tells_no_ratio():
+    rng = np.random.default_rng(8)
+    found = estimate(rng, field(rng)[0])
+    alike = found.cascade.sum(axis=0)
+    direct = 2 * alike + 1e-3 * rng.normal(size=TAPS)
+    covered = found.basis @ (0.5 * alike)
+    table = np.array([1.0, -0.8 + 0j])
+    told = state_ratio(replace(found, direct=direct), covered, np.ones(TONES, bool), 128, table, 0, 1, 5e9)
+    assert told == declared_ratio(table, 0, 1)
+    assert not told.summary()["measured"]

@@ -1,0 +1,184 @@
+"""Calibration on the simulated 16x16 station: hidden faults come out, and a run that relies on it is right again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import CalibrateConfig, TestbedConfig
+from hil.errors import CalibrationError
+from hil.estimation.estimate import estimate_channel
+from hil.experiments import calibrate, closed_loop
+from hil.experiments.begin import begin
+from hil.experiments.calibrate import CalibrationResult
+from hil.experiments.choose import problem_of
+from hil.experiments.draw_calibration import draw
+from hil.experiments.first_look import first_look
+from hil.experiments.sound import sound_surface
+from hil.measure.calibration import Calibration
+from hil.measure.recording import Recording
+from hil.sim.hidden import wiring
+from hil.testbed import open_testbed
+
+Station = Callable[..., TestbedConfig]
+
+PROCEDURE = CalibrateConfig.model_validate(
+    {
+        "schema": "hil-experiment/1",
+        "kind": "calibrate",
+        "candidates": 6,
+        "switches": 4,
+        "watch_s": 4.0,
+        "watch_soundings": 200,
+    }
+)
+HIDDEN = {
+    "mirrored": "left_right",
+    "dead_columns": [5],
+    "stuck_elements": {"17": 1},
+    "settle_s": 2.2e-3,
+}
+
+
+def calibrated(station: TestbedConfig, folder: Path) -> tuple[Recording, CalibrationResult]:
+    with open_testbed(station, user="shelf") as testbed:
+        recording = begin(testbed, PROCEDURE, folder)
+        return recording, calibrate.run(testbed, PROCEDURE, recording)
+
+
+@pytest.fixture(scope="module")
+def faulty(station: Station, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recording, CalibrationResult]:
+    """A whole calibration of a station with faults, run once."""
+    return calibrated(
+        station(simulation__surface=HIDDEN, ofdm__repetitions=16), tmp_path_factory.mktemp("calibrations")
+    )
+
+
+def test_the_hidden_faults_come_out(faulty: tuple[Recording, CalibrationResult]) -> None:
+    told = calibrate.summary(faulty[1])
+    assert told["outcome"] == "PASS"
+    assert set(told["dead_elements"]) == {17, *range(5, 256, 16)}
+    assert told["dead_columns"] == [5]
+    assert told["settle_time_s"] == pytest.approx(2.2e-3, rel=0.1)
+    assert told["element_moves"] == np.arange(256).reshape(16, 16)[:, ::-1].ravel().tolist()
+    assert "mirrored left to right" in told["element_order"]
+    assert told["drift_deg_per_s"] == 0
+    assert told["motion_db"] is None
+    assert not told["state_ratio"]["measured"]
+    assert len(told["findings"]) == 4
+    json.dumps(told, allow_nan=False)
+
+
+def test_levels_are_those_of_the_simulated_radio(faulty: tuple[Recording, CalibrationResult]) -> None:
+    told, levels = calibrate.summary(faulty[1]), faulty[1].levels
+    noise_dbm = -174 + 8 - 1.5 + 10 * np.log10(25e6)  # noise figure, cable, sample rate: what the ADC gets
+    assert told["noise_floor_dbfs"] == pytest.approx(noise_dbm + told["rx_gain_db"], abs=0.3)
+    assert told["rx_dc_dbfs"] == pytest.approx(-50, abs=0.5)
+    assert told["linearity_db"] == pytest.approx(0, abs=0.05)
+    assert told["image_dbc"] is None
+    assert -14 < levels["strongest_peak_dbfs"] < -8.9
+
+
+def test_everything_is_read_again_from_the_run_directory(
+    faulty: tuple[Recording, CalibrationResult], tmp_path: Path
+) -> None:
+    recording, result = faulty
+    again = calibrate.evaluate(Recording.load(recording.path))
+    assert calibrate.summary(again) == calibrate.summary(result)
+    assert {file.name for file in draw(again, tmp_path)} == {"elements.png", "watch.png", "settling.png"}
+
+
+def test_a_calibration_that_is_interrupted_goes_on_where_it_was(
+    faulty: tuple[Recording, CalibrationResult], station: Station, tmp_path: Path
+) -> None:
+    whole, config = faulty[0], station(simulation__surface=HIDDEN, ofdm__repetitions=16)
+
+    class Stop(Exception):
+        pass
+
+    def stop(stage: str, done: int, _total: int) -> None:
+        if stage == "sweep" and done >= 128:
+            raise Stop
+
+    with open_testbed(config, user="shelf") as testbed:
+        recording = begin(testbed, PROCEDURE, tmp_path)
+        with pytest.raises(Stop):
+            calibrate.run(testbed, PROCEDURE, recording, stop)
+    resumed = Recording.resume(recording.path)
+    done = set(resumed.names)
+    with open_testbed(config, user="shelf") as testbed:
+        result = calibrate.run(testbed, PROCEDURE, resumed)
+    assert {"gain", "look/begin", "gain/best", "switches"} <= done
+    np.testing.assert_array_equal(resumed.read("sweep/00003").data, whole.read("sweep/00003").data)
+    assert result.calibration.dead_elements == faulty[1].calibration.dead_elements
+
+
+def test_a_run_relies_on_it(faulty: tuple[Recording, CalibrationResult], station: Station, tmp_path: Path) -> None:
+    record = faulty[1].calibration
+    config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path))
+    with open_testbed(config, user="shelf") as testbed:
+        assert testbed.settings.rx_gain_db == record.rx_gain_db
+        assert testbed.surface.timing.settle_s == pytest.approx(1.1 * record.settle_time_s)
+        recording = closed_loop.new_recording(testbed, root=tmp_path)
+        sweep = sound_surface(testbed, recording)
+        setup = testbed.setup
+        assert testbed.truth is not None
+        mirrored = np.random.default_rng(0).integers(0, 2, 256, dtype=np.uint8)
+        testbed.surface.apply(mirrored)
+        held = testbed.surface.read_pattern()
+    np.testing.assert_array_equal(held, mirrored)  # both ways through the corrected order
+    assert recording.manifest["calibration"]["sha256"] == record.sha256
+    assert recording.manifest["dead"] == list(record.dead_elements)
+    estimate = estimate_channel(sweep, setup, denoised=False)
+    problem = problem_of(estimate, setup)
+    assert not problem.cascade[list(record.dead_elements)].any()
+    assert np.abs(problem.cascade[0]).max() > 0
+
+
+def test_the_corrected_order_is_the_true_one(faulty: tuple[Recording, CalibrationResult], station: Station) -> None:
+    config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path))
+    assert config.simulation is not None
+    true = wiring(16, 16, config.simulation.surface)
+    with open_testbed(config, user="shelf") as testbed:
+        order = testbed.surface.profile.geometry.wire_order()  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(order, true)  # the wire runs row by row, and moves these
+
+
+@pytest.mark.parametrize("changes", [{"simulation__seed": 2}, {"radio__lo_hz": 5.6e9}])
+def test_a_foreign_calibration_is_refused(
+    faulty: tuple[Recording, CalibrationResult], station: Station, changes: dict[str, object]
+) -> None:
+    config = station(calibration=str(faulty[0].path), **changes)
+    with pytest.raises(CalibrationError, match="foreign"):
+        open_testbed(config, user="shelf")
+
+
+def test_without_a_surface_nothing_is_kept(station: Station, tmp_path: Path) -> None:
+    recording, result = calibrated(station(simulation__surface_condition="covered"), tmp_path)
+    assert calibrate.summary(result)["outcome"] == "FAIL"
+    with pytest.raises(CalibrationError, match="no calibration"):
+        Calibration.load(recording.path)
+
+
+def test_a_first_look_sees_the_surface_and_what_repeats(station: Station) -> None:
+    with open_testbed(station()) as testbed:
+        checks = {check.name: check for check in first_look(testbed, watch_s=5.0)}
+    assert all(check.ok for check in checks.values()), checks
+    assert set(checks) == {"noise", "pilots", "surface", "link budget", "repeatability"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"simulation__surface_condition": "covered"}, "surface"),
+        ({"simulation__rf_drift": {"phase_deg_per_sqrt_s": 90.0}}, "repeatability"),
+        ({"radio__rx_gain_db": 62, "power__radiated_power_dbm": -6.0, "power__tx_antenna_gain_dbi": 5.0}, "pilots"),
+    ],
+)
+def test_a_first_look_says_what_is_wrong(station: Station, changes: dict[str, object], name: str) -> None:
+    with open_testbed(station(**changes)) as testbed:
+        checks = {check.name: check for check in first_look(testbed, watch_s=5.0)}
+    assert checks[name].ok is False
+    assert checks[name].fix
