@@ -28,7 +28,7 @@ class Plan:
         self._stopping = stopping
         self._state = [np.zeros((len(study.cells), study.replicates), dtype=np.uint8) for study in studies]
         self._value = [np.full(state.shape, np.nan) for state in self._state]
-        self._open = [np.zeros(len(study.cells), dtype=int) for study in studies]
+        self._open = [[0] * len(study.cells) for study in studies]
         self._stopped = [np.zeros(len(study.cells), dtype=bool) for study in studies]
         self._due: dict[str, dict[Any, deque[TaskId]]] = {}
         self._seconds: dict[str, float] = {}
@@ -56,7 +56,8 @@ class Plan:
     @property
     def num_total(self) -> int:
         """Tasks that there will be at most: cells that have enough count with what they have."""
-        counts = (np.where(stopped, opened, state.shape[1]) for stopped, opened, state in self._shapes())
+        found = zip(self._stopped, self._state, strict=True)
+        counts = (np.where(stopped, (state != _MISSING).sum(axis=1), state.shape[1]) for stopped, state in found)
         return sum(int(count.sum()) for count in counts)
 
     @property
@@ -86,15 +87,12 @@ class Plan:
         self._state[task.study][task.cell, task.replicate] = _DONE
         self._value[task.study][task.cell, task.replicate] = value
 
-    def interval(self, study: int, cell: int) -> tuple[int, float, float]:
-        """Replicates that count, their mean and half the width of its confidence interval (NaN below two)."""
-        values = self._value[study][cell]
+    def interval(self, study: int, cell: int, first: int | None = None) -> tuple[int, float, float]:
+        """Of the `first` replicates of a cell, or all: how many count, their mean, half its confidence interval."""
+        values = self._value[study][cell][:first]
         values = values[np.isfinite(values)]
         confidence = 0.95 if self._stopping is None else self._stopping.confidence
         return len(values), float(values.mean()) if len(values) else np.nan, half_width(values, confidence)
-
-    def _shapes(self) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        return zip(self._stopped, self._open, self._state, strict=True)
 
     def _advance(self, study: int, cell: int) -> None:
         """Open further replicates while all open ones are there and they are not enough."""
@@ -113,7 +111,7 @@ class Plan:
         """By the replicates that are open, all of which are there."""
         if self._stopping is None:
             return False
-        _, mean, half = self.interval(study, cell)
+        _, mean, half = self.interval(study, cell, self._open[study][cell])
         return half <= self._stopping.relative_half_width * abs(mean)
 
     def _make_due(self, study: int, cell: int, replicates: Iterable[int]) -> None:

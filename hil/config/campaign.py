@@ -47,7 +47,8 @@ class StationsConfig(Section):
 class StoppingConfig(Section):
     """A cell of the grid (all but user and seed) has enough when its mean is known well enough.
 
-    Looked at after `look`, 2 `look`, ... results in the order of the grid, whatever order they arrive in.
+    Looked at after `look`, 2 `look`, ... results in the order of the grid, whatever order they arrive in. Each look is
+    one more chance to stop early by luck: intervals of cells that stopped are somewhat narrower than their confidence.
     """
 
     relative_half_width: Annotated[float, Field(gt=0, lt=1)] = Field(

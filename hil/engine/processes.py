@@ -6,7 +6,6 @@ import selectors
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hil.errors import NotConnected
 from hil.interfaces import Closing
 
 READY_S = 60.0
+OFFERED = ("--device", "cpu")
 
 
 @dataclass
@@ -24,27 +24,26 @@ class HostProcesses(Closing):
 
     state: Path
     tls: Tls = field(default_factory=Tls)
-    arguments: tuple[str, ...] = ("--device", "cpu")
     address: str = ""
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
-    def start(self, role: str) -> None:
-        """Start the `scheduler` (at the same address as before, if there was one) or the `worker`; wait until it is up.
+    def start(self, role: str, *arguments: str) -> None:
+        """Start the `scheduler` (at the same address as before, if there was one) or a worker of any other name.
 
-        Raises NotConnected where it does not come up.
+        arguments: of a worker; what it offers. Waits until it is up; raises NotConnected where it does not come up.
         """
         if role == "scheduler":
             any_port = "tls://127.0.0.1:0" if self.tls.complete else "tcp://127.0.0.1:0"
             self.address = str(self._launch(role, "scheduler", "--listen", self.address or any_port)["scheduler"])
         else:
-            self._launch(role, "--scheduler", self.address, "--state", str(self.state), *self.arguments)
+            self._launch(role, "--scheduler", self.address, "--state", str(self.state), *(arguments or OFFERED))
 
     def signal(self, role: str, number: signal.Signals) -> None:
         """SIGKILL, SIGSTOP, SIGCONT: as a crash, a machine that hangs, and its return."""
         process = self.running[role]
         process.send_signal(number)
         if number is signal.SIGKILL:
-            process.communicate()
+            _end(process)
 
     def config(self, deadline_s: float = 10.0) -> HostConfig:
         """What an experiment file would say."""
@@ -53,9 +52,7 @@ class HostProcesses(Closing):
 
     def close(self) -> None:
         for process in self.running.values():
-            with suppress(ProcessLookupError):
-                process.kill()
-            process.communicate()
+            _end(process)
 
     def _launch(self, role: str, *arguments: str) -> dict[str, object]:
         tls = [f"--{name}={path}" for name, path in vars(self.tls).items() if path]
@@ -72,6 +69,13 @@ class HostProcesses(Closing):
         if not told:
             raise NotConnected(f"{' '.join(command)}: did not come up; start it by hand to see why")
         return told
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def _line(process: subprocess.Popen[str], timeout_s: float) -> str:

@@ -44,7 +44,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return Tls(*(str(folder / name) for name in ("ca.pem", "localhost.pem", "localhost.key")))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> Iterator[HostProcesses]:
     """A scheduler and a worker; a test that kills one of them starts it again."""
     with HostProcesses(tmp_path_factory.mktemp("state"), tls) as processes:

@@ -1,0 +1,90 @@
+"""The same campaign in this process, on a cluster of this machine and behind mutual TLS; on benches; under kills."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from hil.campaign.grid import studies_of
+from hil.campaign.grid_run import run_campaign
+from hil.campaign.grid_table import Table
+from hil.config.campaign import CampaignConfig
+from hil.engine import work
+from hil.engine.pool import open_pool
+from hil.engine.processes import HostProcesses
+from hil.engine.stations import STATIONS, Stations
+from hil.errors import ConfigError
+
+STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
+CHANNELS = {"sizes": [8], "bits": [1], "csi": ["ls"], "algorithms": ["stm", "tap-space", "neural-prior"], "users": 2}
+
+
+def campaign(**parts: object) -> CampaignConfig:
+    return CampaignConfig.model_validate({"schema": "hil-campaign/1", "name": "test", **parts})
+
+
+def table_of(config: CampaignConfig, folder: Path, pool) -> dict:
+    """Rows by task, without what differs from run to run."""
+    table = Table.create(folder, config)
+    told = run_campaign(studies_of(config), config.stopping, table, pool)
+    assert not told["failed"], told["failures"]
+    odd = ("seconds", "run")
+    return {tuple(row["task"]): {k: v for k, v in row.items() if k not in odd} for row in table.rows()}
+
+
+def test_three_places_give_the_same_numbers(host: HostProcesses, tmp_path):
+    config = campaign(channels=CHANNELS)
+    tables = []
+    for number, engine in enumerate(("local", "workers:2", host.address)):
+        with open_pool(engine, host.tls) as pool:
+            tables.append(table_of(config, tmp_path / str(number), pool))
+    assert len(tables[0]) == 12 and tables[0] == tables[1] == tables[2]
+
+
+def test_one_campaign_measures_on_all_benches(host: HostProcesses, tmp_path, monkeypatch):
+    files = {}
+    for name in ("roof", "cellar"):
+        files[name] = tmp_path / f"{name}.yaml"
+        files[name].write_text(STATION.read_text().replace("name: sim-opensource-ris", f"name: {name}"))
+    stations = {"testbeds": list(files), "algorithms": ["stm"], "group": [8, 8], "rounds": 2}
+    config = campaign(stations=stations)
+    for name, path in files.items():
+        host.start(name, "--testbed", str(path))
+    with open_pool(host.address, host.tls) as pool:
+        measured = table_of(config, tmp_path / "there", pool)
+    assert [row["testbed"] for _, row in sorted(measured.items())] == ["roof", "cellar"]
+    STATIONS.offer([], tmp_path / "runs")
+    monkeypatch.setattr(STATIONS, "testbeds", {})
+    STATIONS.offer(files.values(), tmp_path / "runs")
+    with open_pool("local") as pool:
+        assert table_of(config, tmp_path / "here", pool) == measured
+    for name in files:
+        host.signal(name, signal.SIGKILL)
+
+
+def test_a_worker_killed_in_mid_campaign_costs_no_row(host: HostProcesses, tmp_path):
+    config = campaign(channels={**CHANNELS, "users": 6, "algorithms": ["tap-space"]})
+    (study,) = studies_of(config)
+    table, killed = Table.create(tmp_path / "c", config), []
+
+    def kill_once(stage: str, done: int, total: int) -> None:
+        if not killed:
+            killed.append(done)
+            host.signal("worker", signal.SIGKILL)
+            host.start("worker")
+
+    with open_pool(host.address, host.tls) as pool:
+        told = run_campaign([study], None, table, pool, kill_once)
+    assert 0 < killed[0] < told["tasks"] == study.num_tasks and not told["failed"]
+
+
+def test_workers_of_other_versions_are_refused(host: HostProcesses, monkeypatch):
+    ours = work.versions()
+    monkeypatch.setattr(work, "version", lambda name: {"torch": "0.1"}.get(name, ours[name]))
+    with pytest.raises(ConfigError, match=rf"torch 0.1 here, {ours['torch'].split('+')[0]}"):
+        open_pool(host.address, host.tls)
+
+
+def test_two_stations_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="names tell them apart"):
+        Stations().offer([STATION, STATION], tmp_path)
