@@ -47,7 +47,8 @@ def stream_unanswered(
     still_s: float,
     troubles: Callable[[], int],
 ) -> Float[np.ndarray, "pattern"]:
-    """Patterns back to back, as many out as the board takes; NaN where one near was sent again, out of its turn.
+    """Patterns back to back, as many out as the board takes; NaN where one had to be sent again, which the board may
+    have shown out of its turn only, and where that was near.
 
     troubles: commands sent again so far.
     """
@@ -66,4 +67,5 @@ def stream_unanswered(
     before[-1] = troubles()
     last = np.minimum(np.arange(len(patterns)) + WINDOW + 1, len(patterns))
     first = np.maximum(np.arange(len(patterns)) - WINDOW, 0)
+    settled_s[list(dialogue.sent_again)] = np.nan
     return np.where(before[last] == before[first], settled_s, np.nan)

@@ -42,24 +42,23 @@ class Dialogue:
 
     latency_s: longest time from the end of a reply on the wire until the host has it (USB adapter, network).
     after_trouble: called before a command is sent again, to ask (`ask_once`) whether the board restarted unheard.
-    answered: the command that was answered last.
+    answered: the command that was answered last. sent_again: of the last `stream`, by its place.
     """
 
     def __init__(
         self, link: ByteLink, wire: Wire, clock: Clock, *, latency_s: float, after_trouble: Callable[[], object]
     ) -> None:
         self._line = Line(link, wire, clock, latency_s=latency_s, on_noise=self._doubt)
-        self._wire, self._profile = wire, wire.profile
-        self._clock = clock
+        self._wire, self._profile, self._clock = wire, wire.profile, clock
         self._after_trouble = after_trouble
         self._damaged = 0  # frames of the receiver that were known to be damaged
         self._sequence = 0
         self._ahead: _Pending | None = None
         self._booting = False
         self._in_step = True  # the last command ended as it should
-        self._in_doubt = False
-        self._late_until_s = 0.0
+        self._in_doubt, self._late_until_s = False, 0.0
         self.answered = ""
+        self.sent_again: set[int] = set()
 
     # -------------------------------------------------------------------------------------------------- open and close
 
@@ -77,7 +76,8 @@ class Dialogue:
     def close(self) -> None:
         """Leave no half-sent command behind; never fails."""
         with suppress(InstrumentError):
-            self._abandon_ahead()
+            if self._ahead is not None:
+                self._abandon_ahead()
         self._line.close()
 
     def wait_until_ready(self, limit_s: float) -> bool:
@@ -108,6 +108,7 @@ class Dialogue:
         its own, BoardRejected where the board says no, BoardReset where it restarted: all of it is void then.
         """
         self._prepare()
+        self.sent_again = set()
         waiting = enumerate(requests)
         window: dict[int, _Pending] = {}
         answers: dict[int, Values] = {}
@@ -303,6 +304,7 @@ class Dialogue:
         self._doubt()
         for pending in overdue:
             pending.tries += 1
+            self.sent_again.add(pending.index)
             once = not self._profile.commands[pending.name].repeatable and not isinstance(cause, BoardRejected)
             if pending.tries >= MAX_TRIES or once:
                 raise self._failure(pending, cause)
@@ -345,8 +347,6 @@ class Dialogue:
 
     def _abandon_ahead(self) -> None:
         """Take back a command that was sent ahead; where the line ends decide, without ending the line."""
-        if self._ahead is None:
-            return
         self._ahead = None
         if isinstance(self._profile.framing, AsciiLine) and self._held:
             self._line.write(self._profile.framing.cancel.encode("latin-1"))

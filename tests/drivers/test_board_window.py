@@ -168,8 +168,9 @@ def test_answers_come_back_in_the_order_of_the_commands(open_reference):
 
 
 def test_only_what_is_overdue_is_sent_again(open_reference):
-    """The second command's time is not over when the first one's is: it left later."""
+    """The second command's time is not over when the first one's is: it left later. Its answer comes meanwhile."""
     board, link, firmware = open_reference()
+    board.apply(np.zeros(4096, np.uint8))
     loads = iter([[], [0.0535]])
 
     def answer(data):
@@ -204,6 +205,39 @@ def test_bytes_written_one_after_the_other_leave_one_after_the_other(open_refere
     for _ in range(2):
         line.write(bytes(300))
     assert line.sent_s - link.clock.now_s() == pytest.approx(600 * 10 / 3e6)
+
+
+def test_of_what_came_back_only_the_end_is_kept_for_messages(open_reference):
+    _, link, _ = open_reference()
+    line = Line(link, Wire(REFERENCE), link.clock, latency_s=1e-3, on_noise=list)
+    link.push(b"\0" * 60_000)
+    line.drain(0.0)
+    assert len(line.heard) <= 256
+
+
+def test_sequence_numbers_go_round_without_the_one_that_means_none(script, good_cobs_board):
+    framing = REFERENCE.framing.model_copy(update={"sequence": "u8"})
+    firmware = good_cobs_board()
+    firmware.framing = framing
+    link = script(firmware)
+    board = SurfaceBoard(link, REFERENCE.model_copy(update={"framing": framing}), link.clock)
+    board.open()
+    for _ in range(300):
+        board.sequence_status()
+    assert {sequence for _, sequence in firmware.heard} == set(range(1, 256))
+
+
+def test_a_streamed_pattern_that_had_to_be_sent_again_has_no_time(open_reference):
+    board, link, firmware = open_reference()
+    patterns = np.random.default_rng(1).integers(2, size=(40, 4096), dtype=np.uint8)
+    times_s = board.stream(patterns, 1e-3)
+    assert np.isfinite(times_s).all()
+    assert link.clock.now_s() == pytest.approx(times_s[-1] + 1e-3)
+    firmware.heard.clear()
+    firmware.on_command = lambda name, sequence: b"" if len(firmware.heard) == 21 else None
+    out_of_turn = np.isnan(board.stream(patterns, 1e-3))
+    assert out_of_turn[20]
+    assert not out_of_turn[:8].any()
 
 
 # ------------------------------------------------------------------------------------------------ codebook and sequence
@@ -275,3 +309,56 @@ def test_hadamard_rows_are_armed_without_any_upload(open_reference, ones):
     assert [name for name, _ in firmware.heard] == ["arm_hadamard"]
     assert len(link.text) < 540
     assert board.sequence_status()["overruns"] == 0
+
+
+def test_a_refused_selection_has_the_codebook_stored_again(open_reference):
+    board, _, firmware = open_reference()
+    codebook = np.eye(3, 4096, dtype=np.uint8)
+    board.load_codebook(codebook)
+    refusals = iter([4])
+    firmware.on_command = lambda name, sequence: (
+        firmware.frame(0xFF, sequence, bytes([next(refusals)]))
+        if name == "select_slot" and firmware.slots == {}
+        else None
+    )
+    firmware.slots.clear()
+    with pytest.raises(BoardRejected, match="bad_slot"):
+        board.select(1)
+    board.select(1)
+    assert firmware.pattern == Wire(REFERENCE).coder.encode(codebook[1])
+
+
+def test_a_sequence_is_armed_only_once_its_patterns_are_stored_again(open_reference):
+    board, link, firmware = open_reference()
+    board.load_codebook(np.eye(3, 4096, dtype=np.uint8))
+    firmware.slots.clear()
+    link.push(firmware.frame(0xF0, 0, b"\1"))
+    with pytest.raises(BoardReset):
+        board.check()
+    board.arm_sequence(0, 3, 1e-4, "software")
+    assert list(firmware.slots) == [0, 1, 2]
+
+
+def test_while_a_sequence_runs_nothing_is_known_of_the_surface(open_reference, ones):
+    board, _, firmware = open_reference(verify_readback=True)
+    board.apply(ones(0, size=4096))
+    board.arm_hadamard(0, 4, 1e-4, "timer", complement=False, mask=ones(size=4096))
+    firmware.pattern = b"\x55" * 512
+    board.check()
+
+
+def test_a_batch_takes_a_staged_pattern_back(script):
+    link = script(lambda data: [(1e-3, b"\x06")])
+    board = SurfaceBoard(link, load_profile("metasurface-control-96"), link.clock)
+    board.open()
+    board.stage(np.zeros(96, np.uint8))
+    board.play(np.zeros((2, 96), np.uint8))
+    with pytest.raises(ValueError, match="no pattern is staged"):
+        board.commit()
+
+
+def test_a_step_has_settled_when_it_returns(open_reference):
+    board, link, _ = open_reference()
+    board.set_settle_s(0.5)
+    board.step()
+    assert link.clock.now_s() >= 0.5
