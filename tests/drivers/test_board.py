@@ -96,6 +96,23 @@ def test_an_arduino_is_given_its_time_after_opening(script):
     assert link.clock.now_s() >= 2.0
 
 
+def test_a_banner_that_comes_as_the_link_opens_is_no_trouble(script, good_line_board):
+    link = script(good_line_board())
+    opens = link.open
+    link.open = lambda: (opens(), link.push(BANNER, 1e-3))
+    board = SurfaceBoard(link, ASCII, link.clock)
+    board.open()
+    assert link.sent == [b"\n", b"?SerialNo\n"]
+
+
+def test_half_an_answer_of_before_is_forgotten_as_the_link_opens_again(open_line_board):
+    board, link, firmware = open_line_board()
+    link.push(b"#O")
+    board.check()
+    board.open()
+    assert firmware.lines.count(b"?SerialNo") == 1
+
+
 # ------------------------------------------------------------------------------------------------------------- patterns
 
 

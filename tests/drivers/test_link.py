@@ -11,12 +11,13 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from hil.drivers.link import SerialLink, TcpLink, UdpLink, latency_timer_ms, make_link
+from hil.drivers.link import SerialLink, TcpLink, UdpLink, find_ports, latency_timer_ms, make_link
 from hil.drivers.lock import InstrumentLock
-from hil.errors import ConfigError, LinkError, NotConnected
+from hil.errors import ConfigError, LinkError, LinkTimeout, NotConnected
 from hil.firmware.protocol import NetworkConfig, SerialConfig
 from hil.interfaces import ByteLink
 
@@ -136,8 +137,48 @@ def test_a_port_that_does_not_exist_is_not_connected_with_the_fix(tmp_path: Path
     link = SerialLink(str(tmp_path / "ttyUSB7"), SERIAL)
     with pytest.raises(NotConnected, match=r"ttyUSB7: cannot be opened .*is the cable plugged in"):
         link.open()
-    with pytest.raises(NotConnected):
+    with pytest.raises(NotConnected, match="cannot be opened"):
+        SerialLink(link.name, SERIAL).open()
+
+
+class RecordedPort:
+    """A serial port that keeps how it was set when it opened."""
+
+    def open(self) -> None:
+        self.set_before = dict(vars(self))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "dtr", "rts"),
+    [
+        ({"rtscts": True, "dtr": "any", "rts": "released"}, None, None),
+        ({"dtr": "asserted", "rts": "released"}, True, False),
+        ({"dtr": "released", "rts": "asserted"}, False, True),
+    ],
+)
+def test_a_port_is_set_as_the_profile_says_before_it_opens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: dict[str, object], dtr: bool | None, rts: bool | None
+) -> None:
+    port = RecordedPort()
+    monkeypatch.setattr("serial.Serial", lambda: port)
+    with SerialLink(str(tmp_path / "ttyUSB7"), SerialConfig(kind="serial", baud=3_000_000, **asked)) as link:
         link.open()
+    told = port.set_before
+    assert (told["baudrate"], told["rtscts"]) == (3_000_000, "rtscts" in asked)
+    assert (told.get("dtr"), told.get("rts")) == (dtr, rts)
+    assert told["exclusive"] is True
+
+
+@pytest.mark.wire("pty")
+def test_a_board_that_holds_the_line_off_is_a_time_out(pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hil.drivers.link.WRITE_TIMEOUT_S", 0.05)
+    with SerialLink(pty[1], SERIAL) as link:
+        link.open()
+        with pytest.raises(LinkTimeout, match="holds the line off"):
+            link.write(bytes(1_000_000))
 
 
 @pytest.mark.wire("pty")
@@ -172,7 +213,7 @@ def test_a_tcp_link_carries_bytes_and_tells_when_the_server_leaves(server: socke
         with peer:
             link.write(b"0" * 1025)
             assert peer.recv(4096) == b"0" * 1025
-            assert link.read(10, 0.05) == b""
+            assert took_s(lambda: link.read(10, 0.05)) < 1.0
             assert link.read(10, 0.0) == b""
             peer.sendall(b"a")
             assert link.read(10, SOON_S) == b"a"
@@ -190,6 +231,32 @@ def test_opening_a_tcp_link_again_is_a_new_connection(server: socket.socket) -> 
             assert first.recv(1) == b""
             second.sendall(b"a")
             assert link.read(1, SOON_S) == b"a"
+
+
+def test_a_server_that_takes_no_bytes_is_a_time_out(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hil.drivers.link.WRITE_TIMEOUT_S", 0.05)
+    with TcpLink("127.0.0.1", server.getsockname()[1]) as link:
+        link.open()
+        with pytest.raises(LinkTimeout, match="takes no bytes"):
+            link.write(bytes(50_000_000))
+
+
+def test_a_tcp_link_waits_for_no_full_segment_and_for_no_server_longer_than_it_says(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[socket.socket, float]] = []
+    connect = socket.create_connection
+
+    def watched(address: tuple[str, int], timeout_s: float) -> socket.socket:
+        made.append((connect(address, timeout_s), timeout_s))
+        return made[0][0]
+
+    monkeypatch.setattr(socket, "create_connection", watched)
+    with TcpLink("127.0.0.1", server.getsockname()[1]) as link:
+        link.open()
+        ((connection, timeout_s),) = made
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert 0 < timeout_s < 10
 
 
 def test_a_server_that_is_not_there_is_not_connected_with_the_fix(server: socket.socket) -> None:
@@ -211,7 +278,23 @@ def test_a_udp_link_takes_answers_from_any_port_of_the_board() -> None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other_port:
                 other_port.sendto(b"Done", host if host[0] != "0.0.0.0" else ("127.0.0.1", host[1]))
             assert link.read(100, SOON_S) == b"Done"
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind(("127.0.0.2", 0))
+                stranger.sendto(b"Done", ("127.0.0.1", host[1]))
+            assert link.read(100, SOON_S) == b"", "of somebody else"
             assert link.read(100, 0.02) == b""
+
+
+def test_a_udp_link_listens_where_the_board_sends_its_answers() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as board:
+        board.bind(("127.0.0.1", 0))
+        with UdpLink("127.0.0.1", board.getsockname()[1], free[1]) as link:
+            link.open()
+            board.sendto(b"Done", free)
+            assert link.read(100, SOON_S) == b"Done"
 
 
 # ------------------------------------------------------------------------------------------------------ ports and locks
@@ -229,6 +312,15 @@ def test_a_port_s_text_decides_the_kind_of_link() -> None:
 def test_a_port_that_does_not_fit_the_board_is_a_configuration_error(port: str) -> None:
     with pytest.raises(ConfigError, match=r"surface\.port"):
         make_link(port, TCP)
+
+
+def test_ports_are_found_by_what_the_adapter_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {"device": "/dev/ttyUSB1", "vid": 0x403, "pid": 0x6015, "product": "Open Source RIS", "serial_number": "D3A"}
+    others = ({"pid": 0x6001}, {"vid": 1}, {"product": "FT231X"}, {"serial_number": "A1"}, {"product": None})
+    ports = [SimpleNamespace(**ours), *(SimpleNamespace(**{**ours, "device": "other", **other}) for other in others)]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: ports)
+    usb = {"vid": 0x403, "pid": 0x6015, "product": "Open Source RIS", "serial_prefix": "D3"}
+    assert find_ports(SerialConfig(kind="serial", baud=115200, usb=(usb,))) == ["/dev/ttyUSB1"]
 
 
 def test_the_latency_timer_is_read_from_sysfs_and_unknown_elsewhere(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
         return np.array_equal(outputs.register if broken else outputs.surface, pattern)
 
     def has_settled(self):
-        """Without its latch a board ripples even where it is told the same again: a doubled frame moves its elements."""
+        """Without its latch a board ripples where it is told the same again, as by a doubled frame."""
         if not self.board.outputs.latched:
             return True
         return self.board_clock.now_s() - self.surface.changed_s >= SETTLE_S - ROUNDING_S
