@@ -324,3 +324,26 @@ def test_a_frozen_analysis_that_the_soundings_do_not_give_is_found_out(
     assert not result.checks["the soundings give the frozen analysis again"]
     assert result.outcome is Outcome.ERROR
     assert replace(result, checks=ended[1].checks).outcome is Outcome.PASS
+
+
+def test_on_hardware_the_instruments_stay_the_operator_moves_and_there_is_no_truth(
+    station: Station, tmp_path: Path
+) -> None:
+    """The simulated instruments, told that they are real: nothing is opened anew, nobody covers the surface."""
+    asked: list[str] = []
+    with open_testbed(station()) as bench:
+        parts = {
+            "radio": bench.config.radio.model_copy(update={"uri": "ip:192.168.2.1"}),
+            "surface": bench.config.surface.model_copy(update={"port": "/dev/ttyUSB0"}),
+        }
+        bench.config, bench.truth, bench.operator = bench.config.model_copy(update=parts), None, asked.append
+        recording = begin(bench, plan(), tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            field_test.run(bench, plan(), recording, interrupted_at("desk", 3))
+        result = field_test.run(bench, plan(), Recording.resume(recording.path))
+        assert bench.surface.read_pattern() is not None  # still open
+    told = field_test.summary(result)
+    assert told["outcome"] == "PASS" and len(asked) == 3
+    assert told["gain_db"]["covered"]["stm"] == pytest.approx(told["gain_db"]["desk"]["stm"], abs=0.1)
+    assert set(told["true_gain_db"].values()) == {None}
+    assert "True gains" not in draw(result, tmp_path)[0].read_text()
