@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from hil.errors import ConfigError
 from hil.firmware.checks import check_capabilities, check_commands, check_timing
-from hil.firmware.protocol import SerialConfig
+from hil.firmware.protocol import AsciiLine, SerialConfig
 from hil.firmware.sections import Figure, ProfileSections
 from hil.interfaces import Geometry, StateSet, SurfaceTiming, SweepMode
 from hil.yamlfile import load_yaml
@@ -31,7 +31,8 @@ class FirmwareProfile(ProfileSections):
             "triggered": "trigger" in sources,
             "sequence": "timer" in sources,
             "codebook": self.capabilities.slots > 0,
-            "pipelined": self.framing.kind == "ascii_line" or self.capabilities.slots > 0,
+            "pipelined": (isinstance(self.framing, AsciiLine) and self.framing.cancel != "")
+            or self.capabilities.slots > 0,
             "burst": True,
             "stepped": True,
         }

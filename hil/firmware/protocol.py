@@ -113,7 +113,10 @@ class AsciiLine(Section):
 
     kind: Literal["ascii_line"]
     terminator: Annotated[Bytes, Field(min_length=1)] = Field(description="ends a command, exactly")
-    cancel: Bytes = Field("", description="bytes that make the board forget a line without acting on it")
+    cancel: Bytes = Field(
+        "",
+        description="bytes that make the board forget a line without acting on it; without them no line travels ahead",
+    )
     reply_terminator: Annotated[Bytes, Field(min_length=1)] = Field(description="ends a reply")
     max_line_bytes: Size = Field(description="longest command that the board can hold, terminator included")
     max_reply_bytes: Size = Field(4096, description="a longer reply is an error")

@@ -53,9 +53,9 @@ class Wire:
 
     @property
     def held_back(self) -> int:
-        """Last bytes of a command without which the board does not act; 0 where it cannot be cut."""
+        """Last bytes of a command without which the board does not act; 0 where it cannot be cut, or not taken back."""
         framing = self.profile.framing
-        return len(framing.terminator) if isinstance(framing, AsciiLine) else 0
+        return len(framing.terminator) if isinstance(framing, AsciiLine) and framing.cancel else 0
 
     def encode(self, name: str, sequence: int = 0, **values: Value) -> bytes:
         """A command, framed. Raises ValueError where a value does not fit its field; nothing is clipped."""

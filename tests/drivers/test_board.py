@@ -203,6 +203,17 @@ def test_another_command_takes_a_staged_pattern_back_without_showing_it(open_lin
         board.commit()
 
 
+def test_a_line_that_no_board_would_forget_does_not_travel_ahead(open_line_board, ones):
+    """A resynchronisation would complete it."""
+    framing = ASCII.framing.model_copy(update={"cancel": ""})
+    board, link, firmware = open_line_board(ASCII.model_copy(update={"framing": framing}))
+    assert "pipelined" not in board.modes
+    board.stage(ones(0))
+    board.read_pattern()
+    assert firmware.pattern == b"0" * 64
+    assert link.sent == [b"?Pattern\n"]
+
+
 def test_staging_twice_shows_the_second_pattern_only(open_line_board, ones):
     board, _, firmware = open_line_board()
     board.stage(ones(0))
