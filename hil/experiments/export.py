@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from hil.config import FieldTestConfig
 from hil.errors import ConfigError, RecordingError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.choose import Choice
+from hil.experiments.itinerary import itinerary
+from hil.experiments.rounds import Rounds
 from hil.experiments.sound import Sweep, load_sweep
 from hil.experiments.verify import load_verification
-from hil.measure.canonical import canonical_json
+from hil.experiments.visits import load_arms
+from hil.measure.canonical import canonical_json, read_value
 from hil.measure.recording import Recording
 from hil.measure.setup import Setup
 from hil.measure.verification import Interval
@@ -39,6 +43,8 @@ def gather(recording: Recording, stage: str = "sweep") -> list[Variable]:
     setup, sweep = Setup.from_json(recording.manifest), load_sweep(recording, stage)
     estimate = estimate_channel(sweep, setup)
     variables = [*_of_station(setup), *_of_sweep(sweep), *_of_estimate(estimate)]
+    if stage.startswith("visit/") and "unblinding" in recording:
+        return variables + _of_visit(recording, stage)
     if stage != "sweep" or "choice" not in recording:
         return variables
     choice = Choice.from_step(recording.read("choice"))
@@ -122,6 +128,19 @@ def _of_estimate(estimate: CascadedEstimate) -> list[Variable]:
         Variable("direct_var", ("tap",), estimate.direct_var, squared, "error variance of `direct`"),
         Variable("cascade_var", ("element", "tap"), estimate.cascade_var, squared, "error variance of `cascade`"),
     ]  # fmt: skip
+
+
+def _of_visit(recording: Recording, stage: str) -> list[Variable]:
+    """Arms of a field test's visit, by name, and what the analysis rests on."""
+    plan = FieldTestConfig.model_validate(recording.manifest["experiment"])
+    visit = next(each for each in itinerary(plan) if stage == f"{each.name}/sweep")
+    names = np.array(list(read_value(recording, "unblinding").values()))
+    powers = Rounds(recording, visit, plan).powers()
+    return [
+        Variable("arm_name", ("arm",), names, "1", "of the patterns that were compared"),
+        Variable("arm_pattern", ("arm", "element"), load_arms(recording, visit), "state", "of each element"),
+        Variable("round_power", ("round", "arm"), powers, f"({FULL_SCALE})^2", "received, in each round that counts"),
+    ]
 
 
 def _of_choice(choice: Choice) -> list[Variable]:

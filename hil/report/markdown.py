@@ -15,8 +15,8 @@ def facts(values: Mapping[str, object]) -> str:
 
 
 def section(title: str, *parts: str) -> str:
-    """A heading and what stands under it."""
-    return "\n\n".join([f"## {title}", *parts])
+    """A heading and what stands under it; empty parts are left out."""
+    return "\n\n".join([f"## {title}", *filter(None, parts)])
 
 
 def decibels(value: float, low: float, high: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hil.config import FieldTestConfig, TestbedConfig
@@ -14,6 +15,7 @@ from hil.experiments import field_test, visits
 from hil.experiments.begin import begin
 from hil.experiments.blinding import Key, plan_sha256
 from hil.experiments.draw_field_test import draw
+from hil.experiments.export import gather
 from hil.experiments.field_test import FieldTestResult
 from hil.experiments.itinerary import itinerary
 from hil.interfaces import Progress, no_progress
@@ -106,6 +108,17 @@ def test_everything_is_read_again_from_the_run_directory(ended: tuple[Recording,
     told = field_test.summary(result)
     assert field_test.summary(field_test.evaluate(Recording.load(recording.path))) == told
     json.dumps(told, allow_nan=False)
+
+
+def test_a_visit_is_exported_with_its_arms_and_the_powers_of_its_rounds(
+    ended: tuple[Recording, FieldTestResult],
+) -> None:
+    found = {each.name: each.values for each in gather(ended[0], "visit/00/desk/sweep")}
+    names = list(found["arm_name"])
+    assert set(found["arm_pattern"][names.index("all_zero")]) == {0}
+    mean = found["round_power"].mean(axis=0)
+    gain_db = 10 * np.log10(mean[names.index("stm")] / mean[names.index("all_zero")])
+    assert gain_db == pytest.approx(ended[1].difference("stm", "all_zero").value, abs=1e-5)
 
 
 def test_the_page_tells_verdict_plan_chain_and_hashes(ended: tuple[Recording, FieldTestResult], tmp_path: Path) -> None:
