@@ -77,17 +77,20 @@ def _bars() -> Iterator[Progress]:
 
 
 class _Lines:
-    """A line at the start of a stage, at its end, and every few seconds in between."""
+    """A line at the start of a stage, at its end, and every few seconds in between, with what time will be left."""
 
     def __init__(self, period_s: float = 5.0) -> None:
         self._period_s = period_s
+        self._first: dict[str, tuple[float, int]] = {}
         self._last: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
+        began, before = self._first.setdefault(stage, (now, done))
         if done >= total or now - self._last.get(stage, -self._period_s) >= self._period_s:
             self._last[stage] = now
-            say(f"{stage}: {done}/{total}")
+            left_s = (total - done) * (now - began) / (done - before) if done > before else 0.0
+            say(f"{stage}: {done}/{total}" + (f", about {left_s:.0f} s left" if left_s > self._period_s else ""))
 
 
 def _plain(value: Any) -> Any:

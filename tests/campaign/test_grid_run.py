@@ -20,8 +20,8 @@ name: small
 channels:
   sizes: [4]
   bits: [1]
-  csi: [perfect, ls]
-  algorithms: [no-surface, stm, random]
+  csi: [ls]
+  algorithms: [no-surface, stm]
   users: 2
   seeds: 2
   bound: false
@@ -74,7 +74,7 @@ def run(config, folder, pool=None) -> tuple[dict, Table]:
 
 def test_a_table_has_a_row_for_each_task_of_the_grid(config, tmp_path):
     told, table = run(config, tmp_path / "c")
-    assert told["tasks"] == len(rows_of(table)) == 2 * 2 * 3 * 4 and not told["failed"]
+    assert told["tasks"] == len(rows_of(table)) == 2 * 2 * 4 and not told["failed"]
     cell = next(c for c in told["cells"] if (c["csi"], c["kind"], c["algorithm"]) == ("ls", "los", "stm"))
     rates = [r["rate_mbps"] for r in table.rows() if (r["csi"], r["kind"], r["algorithm"]) == ("ls", "los", "stm")]
     assert cell["count"] == 4 and cell["rate_mbps"] == pytest.approx(np.mean(rates))
@@ -91,8 +91,8 @@ def test_numbers_do_not_depend_on_batches_nor_order(config, tmp_path):
     tables = [run(config, tmp_path / str(n), pool)[1] for n, pool in enumerate((LocalPool(), ShufflingPool(3)))]
     assert rows_of(tables[0]) == rows_of(tables[1])
     (study,) = studies_of(config)
-    alone = run_batch("channel", [study.place(7, 3)], study.fixed)[0]
-    assert alone["rate_mbps"] == rows_of(tables[0])[0, 7, 3]["rate_mbps"]
+    alone = run_batch("channel", [study.place(3, 3)], study.fixed)[0]
+    assert alone["rate_mbps"] == rows_of(tables[0])[0, 3, 3]["rate_mbps"]
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
@@ -106,15 +106,15 @@ def test_a_killed_campaign_goes_on_with_what_is_missing(config, tmp_path, stop_a
     before = rows_of(table)
     pool = ShufflingPool(2)
     told = run_campaign(studies_of(again), again.stopping, table, pool)
-    assert pool.ran == 48 - len(before) and told["restored"] == len(before) > 0
+    assert pool.ran == 16 - len(before) and told["restored"] == len(before) > 0
     assert rows_of(table) == rows_of(whole) and again == config
 
 
 def test_a_batch_that_kills_its_worker_costs_the_task_that_did_it(config, tmp_path):
-    guilty = (0, 5, 2)
+    guilty = (0, 1, 2)
     told, table = run(config, tmp_path / "c", ShufflingPool(4, dies=lambda batch: guilty in batch))
     failed = [task for task, row in rows_of(table).items() if "error" in row]
-    assert failed == [guilty] and told["failed"] == 1 and told["tasks"] == 48
+    assert failed == [guilty] and told["failed"] == 1 and told["tasks"] == 16
     assert "lost four times" in told["failures"][0]["error"] and told["failures"][0]["first"]["task"] == list(guilty)
     table, config = Table.resume(tmp_path / "c")
     pool = ShufflingPool(5)
@@ -183,7 +183,7 @@ def test_a_damaged_row_is_named(config, tmp_path):
     [
         ("stm", "best", "no 'best', allowed: no-surface"),
         ("sizes: [4]", "scenes: [moon]", "no 'moon', allowed: paper"),
-        ("csi: [perfect, ls]", "csi: [good]", "csi"),
+        ("csi: [ls]", "csi: [good]", "csi"),
         ("channels:", "chanels:", "chanels"),
     ],
 )

@@ -13,7 +13,7 @@ from hil.engine import work
 from hil.engine.pool import open_pool
 from hil.engine.processes import HostProcesses
 from hil.engine.stations import STATIONS, Stations
-from hil.errors import ConfigError
+from hil.errors import ConfigError, NotConnected
 
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 CHANNELS = {"sizes": [8], "bits": [1], "csi": ["ls"], "algorithms": ["stm", "tap-space", "neural-prior"], "users": 2}
@@ -35,7 +35,7 @@ def table_of(config: CampaignConfig, folder: Path, pool) -> dict:
 def test_three_places_give_the_same_numbers(host: HostProcesses, tmp_path):
     config = campaign(channels=CHANNELS)
     tables = []
-    for number, engine in enumerate(("local", "workers:2", host.address)):
+    for number, engine in enumerate(("local", "workers:1", host.address)):
         with open_pool(engine, host.tls) as pool:
             tables.append(table_of(config, tmp_path / str(number), pool))
     assert len(tables[0]) == 12 and tables[0] == tables[1] == tables[2]
@@ -53,11 +53,11 @@ def test_one_campaign_measures_on_all_benches(host: HostProcesses, tmp_path, mon
     with open_pool(host.address, host.tls) as pool:
         measured = table_of(config, tmp_path / "there", pool)
     assert [row["testbed"] for _, row in sorted(measured.items())] == ["roof", "cellar"]
-    STATIONS.offer([], tmp_path / "runs")
     monkeypatch.setattr(STATIONS, "testbeds", {})
-    STATIONS.offer(files.values(), tmp_path / "runs")
+    STATIONS.offer([files["roof"]], tmp_path / "runs")
     with open_pool("local") as pool:
-        assert table_of(config, tmp_path / "here", pool) == measured
+        (roof,) = table_of(campaign(stations={**stations, "testbeds": ["roof"]}), tmp_path / "here", pool).values()
+    assert roof == measured[0, 0, 0]
     for name in files:
         host.signal(name, signal.SIGKILL)
 
@@ -76,6 +76,22 @@ def test_a_worker_killed_in_mid_campaign_costs_no_row(host: HostProcesses, tmp_p
     with open_pool(host.address, host.tls) as pool:
         told = run_campaign([study], None, table, pool, kill_once)
     assert 0 < killed[0] < told["tasks"] == study.num_tasks and not told["failed"]
+
+
+def test_a_scheduler_killed_in_mid_campaign_stops_it_and_it_goes_on_with_what_is_missing(host: HostProcesses, tmp_path):
+    config = campaign(channels={**CHANNELS, "users": 8, "algorithms": ["tap-space"]})
+    table = Table.create(tmp_path / "c", config)
+
+    def kill(stage: str, done: int, total: int) -> None:
+        host.signal("scheduler", signal.SIGKILL)
+
+    with open_pool(host.address, host.tls) as pool, pytest.raises(NotConnected, match="hil campaign --resume"):
+        run_campaign(studies_of(config), None, table, pool, kill)
+    host.start("scheduler")
+    with open_pool(host.address, host.tls) as pool:
+        told = run_campaign(studies_of(config), None, table, pool)
+    rows = [tuple(row["task"]) for row in table.rows()]
+    assert 0 < told["restored"] < 16 and len(rows) == len(set(rows)) == 16
 
 
 def test_workers_of_other_versions_are_refused(host: HostProcesses, monkeypatch):
