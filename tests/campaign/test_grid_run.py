@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -212,3 +214,26 @@ def test_the_campaign_of_table_1_is_in_order():
     config = load_campaign(Path(__file__).parents[2] / "configs/experiments/campaign-table1.yaml")
     (study,) = studies_of(config)
     assert study.replicates == 51 and study.axes["size"] == (64, 32, 16)
+
+
+@pytest.mark.soak
+def test_a_campaign_killed_again_and_again_ends_with_the_table_of_one_that_was_not(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(TEXT.replace("sizes: [4]", "sizes: [16]").replace("users: 2", "users: 6"))
+    _, whole = run(load_campaign(path), tmp_path / "whole")
+    folder, order = tmp_path / "c", random.Random(1)
+    command = [sys.executable, "-m", "hil", "campaign", "--out", str(folder), str(path)]
+    kills = 0
+    while True:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert process.wait(timeout=order.uniform(3, 6)) == 0
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+        if (folder / "campaign.json").exists():
+            command = [*command[:4], "--resume", str(folder)]
+    assert kills > 0 and rows_of(Table(folder)) == rows_of(whole)
+    assert len(list(Table(folder).rows())) == len(rows_of(whole)), "a task with a row ran again"
