@@ -72,8 +72,7 @@ def curves_figure(
         if logx:
             _octaves(here, sorted({x for curve in panel.curves for x in curve.x}))
         if logy:
-            positive = all(y > 0 for curve in panel.curves for y in curve.y)
-            here.set_yscale("log" if positive else "symlog")
+            _decades(here, [y for curve in panel.curves for y in curve.y])
         here.grid(alpha=0.25)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4 if cols > 1 else 2, len(labels)))
@@ -113,6 +112,15 @@ def bars_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
     axes.set(title=title, ylim=(0, 1.15 * highest))
     axes.legend(loc="upper left")
     return figure
+
+
+def _decades(axes: "Axes", values: Sequence[float]) -> None:
+    """Logarithmic upwards; where there are zeros, from a bottom line of zero on."""
+    if min(values) > 0:
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(-0.1, 2 * max(values) + 1)
 
 
 def _style(curve: Curve) -> dict[str, Any]:
