@@ -9,7 +9,7 @@ import numpy as np
 from hil.arrays import Int, Pattern, Patterns
 from hil.errors import ReadbackMismatch
 
-LoadSlots = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], None]
+LoadSlots = Callable[[Iterable[tuple[str, Mapping[str, Any]]]], object]
 
 
 class Codebook:
