@@ -25,7 +25,7 @@ from hil.experiments import power_only
 from hil.experiments.begin import begin
 from hil.experiments.choose import choose_patterns
 from hil.experiments.sound import sound_surface
-from hil.experiments.stage import on_stage, sound_on_stage, stage_mode
+from hil.experiments.stage import on_stage, rates_by_power, sound_on_stage, stage_mode
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.phy.grouping import column_groups
@@ -128,9 +128,8 @@ def _better(testbed: Testbed, recording: Recording, stage: str, held: Pattern, n
     begun = recording.step(f"{stage}/pair", lambda: Step(np.empty(0), testbed.clock.now_s()))
     with on_stage(testbed, recording, begun, repetitions=repetitions, max_retakes=5) as sounder:
         pairs = np.tile(np.stack([held, new]), (PAIRS, 1))
-        data = sound_on_stage(testbed, sounder, pairs, stage_mode(testbed, repetitions), max_retakes=5).data
-    power = np.abs(data["response"]) ** 2 - data["noise_var"][:, None] * setup.grid.used
-    rates = [setup.rate_mbps(setup.budget.scale * np.sqrt(np.maximum(each, 0)) + 0j) for each in power]
+        sounded = sound_on_stage(testbed, sounder, pairs, stage_mode(testbed, repetitions), max_retakes=5)
+    rates = rates_by_power(sounded, setup)
     return new if np.mean(rates[1::2]) > np.mean(rates[0::2]) else held
 
 

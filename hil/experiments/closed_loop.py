@@ -18,6 +18,7 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, nmse_to_truth_db
 from hil.experiments.begin import begin
 from hil.experiments.choose import Choice, check_optimizer, choose_patterns
+from hil.experiments.refine import refine_on_air, refined
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, told
 from hil.interfaces import Progress, no_progress
@@ -59,6 +60,9 @@ def run(
     setup = Setup.from_json(recording.manifest)
     estimate = estimate_channel(sweep, setup)
     choice = _decide(recording, lambda: _choose(estimate, sweep, setup, experiment))
+    if experiment.refinement is not None:
+        refine_on_air(testbed, recording, choice, estimate, experiment.refinement, seed=seed, progress=progress)
+        choice = refined(recording, choice, estimate, setup)
 
     examination = examine(
         testbed, recording, choice, experiment.verification, experiment.sweep, seed=seed, progress=progress
@@ -125,7 +129,7 @@ def _decide(recording: Recording, decide: Callable[[], Choice]) -> Choice:
 
 def _judge(recording: Recording, setup: Setup, sweep: Sweep, estimate: CascadedEstimate) -> ClosedLoopResult:
     """What the rest of the recording says of the recorded choice, its prediction by an estimate of the same sweep."""
-    choice = Choice.from_step(recording.read("choice"))
+    choice = refined(recording, Choice.from_step(recording.read("choice")), estimate, setup)
     verification, prediction = load_verification(recording, choice, estimate)
     truth, true_nmse_db = _read_truth(recording, choice, prediction, setup)
     return ClosedLoopResult(setup, sweep, estimate, choice, verification, prediction, truth, true_nmse_db)

@@ -4,7 +4,6 @@ No phase of any sounding is looked at until the judge's own. Each question of th
 run tells the search what was recorded and goes on from there.
 """
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,11 @@ import numpy as np
 from hil.arrays import Complex, Float, Pattern, Patterns
 from hil.config import PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
-from hil.errors import RecordingError
-from hil.experiments.stage import on_stage, sound_on_stage, stage_mode
+from hil.experiments.stage import channel_powers, rates_by_power, search_on_stage
 from hil.experiments.verify import examine, leave_on_surface, load_verdict, record_truth, told, true_responses
 from hil.interfaces import Geometry, Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
-from hil.measure.sounder import Sounder
-from hil.measure.stepping import SoundingBlock
 from hil.measure.verification import Verification
 from hil.optimize.power_only import PowerSearch, Signs, power_search
 from hil.report.figures import pattern_figure, rates_figure, response_figure, save, search_figure
@@ -87,24 +83,15 @@ def search_on_air(
     Raises RecordingError where the recording holds other patterns than this search asks for.
     """
     setup = Setup.from_json(recording.manifest)
-    begin = recording.step("search/begin", lambda: Step(np.empty(0), testbed.clock.now_s()))
     search = power_search(
         config.method, Geometry(setup.rows, setup.cols, 1.0, 1.0), budget=config.budget, batch=config.batch, seed=seed
     )
-    repetitions, tries = config.repetitions or testbed.config.ofdm.repetitions, config.max_retakes
-    mode, asked = stage_mode(testbed, repetitions), 0
-    go_on_air = partial(on_stage, testbed, recording, begin, repetitions=repetitions, max_retakes=tries)
-    with ExitStack() as stage:
-        sounder: Sounder | None = None
-        while not search.done:
-            name, patterns = f"search/{asked:06d}", _states(search.ask(), setup)
-            _require_same(recording, f"{name}/patterns", patterns)
-            if name not in recording:
-                sounder = sounder or stage.enter_context(go_on_air())
-                recording.append(name, sound_on_stage(testbed, sounder, patterns, mode, max_retakes=tries))
-            search.tell(_figures(recording.read(name), setup, config))
-            asked += len(patterns)
-            progress("search", asked, config.budget)
+    for step in search_on_stage(
+        testbed, recording, "search", search,
+        states=partial(_states, setup=setup), figures=partial(_figures, setup=setup, config=config),
+        repetitions=config.repetitions, max_retakes=config.max_retakes,
+    ):  # fmt: skip
+        progress("search", step, config.budget)
     _record_found(recording, search, setup, seed)
 
 
@@ -173,16 +160,6 @@ def draw(result: PowerOnlyResult, folder: Path) -> list[Path]:
     return [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
 
 
-def _require_same(recording: Recording, name: str, patterns: Patterns) -> None:
-    """Keep what the search asks for, or find that it asks for what was kept. Raises RecordingError."""
-    held = recording.step(name, lambda: Step(patterns, recording.time_s)).data
-    if not np.array_equal(held, patterns):
-        raise RecordingError(
-            f"{recording.path}: {name}: the search asks for other patterns here than where the run began; "
-            "begin a new run"
-        )
-
-
 def _record_found(recording: Recording, search: PowerSearch, setup: Setup, seed: int) -> None:
     drawn = np.where(np.random.default_rng([seed, 21]).random(setup.num_elements) < 0.5, -1, 1).astype(np.int8)
     zero = np.zeros((1, setup.num_elements), dtype=np.uint8)
@@ -192,11 +169,9 @@ def _record_found(recording: Recording, search: PowerSearch, setup: Setup, seed:
 
 def _figures(step: Step, setup: Setup, config: SearchConfig) -> Float[np.ndarray, "sounding"]:
     """Of each sounding, the noise's own power subtracted: mean power in dB of the channel, or Mbit/s."""
-    soundings = SoundingBlock.from_records(step.data, step.facts["resets"])
-    power = np.abs(soundings.response[:, setup.grid.used]) ** 2 - soundings.noise_var[:, None]
     if config.figure == "power":
-        return np.asarray(10 * np.log10(np.maximum(power.mean(axis=1) * setup.budget.scale**2, TINY)))
-    return np.array([setup.rate_mbps(setup.budget.scale * np.sqrt(np.maximum(each, 0)) + 0j) for each in power])
+        return np.asarray(10 * np.log10(np.maximum(channel_powers(step, setup).mean(axis=1), TINY)))
+    return rates_by_power(step, setup)
 
 
 def _states(signs: Signs, setup: Setup) -> Patterns:

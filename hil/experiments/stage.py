@@ -1,15 +1,19 @@
 """Soundings whose patterns follow from those before: a stage on the air, one durable step at a time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
-from hil.arrays import Patterns
+from hil.arrays import Float, Patterns
+from hil.errors import RecordingError
 from hil.interfaces import SweepMode
 from hil.measure.recording import Recording, Step
+from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
-from hil.measure.stepping import sound_patterns
+from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.optimize.power_only import PowerSearch
 from hil.testbed import Testbed
 
 
@@ -43,3 +47,64 @@ def sound_on_stage(
 def stage_mode(testbed: Testbed, repetitions: int) -> SweepMode:
     """The fastest for a few patterns that nobody knew before."""
     return "pipelined" if "pipelined" in testbed.sweep_modes(repetitions) else "stepped"
+
+
+def search_on_stage(
+    testbed: Testbed,
+    recording: Recording,
+    stage: str,
+    search: PowerSearch,
+    *,
+    states: Callable[[Any], Patterns],
+    figures: Callable[[Step], Float[np.ndarray, "sounding"]],
+    repetitions: int | None = None,
+    max_retakes: int = 5,
+) -> Iterator[int]:
+    """Ask, sound, tell, until the search is done; yields the number of soundings after each question.
+
+    Each question is a durable step `stage/000064`, by the soundings before it; what is recorded is told, not sounded.
+    states: patterns on the surface of what the search asks for. figures: what it is told of a step.
+    Raises RecordingError where the recording holds other patterns than this search asks for.
+    """
+    begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s()))
+    symbols = repetitions or testbed.config.ofdm.repetitions
+    mode, asked = stage_mode(testbed, symbols), 0
+    with ExitStack() as on_air:
+        sounder: Sounder | None = None
+        while not search.done:
+            name, patterns = f"{stage}/{asked:06d}", states(search.ask())
+            _require_same(recording, f"{name}/patterns", patterns)
+            if name not in recording:
+                sounder = sounder or on_air.enter_context(
+                    on_stage(testbed, recording, begin, repetitions=symbols, max_retakes=max_retakes)
+                )
+                recording.append(name, sound_on_stage(testbed, sounder, patterns, mode, max_retakes=max_retakes))
+            search.tell(figures(recording.read(name)))
+            asked += len(patterns)
+            yield asked
+
+
+def channel_powers(step: Step, setup: Setup) -> Float[np.ndarray, "sounding subcarrier"]:
+    """|h|^2 of each sounding on each used subcarrier, the noise's own power subtracted: unbiased, may be negative."""
+    soundings = SoundingBlock.from_records(step.data, step.facts["resets"])
+    power = np.abs(soundings.response[:, setup.grid.used]) ** 2 - soundings.noise_var[:, None]
+    return np.asarray(setup.budget.scale**2 * power, dtype=float)
+
+
+def rates_by_power(step: Step, setup: Setup) -> Float[np.ndarray, "sounding"]:
+    """Mbit/s that the powers of each sounding allow; unused subcarriers carry nothing.
+
+    Simplification: noise that is left in the powers lowers these rates a little; for patterns of nearly the same rate
+    by the same amount, so that comparisons hold.
+    """
+    return np.array([setup.rate_mbps(np.sqrt(np.maximum(each, 0)) + 0j) for each in channel_powers(step, setup)])
+
+
+def _require_same(recording: Recording, name: str, patterns: Patterns) -> None:
+    """Keep what the search asks for, or find that it asks for what was kept."""
+    held = recording.step(name, lambda: Step(patterns, recording.time_s)).data
+    if not np.array_equal(held, patterns):
+        raise RecordingError(
+            f"{recording.path}: {name}: the search asks for other patterns here than where the run began; "
+            "begin a new run"
+        )

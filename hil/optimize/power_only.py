@@ -22,7 +22,7 @@ from itertools import chain, islice, repeat
 
 import numpy as np
 
-from hil.arrays import Float, Int
+from hil.arrays import Float, Int, Pattern, Patterns
 from hil.interfaces import Geometry
 from hil.phy.grouping import block_groups, column_groups
 
@@ -42,13 +42,13 @@ CONFIRMATIONS = 4  # times that each candidate is measured before one of them is
 
 @dataclass(frozen=True)
 class Question:
-    """patterns: signs[pattern, element], to be measured in this order. best: signs[element], best by now."""
+    """patterns: [pattern, element], to be measured in this order. best: [element], best by now. Signs, or states."""
 
-    patterns: Signs
-    best: Sign
+    patterns: Signs | Patterns
+    best: Sign | Pattern
 
 
-Steps = Generator[Question, Figures, Sign]
+Steps = Generator[Question, Figures, Sign | Pattern]
 """A search as it goes: yields questions, is sent a figure for each of their patterns, returns the best pattern."""
 
 
@@ -57,8 +57,9 @@ class PowerSearch:
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._question: Question | None = next(steps)
-        self._answer: Sign | None = None
+        self._question: Question | None = None
+        self._answer: Sign | Pattern | None = None
+        self._go_on(None)
 
     @property
     def done(self) -> bool:
@@ -66,14 +67,14 @@ class PowerSearch:
         return self._question is None
 
     @property
-    def best(self) -> Sign:
-        """signs[element]: the best pattern by what was told so far."""
+    def best(self) -> Sign | Pattern:
+        """The best pattern by what was told so far."""
         found = self._answer if self._question is None else self._question.best
         assert found is not None, "a search ends with an answer"
         return found
 
-    def ask(self) -> Signs:
-        """signs[pattern, element], the same until they are told. Raises RuntimeError once done."""
+    def ask(self) -> Signs | Patterns:
+        """Patterns to be measured in this order, the same until they are told. Raises RuntimeError once done."""
         if self._question is None:
             raise RuntimeError("the search is done")
         return self._question.patterns
@@ -82,8 +83,11 @@ class PowerSearch:
         """One figure for each pattern asked for, higher is better. Raises RuntimeError for another number of them."""
         if len(figures) != len(self.ask()):
             raise RuntimeError(f"{len(figures)} figures for {len(self.ask())} patterns")
+        self._go_on(np.asarray(figures, dtype=float))
+
+    def _go_on(self, figures: Figures | None) -> None:
         try:
-            self._question = self._steps.send(np.asarray(figures, dtype=float))
+            self._question = next(self._steps) if figures is None else self._steps.send(figures)
         except StopIteration as end:
             self._question, self._answer = None, end.value
 

@@ -53,6 +53,7 @@ def test_the_tone_has_the_pilots_mean_power() -> None:
         assert np.mean(abs(peers._tone(testbed)) ** 2) == pytest.approx(np.mean(abs(pilots) ** 2), rel=1e-3)
 
 
+@pytest.mark.soak
 def test_the_closed_loop_gets_better_from_look_to_look(tmp_path: Path) -> None:
     with open_testbed(station()) as testbed:
         history = peers.sound_and_choose(testbed, tmp_path, 60.0)
