@@ -134,7 +134,7 @@ def top_of_form(samples: Signs, figures: Figures, rng: np.random.Generator) -> S
     size = extended.shape[1]
     form = LinearOperator((size, size), matvec=lambda v: extended.T @ (weight * (extended @ v.ravel())), dtype=float)
     first = np.asarray(rng.normal(size=size))
-    value, vector = eigsh(form, k=min(RANK, size - 1), which="LA", v0=first)  # type: ignore[call-overload]
+    value, vector = eigsh(form, k=min(RANK, size - 1), which="LA", v0=first)
     factor = vector * np.sqrt(np.maximum(value, 0))
     signs = _ascend(factor, _sign(factor @ rng.normal(size=(factor.shape[1], ASCENTS))))
     best = signs[:, np.argmax(((factor.T @ signs) ** 2).sum(axis=0))]
@@ -213,7 +213,7 @@ def _measure(patterns: Signs, best: Sign, batch: int) -> Generator[Question, Fig
 def _confirm(candidates: Signs, best: Sign, batch: int) -> Steps:
     """The candidate of the highest mean, all measured by turns."""
     figures = yield from _measure(np.tile(candidates, (CONFIRMATIONS, 1)), best, batch)
-    return candidates[np.argmax(figures.reshape(CONFIRMATIONS, -1).mean(axis=0))]
+    return np.asarray(candidates[np.argmax(figures.reshape(CONFIRMATIONS, -1).mean(axis=0))])
 
 
 def _sign(values: Float[np.ndarray, "*shape"] | Int[np.ndarray, "*shape"]) -> Int[np.ndarray, "*shape"]:

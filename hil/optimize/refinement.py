@@ -99,4 +99,4 @@ def _compare(held: Pattern, new: Pattern, comparison: Comparison) -> Generator[Q
 
 def _states_for(wanted: Complex[np.ndarray, "element"], states: Complex[np.ndarray, "state"]) -> Pattern:
     """The state of each element that goes furthest in the wanted direction."""
-    return np.argmax((wanted.conj()[:, None] * states).real, axis=1).astype(np.uint8)
+    return np.asarray(np.argmax((wanted.conj()[:, None] * states).real, axis=1), dtype=np.uint8)
