@@ -381,4 +381,4 @@ def test_a_pattern_that_had_to_be_sent_again_settles_from_then_on(open_line_boar
     firmware.on_line = act
     board.apply(ones(0))
     assert len(written_s) == 2
-    assert link.clock.now_s() >= written_s[1] + 0.5
+    assert link.clock.now_s() >= written_s[1] + len(FIRST) * 10 / 115200 + 0.5
