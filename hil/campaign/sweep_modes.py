@@ -73,6 +73,7 @@ def _time_mode(
             "wall_time_s": wall_time_s,
             "software_s": software_s,
             "retaken": sweep.retaken,
+            "ambiguous": sweep.ambiguous,
         }
 
 

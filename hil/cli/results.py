@@ -62,6 +62,7 @@ def sweep(
         "upload_s": done.upload_s,
         "retaken": done.retaken,
         "reference_snr_db": done.reference_snr_db,
+        "ambiguous": done.ambiguous,
         "wall_time_s": time.monotonic() - started_s,
     }
     recording.finish({"outcome": "PASS", **summary})

@@ -70,10 +70,12 @@ def remove_drift(
     lost: soundings that tell nothing. Simplification: noise of different axes is taken as uncorrelated, which holds
     exactly where the delay basis sees all subcarriers.
     """
-    first = _pairs(plan, lost)
+    order = np.argsort(time_s)  # soundings that were retaken come last
+    place, time_s = np.argsort(order), time_s[order]
+    first = _pairs(plan, lost, order)
     if first.size < MIN_PAIRS or not np.all(np.diff(time_s) > 0):
         return None
-    half_sums = (taps[first] + taps[first + 1]) / 2
+    half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
     axes = _axes_along_direct(half_sums)
     noise = (np.abs(axes) ** 2).T @ tap_var
     seen = half_sums @ axes.conj()
@@ -87,7 +89,7 @@ def remove_drift(
     )
     if not (phase.pace or gain.pace):
         return None
-    log_gain = gain.values + 1j * phase.values
+    log_gain = (gain.values + 1j * phase.values)[place]
     turned, left = axes * np.exp(1j * float(phase.mean)), 2 * float(power[0])
     noise[0] += left * (phase.step_var + gain.step_var)
     return Drift(
@@ -101,10 +103,12 @@ def remove_drift(
     )
 
 
-def _pairs(plan: SweepPlan, lost: Bool[np.ndarray, "pattern"]) -> Int[np.ndarray, "pair"]:
-    """The first soundings of complements that follow each other, both of them there."""
-    index = np.arange(plan.num_patterns - 1)
-    return np.flatnonzero((plan.partner[:-1] == index + 1) & ~lost[:-1] & ~lost[1:])
+def _pairs(
+    plan: SweepPlan, lost: Bool[np.ndarray, "pattern"], order: Int[np.ndarray, "pattern"]
+) -> Int[np.ndarray, "pair"]:
+    """Where, in the order of time, complements follow each other, both of them there."""
+    there = ~lost[order]
+    return np.flatnonzero((plan.partner[order[:-1]] == order[1:]) & there[:-1] & there[1:])
 
 
 def _axes_along_direct(half_sums: Complex[np.ndarray, "pair tap"]) -> Complex[np.ndarray, "tap axis"]:

@@ -109,6 +109,7 @@ def summary(result: ClosedLoopResult) -> dict[str, Any]:
         "true_prediction_nmse_db": result.true_nmse_db,
         "estimate": result.estimate.summary(),
         "retaken": result.sweep.retaken,
+        "ambiguous": result.sweep.ambiguous,
         "radio_time_s": result.sweep.radio_time_s,
         "radio_time_floor_s": result.sweep.floor_s,
         "solve_time_s": choice.solve_time_s,

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Patterns
+from hil.arrays import Int, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
+from hil.experiments.again import in_doubt, put_in_place, sound_again
 from hil.interfaces import Geometry, Progress, ReferencedSdr, Surface, SweepMode, no_progress
 from hil.measure.burst import sound_burst
 from hil.measure.recording import Recording, Step
@@ -25,6 +26,7 @@ from hil.testbed import Testbed
 
 BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
 """Modes in which the board goes from pattern to pattern without the host."""
+AGAIN = "again"  # the step that holds what was in doubt
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Sweep:
     floor_s: the least that link, surface and radio allow (`pattern_floor_s`).
     upload_s: for storing patterns on the board before they were sounded; no part of `radio_time_s`.
     reference_snr_db: of the transmitter at the second receiver, through a coupler; None where it was not heard.
+    ambiguous: soundings whose start could not be resolved, and their complements: sounded again at the end.
     """
 
     plan: SweepPlan
@@ -43,11 +46,12 @@ class Sweep:
     radio_time_s: float
     floor_s: float
     upload_s: float
+    ambiguous: int = 0
     reference_snr_db: float | None = None
 
     @property
     def retaken(self) -> int:
-        """Captures thrown away."""
+        """Captures thrown away, those in doubt included."""
         return int(self.soundings.retakes.sum())
 
 
@@ -77,6 +81,7 @@ def sound_surface(
     sound_in_blocks(
         testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
         facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
+        in_doubt=partial(in_doubt, testbed, plan),
     )  # fmt: skip
     return load_sweep(recording, stage)
 
@@ -96,7 +101,10 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     blocks = _blocks(stage, plan.num_patterns, plan.block_size)
     upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
     heard_db = recording.read(next(iter(blocks))).facts.get("reference_snr_db")
-    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, heard_db)
+    again = recording.read(f"{stage}/{AGAIN}")
+    soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
+    ambiguous = len(again.facts["which"])
+    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db)
 
 
 def plan_of(config: SweepConfig, geometry: Geometry, *, plus: int = 0, minus: int = 1, seed: int = 0) -> SweepPlan:
@@ -117,19 +125,22 @@ def sound_in_blocks(
     facts: dict[str, Any] | None = None,
     *,
     rows: Callable[[slice], BoardRows | None] = lambda which: None,
+    in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None,
 ) -> None:
     """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
 
     Each step depends on the time at which it starts and on nothing before, and a resumed stage begins as the first one
     did: so a resumed simulation records what the uninterrupted one would have.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
+    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost.
     """
     begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
-    blocks = _blocks(stage, num_patterns, config.block)
-    if all(name in recording for name in blocks):
+    blocks, again = _blocks(stage, num_patterns, config.block), f"{stage}/{AGAIN}"
+    names = [*blocks, *([again] if in_doubt else [])]
+    if all(name in recording for name in names):
         return
     if testbed.truth is None:
-        recording.set_aside(blocks)  # real LOs have new phases since they stopped: half a stage does not fit the other
+        recording.set_aside(names)  # real LOs have new phases since they stopped: half a stage does not fit the other
     testbed.continue_at(begin.time_s)
     with testbed.on_air():
         repetitions = _repetitions(testbed, config)
@@ -153,6 +164,10 @@ def sound_in_blocks(
                 {"reference_snr_db": coupling.snr_db if coupling else None},
             )
             recording.step(name, measure)
+        if in_doubt is not None:
+            which = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
+            sent = np.concatenate([patterns(slice(i, i + 1)) for i in which]) if which.size else patterns(slice(0, 0))
+            recording.step(again, partial(sound_again, testbed, sounder, sent, which, config.max_retakes))
 
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:

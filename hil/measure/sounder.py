@@ -1,5 +1,6 @@
 """One sounding: capture whole periods of the pilot frame, average them, know how noisy the average is."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +61,12 @@ class Sounder:
     def capture_s(self) -> float:
         """Duration of one capture's samples."""
         return self.repetitions * self.grid.symbol_s
+
+    def longer(self, times: int) -> "Sounder":
+        """The same with that many times the symbols in a sounding."""
+        other = copy(self)
+        other.repetitions = times * self.repetitions
+        return other
 
     def sound(self) -> Sounding:
         """One clean sounding; captures that clipped, or that bursts hit in more than half of the symbols, are retaken.

@@ -167,3 +167,18 @@ def test_the_smoother_is_gaussian_conditioning():
     steps[np.arange(20), first], steps[np.arange(20), first + 1] = -0.5, 0.5
     assert_allclose(found.values, gain @ (seen - seen.mean()), atol=1e-4)
     assert_allclose(found.step_var, np.mean(np.diag(steps @ posterior @ steps.T)), rtol=1e-3)
+
+
+def test_what_was_sounded_again_at_the_end_is_followed_in_its_own_time():
+    """Pairs that were retaken stand in the plan's order, but belong to the walk's end."""
+    sweep = Sweep(4)
+    again = np.array([20, 21, 300, 301])
+    sweep.time_s[again] = sweep.time_s[-1] + INTERVAL_S * np.arange(1, 5)
+    order = np.argsort(sweep.time_s)
+    phase = np.empty(order.size)
+    phase[order] = np.cumsum(np.radians(30.0) * np.sqrt(INTERVAL_S) * sweep.rng.normal(size=order.size))
+    drift = sweep.remove(sweep.clean * np.exp(1j * phase)[:, None] + sweep.noise)
+    left = phase - drift.log_gain.imag
+    assert_allclose(drift.phase_deg, 30.0, rtol=0.25)
+    assert np.abs(left - left.mean())[again].max() < 5 * np.std(left)
+    assert np.std(left) < np.radians(30.0) * np.sqrt(INTERVAL_S)

@@ -1,0 +1,65 @@
+"""Soundings of a sweep whose start stays in doubt, sounded once more before the radio is quiet: never guessed."""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from hil.arrays import Int, Patterns
+from hil.errors import MeasurementError
+from hil.estimation.align import align_sweep
+from hil.measure.recording import Step
+from hil.measure.sounder import Sounder
+from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.measure.sweep import SweepPlan
+from hil.testbed import Testbed
+
+SYMBOLS = 4  # times as many as before: what noise hid once it should not hide again
+
+
+def in_doubt(testbed: Testbed, plan: SweepPlan, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
+    """Soundings that cannot be placed, each with its complement, which must see the same room.
+
+    None where a second receiver knows every start, and where the sweep holds no pilot at all: its estimate says so.
+    """
+    if soundings.reference is not None:
+        return np.empty(0, dtype=int)
+    ofdm = testbed.config.ofdm
+    with suppress(MeasurementError):
+        alignment = align_sweep(
+            soundings.response,
+            soundings.noise_var,
+            used=testbed.grid.used,
+            fft_size=ofdm.fft_size,
+            num_taps=ofdm.num_taps,
+            partner=plan.partner,
+        )
+        found = np.flatnonzero(alignment.ambiguous)
+        return np.union1d(found, plan.partner[found][plan.partner[found] >= 0])
+    return np.empty(0, dtype=int)
+
+
+def sound_again(
+    testbed: Testbed, sounder: Sounder, patterns: Patterns, which: Int[np.ndarray, "again"], max_retakes: int
+) -> Step:
+    """One durable step, pattern by pattern: these are few. `facts["which"]` says where they belong in the sweep."""
+    started_s = testbed.clock.now_s()
+    facts: dict[str, Any] = {"which": which.tolist(), "resets": 0, "radio_time_s": 0.0}
+    if not which.size:
+        return Step(np.empty(0), started_s, facts)
+    block = sound_patterns(sounder.longer(SYMBOLS), testbed.surface, patterns, max_retakes=max_retakes)
+    ended_s = testbed.clock.now_s()
+    return Step(block.records(), ended_s, facts | {"resets": block.resets, "radio_time_s": ended_s - started_s})
+
+
+def put_in_place(soundings: SoundingBlock, again: Step) -> SoundingBlock:
+    """The sweep's soundings with those that were sounded again in place of the first ones, which count as retaken."""
+    which = again.facts["which"]
+    if not which:
+        return soundings
+    records = soundings.records()
+    retakes = records["retakes"][which] + again.data["retakes"] + 1
+    for name in records.dtype.names or ():
+        records[name][which] = again.data[name]
+    records["retakes"][which] = retakes
+    return SoundingBlock.from_records(records, soundings.resets + again.facts["resets"])
