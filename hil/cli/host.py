@@ -60,7 +60,7 @@ def worker(
     STATIONS.offer(testbed or [], folder / "runs")
     resources = resources_of(device, STATIONS.testbeds)
     say(f"working for {scheduler}; {', '.join(resources)}")
-    serve_worker(scheduler, Tls(ca, cert, key), resources, emit_json, state_dir=folder / "warm")
+    serve_worker(scheduler, Tls(ca, cert, key), resources, emit_json, say, state_dir=folder / "warm")
 
 
 def scheduler(

@@ -41,6 +41,7 @@ class HostLine:
         self._keeper: asyncio.Task[None] | None = None
         self._client: Client | None = None
         self._needs: dict[str, float] = {COMPUTE: 1.0}
+        self._answered_by: dict[str, str] = {}
         self._doubted = asyncio.Event()
         self._first: Future[None] = Future()
         self.why_away = "not connected yet"
@@ -160,23 +161,30 @@ class HostLine:
         client, device = self._client, question.method.device
         if not self.ready or client is None:
             raise HostAway(self.why_away)
-        blob, needs = pack_question(question, kept=kept), resources_for(device)
+        blob, needs, user = pack_question(question, kept=kept), resources_for(device), question.method.user
+        nearest = self._answered_by.get(user) if kept else None
         try:
-            return unpack_answer(
-                await self._run_on_worker(client, answer, loop_name, blob, needs=needs), question.problem
-            )
+            work = self._run_on_worker(client, answer, loop_name, blob, needs=needs, nearest=nearest)
+            self._answered_by[user], found = await work
+            return unpack_answer(found, question.problem)
         except OSError as error:
             self.doubt(f"optimizer host {self._scheduler}: {error}", device)
             raise HostAway(self.why_away) from error
 
     async def _run_on_worker(
-        self, client: "Client", function: Callable[..., Result], *arguments: object, needs: dict[str, float]
+        self,
+        client: "Client",
+        function: Callable[..., Result],
+        *arguments: object,
+        needs: dict[str, float],
+        nearest: str | None = None,
     ) -> Result:
-        """Raises HilError and ValueError of the function itself; whatever Dask raises, as ConnectionError."""
+        """nearest: the worker to prefer. Raises HilError and ValueError of the function, else ConnectionError."""
         from distributed.client import FutureCancelledError
 
+        preference = {"workers": [nearest], "allow_other_workers": True} if nearest else {}
         key = f"{function.__name__}-{time.monotonic_ns()}-{id(arguments)}"
-        future = client.submit(function, *arguments, key=key, pure=False, resources=needs)
+        future = client.submit(function, *arguments, key=key, pure=False, resources=needs, **preference)
         try:
             result: Result = await future
             return result

@@ -45,6 +45,13 @@ class HostProcesses(Closing):
         if number is signal.SIGKILL:
             _end(process)
 
+    def stop(self, role: str, timeout_s: float = 10.0) -> int:
+        """Tell one to end; its exit code. Raises subprocess.TimeoutExpired where it does not end."""
+        self.running[role].send_signal(signal.SIGTERM)
+        self.running[role].wait(timeout_s)
+        _end(self.running[role])
+        return self.running[role].returncode
+
     def config(self, deadline_s: float = 10.0) -> HostConfig:
         """What an experiment file would say."""
         tls = self.tls

@@ -1,7 +1,6 @@
 """The two ends of an optimizer host: a scheduler, and workers that come back to it whatever happens to either."""
 
 import asyncio
-import logging
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -63,18 +62,25 @@ async def _schedule(listen: str, security: "Security | None", ready: Told) -> No
 
 
 def serve_worker(
-    scheduler: str, tls: Tls, resources: Mapping[str, float], ready: Told, *, state_dir: Path | None = None
+    scheduler: str,
+    tls: Tls,
+    resources: Mapping[str, float],
+    ready: Told,
+    lost: Callable[[str], None],
+    *,
+    state_dir: Path | None = None,
 ) -> None:
     """Work for a scheduler until interrupted; where it is away, wait and come back to it.
 
-    resources: tags, see `resources_of`. ready: told `worker` and `resources` each time it has found the scheduler.
+    resources: tags, see `resources_of`. ready: told `worker` and `resources` each time it has found the scheduler;
+    lost: told why each time it has not, or no longer.
     state_dir: of checkpoints of warm states; memory only where None.
     Raises ConfigError off loopback without mutual TLS.
     """
     security = tls.security(scheduler)
     keep_in(state_dir)
     quiet_dask()
-    asyncio.run(_work(scheduler, security, dict(resources), ready))
+    asyncio.run(_work(scheduler, security, dict(resources), ready, lost))
 
 
 def resources_of(device: str | None, testbeds: Iterable[str]) -> dict[str, float]:
@@ -99,7 +105,9 @@ def testbed_tag(name: str) -> str:
     return f"testbed:{name}"
 
 
-async def _work(scheduler: str, security: "Security | None", resources: dict[str, float], ready: Told) -> None:
+async def _work(
+    scheduler: str, security: "Security | None", resources: dict[str, float], ready: Told, lost: Callable[[str], None]
+) -> None:
     while True:
         with tempfile.TemporaryDirectory(prefix="hil-host-", ignore_cleanup_errors=True) as scratch:
             worker = _worker(scheduler, security, resources, scratch)
@@ -107,8 +115,9 @@ async def _work(scheduler: str, security: "Security | None", resources: dict[str
                 await worker
                 ready({"worker": worker.address, "scheduler": scheduler, "resources": resources})
                 await worker.finished()
+                lost(f"{scheduler} is gone; waiting for it")
             except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-                logging.getLogger("hil").debug("%s: %r", scheduler, error)
+                lost(f"{scheduler} cannot be worked for: {error!r}; trying again")
             finally:
                 with suppress(OSError, TimeoutError):
                     await asyncio.wait_for(worker.close(timeout=1, executor_wait=False), 2.0)

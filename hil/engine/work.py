@@ -22,15 +22,20 @@ def keep_in(folder: Path | None) -> None:
     _kept.folder = folder
 
 
-def answer(loop: str, blob: bytes) -> bytes:
-    """A question answered. loop: whose warm states are meant. Raises what `solve` raises."""
+def answer(loop: str, blob: bytes) -> tuple[str, bytes]:
+    """A question answered, and the address of this worker. loop: whose warm states are meant.
+
+    Raises what `solve` raises.
+    """
+    from distributed import get_worker
+
     question, left_by = unpack_question(blob)
     name = f"{loop}/{question.method.user}"
     if left_by is not None:
         question = replace(question, warm=_kept.get(name, left_by))
     found = run_round(question)
     _kept.put(name, found.state)
-    return pack_answer(found)
+    return str(get_worker().address), pack_answer(found)
 
 
 def versions() -> dict[str, str]:

@@ -94,6 +94,16 @@ def test_nobody_at_the_address_is_told_at_the_start(host, monkeypatch):
             open_engine(config)
 
 
+def test_a_user_stays_with_the_worker_that_has_its_state(host, problem):
+    host.start("second", "--device", "cpu")
+    with open_engine(host.config()) as engine:
+        users = [Method("tap-space", certify=False, user=name) for name in "ab"]
+        replies = [engine.optimize(number, problem, users[number % 2]) for number in range(10)]
+    host.signal("second", signal.SIGKILL)
+    assert [reply.warm for reply in replies] == [False] * 2 + [True] * 8
+    assert {reply.place for reply in replies} == {"host"}
+
+
 def connection_to(host: HostProcesses) -> socket.socket:
     name, _, port = host.address.removeprefix("tls://").rpartition(":")
     connection = socket.create_connection((name, int(port)), timeout=5)
@@ -178,6 +188,11 @@ def test_a_restarted_worker_goes_on_from_its_checkpoint(host, problem):
         host.start("worker")
         second = engine.optimize(2, problem, METHOD, deadline_s=10.0)
     assert second.place == "host" and second.warm
+
+
+def test_a_worker_ends_when_it_is_told_to(host):
+    assert host.stop("worker") == 130
+    host.start("worker")
 
 
 @pytest.mark.soak

@@ -30,7 +30,7 @@ def test_off_loopback_without_tls_is_refused_at_every_door(address, tmp_path):
     with pytest.raises(ConfigError, match="unencrypted"):
         serve_scheduler(address, Tls(), never)
     with pytest.raises(ConfigError, match="unencrypted"):
-        serve_worker(address, Tls(), {"compute": 1.0}, never)
+        serve_worker(address, Tls(), {"compute": 1.0}, never, never)
 
 
 @pytest.mark.parametrize("address", OFF_LOOPBACK)
