@@ -15,6 +15,7 @@ from hil.cli.bench_loop import loop
 from hil.cli.bench_peers import peers
 from hil.cli.bench_simulator import simulator
 from hil.cli.bench_sweep import sweep
+from hil.cli.bench_track import track
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(peers)
     bench.command()(simulator)
     bench.command()(sweep)
+    bench.command()(track)
     app.add_typer(bench, name="bench")
 
 

@@ -45,7 +45,7 @@ class TrackConfig(Section):
     policy: PolicyConfig = PolicyConfig()
     sweep: SweepConfig = Field(SweepConfig(scheme="hadamard"), description="the first sweep, and those of `full`")
     optimizer: OptimizerConfig = Field(
-        OptimizerConfig(algorithm="energy-power-sign"), description="of every round; epochs are its budget"
+        OptimizerConfig(algorithm="tap-space-quick"), description="of every round; epochs are its budget"
     )
     engine: EngineConfig = Field("local", description="where the optimizer runs: `local`, or an optimizer host")
     deadline_s: Positive | None = Field(None, description="after which a round is optimised here instead")

@@ -40,9 +40,13 @@ class Codebook:
         """Store the codebook again where the board may have lost it. Raises as `put`."""
         if self.patterns is None or self._on_board:
             return
-        if not (self._update(self.patterns) or self._load_all(self.patterns)):
-            raise ReadbackMismatch(f"{self._name}: stored patterns have another CRC-32 than those sent")
-        self._proved = self.patterns if self._crc is not None else None
+        known = self._proved
+        if not self._update(self.patterns):
+            known = None
+            if not self._load_all(self.patterns):
+                raise ReadbackMismatch(f"{self._name}: stored patterns have another CRC-32 than those sent")
+        later = self.patterns[:0] if known is None else known[len(self.patterns) :]
+        self._proved = np.concatenate([self.patterns, later]) if self._crc is not None else None
         self._on_board = True
 
     def forget(self) -> None:

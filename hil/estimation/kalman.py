@@ -8,7 +8,7 @@ Doppler shifts, is a sum of oscillators that span the band of shifts that the fa
 prediction. A phase that everything shares is the oscillators' own affair and does not change the rate: it is taken out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,8 @@ TURN_GAIN = 0.6  # of the correction of a Doppler frequency
 WANDER = 0.05, 1e-4, 1.0  # share of its power by which a wave forgets itself in a round: at first, at least, at most
 NEWS = 0.5  # share of a wave's variance that soundings must take away for its frequency to be corrected
 LEAST_SHARE = 0.3  # of its expected power that a wave is taken to have kept: fades pass
+FADING, SURE = 0.8, 10.0  # of the evidence for another turn from round to round; what is enough of it
+STILL_MEMORY_S = 1.0  # of a direct channel that is taken to stand
 MIX = 0.3  # of the new power of each wave in the running mean
 
 
@@ -27,7 +29,8 @@ class ModeFilter:
 
     mean: complex[state, tap]; the first `num_direct` states are the direct channel's. covariance: of the states, of
     each tap. doppler: in rad/s. power: mean square that is expected of each state and tap. seen_s: when a state was
-    last told. wander: see `WANDER`.
+    last told. memory_s: after which the direct channel's oscillators have forgotten 1 / e. wander: see `WANDER`.
+    last_s: of the last soundings. evidence: log-likelihood that a wave turns once more, or less, between rounds.
     """
 
     mean: Complex[np.ndarray, "state tap"]
@@ -37,7 +40,13 @@ class ModeFilter:
     seen_s: Float[np.ndarray, "state"]
     num_direct: int
     time_s: float
+    memory_s: float = 1.0
     wander: float = WANDER[0]
+    last_s: float = field(init=False)
+    evidence: Float[np.ndarray, "2 state"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last_s, self.evidence = self.time_s, np.zeros((2, len(self.mean)))
 
     @classmethod
     def begin(
@@ -61,7 +70,10 @@ class ModeFilter:
         variances = np.concatenate([np.where(still, variance[0], 0.1 * of_direct), variance[1:]])
         doppler = np.concatenate([direct_doppler, np.zeros(len(modes))])
         seen_s = np.full(len(mean), time_s)
-        return cls(mean, np.diag(variances).astype(complex), doppler, powers, seen_s, oscillators, time_s)
+        apart = float(np.ptp(direct_doppler)) / (2 * np.pi * max(oscillators - 1, 1))
+        memory_s = 1 / apart if apart else STILL_MEMORY_S  # longer, and neighbours would be told apart
+        covariance = np.diag(variances).astype(complex)
+        return cls(mean, covariance, doppler, powers, seen_s, oscillators, time_s, memory_s)
 
     def at(self, time_s: float) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "mode tap"]]:
         """Direct channel and the waves' coefficients to expect at a time."""
@@ -84,10 +96,11 @@ class ModeFilter:
     def advance(self, time_s: float) -> None:
         """Go on to a later time: turn, forget a little."""
         elapsed_s = time_s - self.time_s
-        turn = np.exp(1j * self.doppler * elapsed_s)
-        kept = np.sqrt(1 - min(self.wander, 0.999))
-        self.mean = kept * turn[:, None] * self.mean
-        self.covariance = kept**2 * (turn[:, None] * self.covariance * turn.conj())
+        kept = np.full(len(self.mean), np.sqrt(1 - min(self.wander, 0.999)))
+        kept[: self.num_direct] = np.exp(-elapsed_s / self.memory_s)
+        turn = kept * np.exp(1j * self.doppler * elapsed_s)
+        self.mean = turn[:, None] * self.mean
+        self.covariance = turn[:, None] * self.covariance * turn.conj()
         self.covariance[np.diag_indices(len(turn))] += (1 - kept**2) * self.power
         self.time_s = time_s
 
@@ -107,16 +120,44 @@ class ModeFilter:
         innovation = taps - excitation @ before
         reach = excitation @ self.covariance
         expected = reach @ excitation.conj().T + noise_var * np.eye(len(taps))
-        weighed = np.linalg.solve(expected, np.concatenate([innovation, reach], axis=1))
-        own, gain = weighed[:, : taps.shape[1]], weighed[:, taps.shape[1] :].conj().T
+        inverse = np.linalg.inv(expected)
+        own, gain = inverse @ innovation, (inverse @ reach).conj().T
         was = self.covariance.diagonal().real
         self.mean = before + gain @ innovation
         self.covariance = self.covariance - gain @ reach
         self._adapt(float(np.vdot(innovation, own).real) / taps.size)
         self._correct_doppler(before, 1 - self.covariance.diagonal().real / was)
+        self._resolve_turns(excitation, time_s, own, inverse)
         now = np.mean(np.abs(self.mean) ** 2, axis=1)
         self.power = (1 - MIX) * self.power + MIX * np.maximum(now, LEAST_SHARE * self.power)
         return _unexplained(taps, taps - excitation @ self.mean, noise_var)
+
+    def _resolve_turns(
+        self,
+        excitation: Complex[np.ndarray, "pattern state"],
+        time_s: Float[np.ndarray, "pattern"],
+        own: Complex[np.ndarray, "pattern tap"],
+        inverse: Complex[np.ndarray, "pattern pattern"],
+    ) -> None:
+        """Whether a wave turned once more, or once less, between two rounds: told by its pace within one.
+
+        By the likelihood ratio of the innovation under either hypothesis, added up over rounds. own: the innovation
+        weighed with `inverse`, the inverse of its covariance.
+        """
+        between_s, self.last_s = self.time_s - self.last_s, self.time_s
+        if between_s <= 0:
+            return
+        self.evidence *= FADING
+        for index, turns in enumerate((1, -1)):
+            pace = np.exp(2j * np.pi * turns * (time_s - time_s.mean()) / between_s) - 1
+            change = pace[:, None] * excitation
+            met = np.sum(self.mean.conj() * (change.conj().T @ own), axis=1).real
+            size = np.sum(change.conj() * (inverse @ change), axis=0).real * np.sum(np.abs(self.mean) ** 2, axis=1)
+            self.evidence[index] += 2 * met - size
+            sure = self.evidence[index] > SURE
+            sure[: self.num_direct] = False
+            self.doppler[sure] += 2 * np.pi * turns / between_s
+            self.evidence[:, sure] = 0
 
     def exchange(self, kept: Int[np.ndarray, "kept"], power: Float[np.ndarray, "new"]) -> None:
         """Follow other waves: those numbered `kept`, in that order, then new ones of which only a power is expected."""
@@ -130,6 +171,7 @@ class ModeFilter:
         self.doppler = np.concatenate([self.doppler[order], np.zeros(len(power))])
         self.power = np.concatenate([self.power[order], power])
         self.seen_s = np.concatenate([self.seen_s[order], np.full(len(power), self.time_s)])
+        self.evidence = np.concatenate([self.evidence[:, order], np.zeros((2, len(power)))], axis=1)
 
     def _adapt(self, surprise: float) -> None:
         """surprise: mean square of the innovation over what was expected of it; 1 where the model is honest."""

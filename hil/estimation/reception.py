@@ -70,7 +70,7 @@ class Reception:
         strong = np.argsort(-energy)[:MAX_ALIGNED]
         match = np.abs(correlate(responses[strong], expected[strong], self.fft_size)) ** 2
         offset = int(np.argmax((match / energy[strong, None]).sum(axis=0)))
-        return advance(responses, np.full(len(responses), offset), self.fft_size)
+        return advance(responses, np.asarray(offset), self.fft_size)
 
     def _each_offset(
         self, responses: Complex[np.ndarray, "pattern subcarrier"], expected: Complex[np.ndarray, "pattern subcarrier"]

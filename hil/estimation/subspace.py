@@ -84,7 +84,9 @@ class AngularSubspace:
         """The channel of coefficients, in single precision."""
         return np.asarray(self.basis @ coefficients.astype(np.complex64))
 
-    def rows_of(self, reflection: Complex[np.ndarray, "pattern element"]) -> Complex[np.ndarray, "pattern mode"]:
+    def rows_of(
+        self, reflection: Complex[np.ndarray, "pattern element"] | Float[np.ndarray, "pattern element"]
+    ) -> Complex[np.ndarray, "pattern mode"]:
         """How strongly each pattern excites each wave: response = direct + rows_of(reflection) @ coefficients."""
         if np.iscomplexobj(reflection) and np.any(reflection.imag):
             return np.asarray(reflection.astype(np.complex64) @ self.basis)

@@ -96,3 +96,13 @@ def test_without_a_crc_nothing_is_spared() -> None:
 def test_a_pattern_that_arrives_damaged_each_time_is_told() -> None:
     with pytest.raises(ReadbackMismatch, match="CRC-32"):
         stored(Slots(damaged=1)).put(patterns(3))
+
+
+def test_a_shorter_codebook_leaves_later_slots_known() -> None:
+    board = Slots()
+    book, wanted = stored(board), patterns(10)
+    book.put(wanted)
+    book.put(wanted[:4])
+    board.loaded.clear()
+    book.put(wanted)
+    assert board.loaded == []

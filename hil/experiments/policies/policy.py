@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hil.arrays import Complex, Pattern, Patterns
+from hil.arrays import Complex, Float, Pattern, Patterns, UInt8
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.reception import Reception
 from hil.measure.setup import Setup
@@ -74,8 +74,14 @@ class Policy(Protocol):
         """What the channel will be at that time, as far as this policy can tell."""
         ...
 
+    def foresee(self, pattern: Pattern, time_s: float) -> Complex[np.ndarray, "tap"]:
+        """Taps to expect of a pattern at that time."""
+        ...
 
-def reflections(setup: Setup, patterns: Patterns) -> Complex[np.ndarray, "pattern element"]:
+
+def reflections(
+    setup: Setup, patterns: UInt8[np.ndarray, "*batch element"]
+) -> Complex[np.ndarray, "*batch element"] | Float[np.ndarray, "*batch element"]:
     """In units of the sweep's +1 and -1; real where the board's states are."""
     values = setup.states[patterns]
     return np.asarray(values.real.astype(np.float32) if np.allclose(setup.states.imag, 0, atol=1e-9) else values)
@@ -87,7 +93,7 @@ def reception(setup: Setup, estimate: CascadedEstimate) -> Reception:
 
 
 def predicted_taps(
-    estimate: CascadedEstimate, reflection: Complex[np.ndarray, "*batch element"]
+    estimate: CascadedEstimate, reflection: Complex[np.ndarray, "*batch element"] | Float[np.ndarray, "*batch element"]
 ) -> Complex[np.ndarray, "*batch tap"]:
     """Taps that an estimate foresees of reflections."""
     return np.asarray(estimate.direct + reflection.astype(np.complex64) @ estimate.cascade.astype(np.complex64))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hil.arrays import Pattern
+from hil.arrays import Complex, Pattern
 from hil.config import SweepConfig
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate, least_squares
@@ -39,6 +39,9 @@ class Hold:
 
     def channel(self, time_s: float) -> CascadedEstimate:
         return self.estimate
+
+    def foresee(self, pattern: Pattern, time_s: float) -> Complex[np.ndarray, "tap"]:
+        return predicted_taps(self.estimate, reflections(self.setup, pattern))
 
 
 class Full(Hold):

@@ -22,9 +22,9 @@ from hil.measure.setup import Setup
 from hil.measure.sweep import SweepPlan
 from hil.units import wavelength_m
 
-OSCILLATORS = 5  # of the direct channel, over its Doppler band
+OSCILLATORS = 9  # of the direct channel, over its Doppler band
 FEWEST = 8  # patterns of a round
-STEPPED_AT_ONCE = 8  # soundings, each with a capture of its own, that one update of the filter takes in
+STEPPED_AT_ONCE = 32  # soundings, each with a capture of its own, that one update of the filter takes in
 FAINTEST = 1e-4  # of the strongest wave's power: no wave is expected to have less
 OUTLOOK = 0.5  # of their power that waves may have changed by the next round, for whom patterns are chosen anew
 PATIENCE = 2  # rounds that may be a misfit
@@ -87,6 +87,11 @@ class TwoTimescale:
             np.full((self.setup.num_elements, direct.size), cascade_var),
             states=self.setup.states,
         )
+
+    def foresee(self, pattern: Pattern, time_s: float) -> Complex[np.ndarray, "tap"]:
+        direct, modes = self._filter.at(time_s)
+        rows = self._waves.rows_of(reflections(self.setup, pattern[None]))
+        return np.asarray(direct + rows[0] @ modes)
 
     @property
     def doppler_hz(self) -> float:

@@ -114,13 +114,14 @@ def true_problem(channel: TrueChannel, setup: Setup, gamma: Complex[np.ndarray, 
 
 
 def _instants(recording: Recording, config: TrackConfig) -> list[float]:
-    """One at a random place of each interval of `judge_every_s` of the clock; the same for every policy."""
+    """One at a random place of each interval of `judge_every_s` of the clock, the same for every policy."""
     every_s, begin_s = config.judge_every_s, recording.read("track/begin").time_s
     rounds = load_rounds(recording)
     end_s = recording.read("track/end").time_s if "track/end" in recording else rounds[-1].applied_s
     first, last = int(np.ceil(begin_s / every_s)), int(end_s / every_s)
     place = [np.random.default_rng([config.seed, index]).uniform() for index in range(first, last)]
-    return [float((index + part) * every_s) for index, part in zip(range(first, last), place, strict=True)]
+    instants = [float((index + part) * every_s) for index, part in zip(range(first, last), place, strict=True)]
+    return instants or [(begin_s + end_s) / 2]
 
 
 def _timeline(events: list[tuple[float, Pattern, float]]) -> Timeline:

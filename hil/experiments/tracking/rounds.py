@@ -16,7 +16,7 @@ from hil.errors import InstrumentError, MeasurementError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.choose import problem_of
 from hil.experiments.policies import Ask, Heard, make
-from hil.experiments.policies.policy import predicted_taps, reception, reflections
+from hil.experiments.policies.policy import reception
 from hil.experiments.probing import Probed, as_block, make_prober, reference_sounder, suited
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
@@ -160,9 +160,9 @@ class _Loop:
         with self._stage(this, "reference"):
             sounding = self.sounder.sound()
         this.measured_mbps = self._rate_of(as_block([sounding]), 0)
-        if not self.policy.watches:
-            return 1.0
-        foreseen = predicted_taps(self.policy.channel(sounding.time_s), reflections(self.setup, self.serving))
+        if not self.policy.watches or this.number == 1:
+            return 1.0  # the first round stores on the board what later ones use
+        foreseen = self.policy.foresee(self.serving, sounding.time_s)
         this.surprise = self.receive.surprise(sounding.response, foreseen, sounding.noise_var)
         quiet = self.config.policy.quiet
         return 0.0 if this.surprise <= quiet else float(np.clip(this.surprise / quiet / ALARM, LEAST_EFFORT, 1.0))
@@ -173,7 +173,7 @@ class _Loop:
             return None
         with_hold = ask.rows is None and not np.array_equal(self.hold, self.serving)
         if with_hold:
-            ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
+            ask = Ask(np.concatenate([ask.patterns, self.hold[None]]))
         with self._stage(this, "sound"):
             probed = self.prober.sound(self.serving, ask)
         heard = self._account(this, probed, with_hold)
@@ -189,8 +189,8 @@ class _Loop:
         if not with_hold:
             this.hold_mbps = this.measured_mbps if np.array_equal(self.hold, self.serving) else None
             return heard
-        this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
-        return replace(heard, asked=slice(heard.asked.start + 1, heard.asked.stop))
+        this.hold_mbps = self._rate_of(heard.block, heard.asked.stop - 1)
+        return replace(heard, asked=slice(heard.asked.start, heard.asked.stop - 1))
 
     def _configure(self, this: Round, *, moved: bool) -> None:
         """Choose the pattern for the middle of the time in which it will serve, and put it on the surface."""

@@ -1,0 +1,107 @@
+"""The walks of `hil bench track`: stations, speeds, kinds of users, and how each policy's loop is set for them.
+
+What the loops are set to is what suits a speed: who walks slowly is sounded less often. `compute_s`, charged to the
+virtual clock for a round's software, is more than that takes on one core (`software_ms` of the same row).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hil.campaign.tracks import Case, walkers
+from hil.config import TestbedConfig, TrackConfig
+from hil.errors import ConfigError
+from hil.yamlfile import load_yaml, load_yaml_text
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+POLICIES = ("two_timescale", "full", "grouped", "partial", "progressive")
+PAPER = {"station": "sim-64x64-walk", "start_s": 5.5, "way_m": 6.0, "users": 5}
+LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "users": 10}
+"""start_s: users stand while the first sweep is made, which ends shortly before."""
+
+FAST = {"duration_s": 3.0, "serve_s": 0.0, "compute_s": 0.06, "policy.patterns": 40, "policy.fresh": 2}
+SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
+ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.06}
+QUICK = {"users": 1, "duration_s": 1.5, "policies": ("two_timescale",)}
+
+OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("sim-64x64-walk", "full"): {"policy.symbols": 4},
+    ("sim-64x64-walk", "partial"): {"policy.symbols": 4, "policy.patterns": 256},
+    ("sim-64x64-walk", "progressive"): {"policy.patterns": 128},
+    ("sim-opensource-ris-walk", "two_timescale"): {
+        "policy.patterns": 16,
+        "policy.modes": 64,
+        "policy.fastest_m_per_s": 0.2,
+    },
+    ("sim-opensource-ris-walk", "grouped"): {"policy.group": [4, 4]},
+    ("sim-opensource-ris-walk", "partial"): {"policy.patterns": 32},
+    ("sim-opensource-ris-walk", "progressive"): {"policy.patterns": 32},
+}
+"""What differs from the loop of the case, by station and policy."""
+
+_WALKS: tuple[tuple[dict[str, Any], str, float, dict[str, Any]], ...] = (
+    (PAPER, "los", 0.5, FAST),
+    (PAPER, "nlos", 0.5, FAST),
+    (PAPER, "los", 0.05, SLOW),
+    (PAPER, "nlos", 0.05, SLOW),
+    (LAB, "los", 0.1, ROOM),
+    (LAB, "los", 0.02, ROOM),
+)
+
+
+def cases(
+    *,
+    only: str | None = None,
+    users: int | None = None,
+    policies: Sequence[str] | None = None,
+    duration_s: float | None = None,
+    quick: bool = False,
+) -> list[Case]:
+    """The cases whose name, `<station>-<kind>-<speed>`, holds `only`; all where None.
+
+    users, policies, duration_s: instead of those that the figures ask for. quick: few and short ones.
+    Raises ConfigError where nothing is left or a policy is unknown.
+    """
+    unknown = sorted(set(policies or ()) - {*POLICIES, "hold"})
+    if unknown:
+        raise ConfigError(f"--policies: there is no {', '.join(unknown)}; there are {', '.join(POLICIES)}, hold")
+    users = users or (QUICK["users"] if quick else None)
+    duration_s = duration_s or (QUICK["duration_s"] if quick else None)
+    names = tuple(policies or (QUICK["policies"] if quick else POLICIES))
+    found = [
+        _case(place, kind, speed, loop, users or place["users"], names, duration_s)
+        for place, kind, speed, loop in _WALKS
+        if only is None or only in f"{place['station']}-{kind}-{speed:g}"
+    ]
+    if not found:
+        walks = ", ".join(f"{place['station']}-{kind}-{speed:g}" for place, kind, speed, _ in _WALKS)
+        raise ConfigError(f"--only {only}: no walk is called so; there are {walks}")
+    return found
+
+
+def loop_of(station: str, policy: str, loop: Mapping[str, Any], duration_s: float | None = None) -> TrackConfig:
+    """The experiment file of a policy on a station."""
+    changes = {"policy.name": policy, **loop, **OF_POLICY.get((station, policy), {})}
+    if duration_s is not None:
+        changes["duration_s"] = duration_s
+    return load_yaml_text((CONFIGS / "experiments/track.yaml").read_text(), "track.yaml", TrackConfig, changes)
+
+
+def _case(
+    place: Mapping[str, Any],
+    kind: str,
+    speed_m_per_s: float,
+    loop: Mapping[str, Any],
+    users: int,
+    policies: Sequence[str],
+    duration_s: float | None,
+) -> Case:
+    station = load_yaml(CONFIGS / f"testbeds/{place['station']}.yaml", TestbedConfig)
+    everyone = walkers(station, users, speed_m_per_s, place["start_s"], place["way_m"])
+    return Case(
+        station,
+        kind,
+        speed_m_per_s,
+        {policy: loop_of(place["station"], policy, loop, duration_s) for policy in policies},
+        [user for user in everyone if user.name.startswith(f"{kind}-")],
+    )

@@ -1,0 +1,101 @@
+"""The filter follows what turns, foresees it, and says when it cannot explain what it hears."""
+
+import numpy as np
+import pytest
+
+from hil.estimation.kalman import ModeFilter
+
+MODES, TAPS, PATTERNS, PERIOD_S = 6, 4, 24, 0.1
+SHIFTS_HZ = np.array([0.0, 2.0, -3.0, 1.0, -1.5, 3.5])
+
+
+class World:
+    """Waves that each turn at a pace of their own, seen by random patterns."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.modes = self.rng.standard_normal((MODES, TAPS, 2)) @ [1, 1j]
+        self.direct = self.rng.standard_normal((TAPS, 2)) @ [1, 1j]
+        self.rows = self.rng.standard_normal((PATTERNS, MODES, 2)) @ [1, 1j]
+
+    def at(self, time_s: float, moving: bool = True) -> np.ndarray:
+        return np.exp(2j * np.pi * SHIFTS_HZ * moving * time_s)[:, None] * self.modes
+
+    def sound(self, time_s: np.ndarray, noise: float = 0.02, moving: bool = True) -> np.ndarray:
+        taps = np.stack([self.direct + row @ self.at(when, moving) for row, when in zip(self.rows, time_s, strict=True)])
+        return taps + noise * (self.rng.standard_normal((*taps.shape, 2)) @ [1, 1j])
+
+
+def known(world: World, oscillators: int = 1) -> ModeFilter:
+    band = np.linspace(-1, 1, oscillators) if oscillators > 1 else np.zeros(1)
+    power = np.mean(np.abs(world.modes) ** 2, axis=1)
+    return ModeFilter.begin(world.direct, world.modes, np.full(MODES + 1, 1e-3), power, band, 0.0)
+
+
+def follow(world: World, state: ModeFilter, rounds: int, moving: bool = True) -> list[float]:
+    misfits = []
+    for number in range(1, rounds + 1):
+        time_s = number * PERIOD_S + 1e-3 * np.arange(PATTERNS) / PATTERNS
+        misfits.append(state.update(world.rows, time_s, world.sound(time_s, moving=moving), 2 * 0.02**2))
+    return misfits
+
+
+def error(found: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.sum(np.abs(found - truth) ** 2) / np.sum(np.abs(truth) ** 2))
+
+
+def test_what_turns_is_foreseen_a_round_ahead() -> None:
+    world = World()
+    state = known(world)
+    follow(world, state, 20)
+    later_s = state.time_s + PERIOD_S
+    assert error(state.at(later_s)[1], world.at(later_s)) < 0.01
+    assert error(state.at(state.time_s)[1], world.at(later_s)) > 0.3  # without its turning
+
+
+def test_frequencies_are_found() -> None:
+    world = World()
+    state = known(world)
+    follow(world, state, 20)
+    np.testing.assert_allclose(state.doppler[1:] / (2 * np.pi), SHIFTS_HZ, atol=0.05)
+
+
+def test_a_channel_that_stands_is_known_better_and_better() -> None:
+    world = World()
+    state = known(world)
+    follow(world, state, 30, moving=False)
+    assert error(state.at(state.time_s)[1], world.modes) < 1e-4
+    assert state.wander < 1e-3
+
+
+def test_a_direct_channel_that_turns_is_followed_by_its_oscillators() -> None:
+    world = World()
+    state = known(world, oscillators=5)
+    for number in range(1, 60):
+        time_s = number * 0.02 + 1e-4 * np.arange(PATTERNS)
+        turned = world.direct * np.exp(1j * 0.7 * time_s)[:, None]
+        state.update(world.rows, time_s, world.rows @ world.modes + turned, 1e-3)
+    later_s = state.time_s + 0.1
+    assert error(state.at(later_s)[0], world.direct * np.exp(0.7j * later_s)) < 0.01
+
+
+def test_energy_outside_the_waves_is_told_as_misfit() -> None:
+    world = World()
+    state = known(world)
+    assert max(follow(world, state, 3)) < 0.05
+    strange = world.rng.standard_normal((PATTERNS, TAPS, 2)) @ [3, 3j]
+    time_s = state.time_s + PERIOD_S + np.zeros(PATTERNS)
+    assert state.update(world.rows, time_s, strange, 2 * 0.02**2) > 0.3
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3], [5, 2]])
+def test_waves_are_exchanged_without_touching_the_others(kept: list[int]) -> None:
+    world = World()
+    state = known(world)
+    follow(world, state, 5)
+    before, time_s = state.at(state.time_s + 0.05)[1], state.time_s + 0.05
+    state.exchange(np.array(kept), np.array([0.5, 0.25]))
+    after = state.at(time_s)[1]
+    np.testing.assert_allclose(after[: len(kept)], before[kept])
+    assert not after[len(kept) :].any()
+    assert state.covariance.diagonal().real[-2:].tolist() == [0.5, 0.25]
