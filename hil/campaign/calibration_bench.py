@@ -17,6 +17,7 @@ from hil.testbed import Testbed, open_testbed
 from hil.units import power_db
 
 QUICK_WATCH_S = 8.0
+COVERED_SYMBOLS = 256
 QUICK = {
     "schema": "hil-experiment/1",
     "kind": "calibrate",
@@ -117,7 +118,7 @@ def _covered_sweep(station: TestbedConfig, user: str | None, folder: str) -> str
     experiment = CalibrateConfig.model_validate(QUICK)
     with open_testbed(station, user=user) as testbed:
         recording = begin(testbed, experiment, folder)
-        sound_surface(testbed, recording, experiment.sweep)
+        sound_surface(testbed, recording, experiment.sweep.model_copy(update={"repetitions": COVERED_SYMBOLS}))
     return str(recording.path)
 
 

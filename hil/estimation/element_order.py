@@ -25,7 +25,7 @@ ORIENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 CLEARLY_BETTER = 0.12  # of the field's energy, by which another orientation must explain more than the declared one
 LEAST_EXPLAINED = 0.3  # of the field's energy by the straight ways: below it nothing is said
-SPARSER = 0.5  # least relative gain of the fourth moment, times the number of lines: right orders reach 0.43 by chance
+SPARSER = 0.65  # least relative gain of the fourth moment, times the number of lines: right orders reach 0.5 by chance
 MAX_EXCHANGES = 4
 CHUNK = 1 << 20  # elements whose spectra are held at once
 

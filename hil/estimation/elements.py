@@ -12,7 +12,7 @@ from hil.arrays import Bool, Complex, Float, Int
 from hil.estimation.least_squares import CascadedEstimate
 from hil.units import power_db
 
-MISSED = 1e-4  # chance that noise lifts a dead element above the limit
+MISSED = 2e-3  # chance that noise lifts a dead element above the limit
 MIN_CLEARANCE_DB = 13.0  # from the limit up to the median element, below which nothing is said: elements fade
 STRONG = 4.0  # times the noise's largest singular value, from which on a delay direction counts
 WHOLE_COLUMN = 0.9  # share of a column's elements that do not follow, from which on the column is meant

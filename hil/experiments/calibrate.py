@@ -33,8 +33,8 @@ from hil.units import amplitude_from_db, power_db, wavelength_m
 
 MISPLACED_M = 0.05  # by which antennas may stand elsewhere than the testbed file says
 LOUDER_TURNS = 20
-CLEARANCE_DB = 20.0  # of the median element above the limit below which one counts as dead: faded ones stay above it
-MOST_REPETITIONS = 160
+CLEARANCE_DB = 22.0  # of the median element above the limit below which one counts as dead: faded ones stay above it
+MOST_REPETITIONS = 256
 
 
 @dataclass(frozen=True)

@@ -140,3 +140,41 @@ def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
     resumed = hil("run", "--resume", recorded[0].parents[1], "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json["outcome"] == "PASS"
+
+
+def test_a_calibration_is_made_reported_and_relied_on(
+    hil: Callable[..., object], quick_experiment: Path, tmp_path: Path
+) -> None:
+    procedure = tmp_path / "calibrate.yaml"
+    procedure.write_text(
+        "schema: hil-experiment/1\nkind: calibrate\ncandidates: 4\nswitches: 4\nwatch_s: 3\nwatch_soundings: 100\n"
+        "sweep: {repetitions: 16}\n"
+    )
+    quick = (*QUICK, "--set", "power.radiated_power_dbm=-8")  # few symbols tell each element
+    done = hil("calibrate", "--procedure", procedure, *quick, "--json")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-2].startswith("PASS: 0 findings; valid for 30 days: hil run --calibration runs/")
+    told = done.json
+    promised = {
+        "outcome", "run_dir", "noise_floor_dbfs", "settle_time_s", "state_ratio", "dead_elements", "drift_deg_per_s",
+    }  # fmt: skip
+    assert promised <= told.keys()
+    assert (Path(told["run_dir"]) / "calibration.json").exists()
+    assert len(hil("report", told["run_dir"], "--json").json["files"]) == 3
+
+    ran = hil("run", quick_experiment, *quick, "--calibration", told["run_dir"], "--json")
+    assert ran.code == 0, ran.err
+    manifest = (Path(ran.json["run_dir"]) / "manifest.json").read_text()
+    assert told["calibration_sha256"] in manifest
+    foreign = hil("run", quick_experiment, *quick, "--calibration", told["run_dir"], "--set", "simulation.seed=9")
+    assert foreign.code == 4
+    assert "foreign" in foreign.err
+    assert hil("run", quick_experiment, *quick, "--calibration", "nowhere").code == 4
+
+
+def test_a_first_look_on_the_air_is_a_list_of_checks(hil: Callable[..., object]) -> None:
+    done = hil("doctor", "--rf", "--watch-s", 2, *QUICK, "--json")
+    checks = {check["name"]: check for check in done.json["checks"]}
+    assert {"noise", "pilots", "surface", "link budget", "repeatability"} <= checks.keys()
+    assert checks["surface"]["ok"]
+    assert hil("doctor", "--rf").code == 2
