@@ -75,6 +75,8 @@ def run(
 ) -> CalibrationResult:
     """Calibrate an open testbed; steps that the recording holds are not repeated.
 
+    The sweep is repeated where the first one was too short to tell each element, or did not wait for the surface.
+
     Raises whatever the instruments raise: what was recorded stays, the radio is quiet.
     """
     _note_the_surface(testbed, recording)
@@ -86,9 +88,12 @@ def run(
     seen = _estimate(recording, "look")
     louder = _louder(gain, seen, setup)
     gain = set_gain(testbed, recording, "gain/best", louder, experiment)
-    time_switches(testbed, recording, louder[-1], experiment)
-    sweep = _long_enough(experiment.sweep, seen, testbed.config.ofdm.repetitions)
-    sound_surface(testbed, recording, sweep, seed=seed, progress=progress)
+    settling = time_switches(testbed, recording, louder[-1], experiment)
+    repetitions = testbed.config.ofdm.repetitions
+    sweep = _long_enough(experiment.sweep, seen, repetitions)
+    waited_s = recording.read("surface").facts["settle_s"]
+    if settling is not None and (sweep.repetitions != repetitions or settling.settle_s > waited_s):
+        sound_surface(testbed, recording, sweep, seed=seed, progress=progress)
     measure_levels(testbed, recording, gain)
     watch(testbed, recording, gain.strongest, experiment.watch_s, experiment.watch_soundings, progress)
     _keep_direct(recording, experiment)
@@ -103,7 +108,8 @@ def run(
 def check(experiment: CalibrateConfig) -> None:
     """Raise RecordingError where the sweep without the surface is none."""
     if experiment.direct is not None:
-        load_sweep(Recording.load(Path(experiment.direct)))
+        covered = Recording.load(Path(experiment.direct))
+        load_sweep(covered, _last_sweep(covered))
 
 
 def evaluate(recording: Recording) -> CalibrationResult:
@@ -114,7 +120,8 @@ def evaluate(recording: Recording) -> CalibrationResult:
     tried = recording.read("surface").data
     first = read_gain(recording, "gain", tried)
     gain = read_gain(recording, "gain/best", _louder(first, _estimate(recording, "look"), setup))
-    estimate = _estimate(recording)
+    stage = _last_sweep(recording)
+    estimate = _estimate(recording, stage)
     levels = recording.read("levels").facts
     settling = read_settling(recording, experiment)
     elements = look_at_elements(estimate)
@@ -139,12 +146,14 @@ def evaluate(recording: Recording) -> CalibrationResult:
         states=ratio.table if ratio.measured else None,
     )
     return CalibrationResult(
-        replace(setup, budget=replace(setup.budget, scale=_scale(setup, recording, gain))),
+        replace(
+            setup, budget=replace(setup.budget, scale=_scale(setup, recording, gain if stage == "sweep" else first))
+        ),
         gain,
         levels,
         noted["settle_s"],
         settling,
-        load_sweep(recording),
+        load_sweep(recording, stage),
         estimate,
         elements,
         order,
@@ -255,6 +264,11 @@ def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
     recording.step("surface", lambda: Step(candidates(testbed, experiment), testbed.clock.now_s(), facts))
 
 
+def _last_sweep(recording: Recording) -> str:
+    """The first look is good enough where it had symbols enough and the surface settled in time."""
+    return "sweep" if "sweep/begin" in recording else "look"
+
+
 def _estimate(recording: Recording, stage: str = "sweep") -> CascadedEstimate:
     """Without denoising, which would fill elements that do not follow from their neighbours."""
     return estimate_channel(load_sweep(recording, stage), Setup.from_json(recording.manifest), denoised=False)
@@ -309,7 +323,8 @@ def _ratio(recording: Recording, setup: Setup, estimate: CascadedEstimate, noted
 def _keep_direct(recording: Recording, experiment: CalibrateConfig) -> None:
     """The direct channel of the sweep that was made without the surface, for the states' ratio."""
     if experiment.direct is not None:
-        other = _estimate(Recording.load(Path(experiment.direct)))  # of whatever gain
+        covered = Recording.load(Path(experiment.direct))
+        other = _estimate(covered, _last_sweep(covered))  # at whatever gain
         recording.step("direct", lambda: Step(other.basis @ other.direct, recording.time_s))
 
 

@@ -57,6 +57,7 @@ def test_what_is_told_of_a_whole_station_is_a_false_alarm(
     assert counted(monkeypatch, "none", **told) == (0, 0, 3)
 
 
+@pytest.mark.soak
 def test_dead_columns_are_found_by_a_calibration() -> None:
     (row,) = count_faults(STATION, ["dead_columns"], user="shelf", trials=1, seed=3)
     assert (row["found"], row["missed"]) == (1, 0)
