@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hil.config import CalibrateConfig, TestbedConfig
+from hil.drivers.pluto import PlutoSdr
 from hil.errors import CalibrationError
 from hil.estimation.estimate import estimate_channel
 from hil.experiments import calibrate, closed_loop
@@ -182,3 +183,23 @@ def test_a_first_look_says_what_is_wrong(station: Station, changes: dict[str, ob
         checks = {check.name: check for check in first_look(testbed, watch_s=5.0)}
     assert checks[name].ok is False
     assert checks[name].fix
+
+
+def test_tracking_loops_settle_on_the_pilots_then_hold_while_a_calibrated_station_sounds(
+    faulty: tuple[Recording, CalibrationResult], station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    def tell(self: PlutoSdr, on: bool) -> None:
+        told.append(on)
+
+    def capture(self: PlutoSdr, num_samples: int) -> None:
+        told.append(num_samples)
+
+    monkeypatch.setattr(PlutoSdr, "set_tracking", tell)
+    monkeypatch.setattr(PlutoSdr, "capture", capture)
+    with open_testbed(station(simulation__surface=HIDDEN, **LOUD), user="shelf") as testbed, testbed.on_air():
+        assert told == []
+    config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path), **LOUD)
+    with open_testbed(config, user="shelf") as testbed, testbed.on_air():
+        assert told == [True, 64 * 320, False]
