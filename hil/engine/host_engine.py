@@ -42,7 +42,7 @@ class HostEngine(Engine):
         return cls(line, config.deadline_s)
 
     def close(self) -> None:
-        """Within a second, whatever state the host is in."""
+        """Within some two seconds, whatever state the host is in."""
         self._line.close()
 
     def _begin(self, question: Question) -> "Future[Answer]":

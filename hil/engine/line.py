@@ -73,7 +73,7 @@ class HostLine:
         self._loop.call_soon_threadsafe(self._doubted.set)
 
     def close(self) -> None:
-        """Within a second, whatever state the other end is in."""
+        """Within some two seconds, whatever state the other end is in."""
         if self._thread.is_alive():
             with suppress(Exception):
                 self._on_loop(self._stop()).result(3 * CLOSE_S)
@@ -105,7 +105,7 @@ class HostLine:
         while True:
             try:
                 await self._attend(await self._connect())
-            except (OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  whatever Dask raises, the loop goes on without it
                 self.why_away = f"optimizer host {self._scheduler}: {str(error) or 'no answer'}"
             finally:
                 await self._disconnect()
@@ -122,7 +122,7 @@ class HostLine:
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            with suppress(OSError, TimeoutError):
+            with suppress(Exception):
                 await client.close(timeout=CLOSE_S)
 
     async def _attend(self, client: "Client") -> None:
@@ -166,7 +166,7 @@ class HostLine:
         try:
             work = self._run_on_worker(client, answer, loop_name, blob, needs=needs, nearest=nearest)
             self._answered_by[user], found = await work
-            return unpack_answer(found, question.problem)
+            return _unpacked(found, question)
         except OSError as error:
             self.doubt(f"optimizer host {self._scheduler}: {error}", device)
             raise HostAway(self.why_away) from error
@@ -196,3 +196,11 @@ class HostLine:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         finally:
             future.release()
+
+
+def _unpacked(blob: bytes, question: Question) -> Answer:
+    """Raises ConnectionError for an answer that is none: no matter of the algorithm's, so none of the loop's."""
+    try:
+        return unpack_answer(blob, question.problem)
+    except (ValueError, KeyError) as error:
+        raise ConnectionError(f"an answer that is none ({error})") from error

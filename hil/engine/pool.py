@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hil.engine.logs import quiet_dask
-from hil.engine.serve import testbed_tag
+from hil.engine.serve import LOOPBACK_ONLY, testbed_tag
 from hil.engine.stations import STATIONS
 from hil.engine.tls import Tls
 from hil.engine.work import COMPUTE, versions
@@ -175,7 +175,8 @@ def _on_this_machine(count: int) -> DaskPool:
         n_workers=count,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address=LOOPBACK_ONLY,
+        worker_dashboard_address=LOOPBACK_ONLY,
         memory_limit=0,
         silence_logs=logging.CRITICAL,
         resources={COMPUTE: 1.0, **{testbed_tag(name): 1.0 for name in STATIONS.testbeds}},

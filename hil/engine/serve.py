@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WORKER_TTL_S = 10.0  # a worker that is silent for so long loses its rounds to another
 RETRY_S = 0.5
-_LOOPBACK_ONLY = "127.0.0.1:0"  # of Dask's pages of figures about itself, which ask for no certificate
+LOOPBACK_ONLY = "127.0.0.1:0"  # of Dask's pages of figures about itself, which ask for no certificate
 
 Told = Callable[[Mapping[str, object]], None]
 
@@ -47,7 +47,7 @@ async def _schedule(listen: str, security: "Security | None", ready: Told) -> No
             security=security,
             worker_ttl=WORKER_TTL_S,
             dashboard=False,
-            dashboard_address=_LOOPBACK_ONLY,
+            dashboard_address=LOOPBACK_ONLY,
         )
         try:
             await scheduler
@@ -138,5 +138,5 @@ def _worker(scheduler: str, security: "Security | None", resources: dict[str, fl
             resources=resources,
             memory_limit=0,
             local_directory=scratch,
-            dashboard_address=_LOOPBACK_ONLY,
+            dashboard_address=LOOPBACK_ONLY,
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.engine import Method, host_engine, open_engine, work
+from hil.engine import Method, host_engine, line, open_engine, work
 from hil.engine.certs import make_certificates
 from hil.engine.processes import HostProcesses
+from hil.engine.wire import unpack_answer
 from hil.errors import ConfigError, NotConnected
 
 ROUND_S = 0.3
@@ -23,8 +24,8 @@ METHOD = Method("tap-space", certify=False)
 class Loop:
     """Rounds on end, as a loop has them; each must bring a pattern in time."""
 
-    def __init__(self, engine, problem) -> None:
-        self.engine, self.problem, self.number = engine, problem, 0
+    def __init__(self, engine, problem, number: int = 0) -> None:
+        self.engine, self.problem, self.number = engine, problem, number
 
     def round(self) -> str:
         """Where it was made."""
@@ -75,6 +76,15 @@ def test_what_the_algorithm_refuses_is_refused_at_the_host_too(host, problem):
         with pytest.raises(ConfigError, match="no 'best'"):
             engine.optimize(1, problem, Method("best"))
         assert engine.optimize(2, problem, METHOD).place == "host"
+
+
+def test_an_answer_that_is_none_costs_no_round(host, problem, monkeypatch):
+    with open_engine(host.config()) as engine:
+        monkeypatch.setattr(line, "unpack_answer", lambda blob, asked: unpack_answer(blob[:40], asked))
+        reply = engine.optimize(1, problem, METHOD)
+        assert reply.place == "here" and "an answer that is none" in reply.note
+        monkeypatch.undo()
+        assert Loop(engine, problem, 1).until_back() < BACK_WITHIN_S
 
 
 def test_other_versions_are_refused_with_what_differs(host, monkeypatch):
