@@ -16,6 +16,7 @@ from hil.cli.bench_peers import peers
 from hil.cli.bench_simulator import simulator
 from hil.cli.bench_sweep import sweep
 from hil.cli.bench_track import track
+from hil.cli.bench_users import users as many_users
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(simulator)
     bench.command()(sweep)
     bench.command()(track)
+    bench.command(name="users")(many_users)
     app.add_typer(bench, name="bench")
 
 
