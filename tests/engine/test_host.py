@@ -191,18 +191,13 @@ def test_a_scheduler_that_freezes_or_dies_costs_no_round(host, problem):
         assert break_and_mend(host, loop, "scheduler", kill=True) < BACK_WITHIN_S
 
 
-def test_a_restarted_worker_goes_on_from_its_checkpoint(host, problem):
+def test_a_worker_ends_when_it_is_told_to_and_its_successor_goes_on_from_its_checkpoint(host, problem):
     with open_engine(host.config()) as engine:
         assert engine.optimize(1, problem, METHOD).place == "host"
-        host.signal("worker", signal.SIGKILL)
+        assert host.stop("worker") == 130
         host.start("worker")
         second = engine.optimize(2, problem, METHOD, deadline_s=10.0)
     assert second.place == "host" and second.warm
-
-
-def test_a_worker_ends_when_it_is_told_to(host):
-    assert host.stop("worker") == 130
-    host.start("worker")
 
 
 @pytest.mark.soak
