@@ -92,7 +92,7 @@ def run(
     repetitions = testbed.config.ofdm.repetitions
     sweep = _long_enough(experiment.sweep, seen, repetitions)
     waited_s = recording.read("surface").facts["settle_s"]
-    if settling is not None and (sweep.repetitions != repetitions or settling.settle_s > waited_s):
+    if settling is not None and (sweep.repetitions != repetitions or settling.given(waited_s) > waited_s):
         sound_surface(testbed, recording, sweep, seed=seed, progress=progress)
     measure_levels(testbed, recording, gain)
     watch(testbed, recording, gain.strongest, experiment.watch_s, experiment.watch_soundings, progress)
@@ -139,7 +139,7 @@ def evaluate(recording: Recording) -> CalibrationResult:
         sample_rate_hz=recording.manifest["radio"]["sample_rate_hz"],
         rx_gain_db=gain.gain_db,
         noise_floor_dbfs=levels["noise_dbfs"],
-        settle_time_s=settling.settle_s if settling else None,
+        settle_time_s=settling.given(noted["settle_s"]) if settling else None,
         dead_elements=tuple(np.flatnonzero(_in_place(elements, order)).tolist()),
         moves=None if order.as_declared else tuple(order.moves.tolist()),
         drift_deg_per_s=watched.stability.phase_deg,
@@ -182,7 +182,8 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
         "linearity_db": levels["linearity_db"],
         "received_dbm": levels["received_dbm"],
         **link_figures(setup, result.estimate),
-        "settle_time_s": result.settling.settle_s if result.settling else None,
+        "settle_time_s": result.calibration.settle_time_s,
+        "settle_resolution_s": result.settling.resolution_s if result.settling else None,
         "settle_declared_s": result.declared_settle_s,
         "state_ratio": result.ratio.summary(),
         "dead_elements": np.flatnonzero(result.dead).tolist(),
@@ -222,9 +223,9 @@ def findings(result: CalibrationResult) -> list[str]:
         found.append(f"element order: {result.order.words}; `hil run --calibration` corrects it")
     if result.settling is None:
         found.append("no change of the surface is seen: is it the surface between these antennas?")
-    elif result.settling.settle_s > 1.15 * result.declared_settle_s:
+    elif (settle_s := result.settling.given(result.declared_settle_s)) > 1.15 * result.declared_settle_s:
         found.append(
-            f"settles in {result.settling.settle_s * 1e3:.3g} ms, the profile says "
+            f"settles in {settle_s * 1e3:.3g} ms, the profile says "
             f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it"
         )
     if result.watched.stability.motion_db is not None:

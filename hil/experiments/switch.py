@@ -26,8 +26,9 @@ def time_switches(testbed: Testbed, recording: Recording, pattern: Pattern, conf
     recording.step("switches", lambda: _switch(testbed, pattern, config))
     settling = read_settling(recording, config)
     if settling is not None and isinstance(testbed.surface, SettlingSurface):
-        declared_s = testbed.surface.timing.settle_s if settling.hidden else 0.0
-        testbed.surface.set_settle_s(max(SETTLE_MARGIN * settling.settle_s, declared_s))
+        declared_s = recording.read("surface").facts["settle_s"]
+        wait_s = SETTLE_MARGIN * settling.given(declared_s)
+        testbed.surface.set_settle_s(max(wait_s, declared_s) if settling.hidden else wait_s)
     return settling
 
 

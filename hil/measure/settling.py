@@ -18,6 +18,7 @@ class Settling:
 
     curve: mean progress of the change, 0 before and 1 after, a value for each symbol from `before` symbols ahead.
     floor: what was asked for, or what noise lets be seen; hidden: the latter.
+    resolution_s: settle_s may be too long by so much, since symbols are whole.
     """
 
     settle_s: float
@@ -25,6 +26,12 @@ class Settling:
     curve: Complex[np.ndarray, "symbol"]
     before: int
     hidden: bool = False
+    resolution_s: float = 0.0
+
+    def given(self, declared_s: float) -> float:
+        """The settle time, knowing the declared one: that, where it is within the resolution of what was seen."""
+        within = self.settle_s - self.resolution_s <= declared_s <= self.settle_s
+        return declared_s if within else self.settle_s
 
 
 def progress_of(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> tuple[Complex[np.ndarray, "symbol"], float]:
@@ -62,4 +69,6 @@ def settle_time(
     moved, unsettled = np.flatnonzero(np.abs(mean) > floor), np.flatnonzero(np.abs(mean - 1) > floor)
     if not moved.size or not unsettled.size:
         return None
-    return Settling(max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before, seen > asked)
+    return Settling(
+        max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before, seen > asked, 2 * symbol_s
+    )

@@ -12,7 +12,9 @@ def capture(settle_s: float, noise: float, rng: np.random.Generator, symbols: in
     """complex[symbol, subcarrier]: a change that begins at symbol 300 or a little later, exponential, ringing."""
     before, after = rng.normal(size=(2, 64)) + 1j * rng.normal(size=(2, 64))
     time_s = (np.arange(symbols) - 300 - rng.integers(20)) * SYMBOL_S
-    left = np.where(time_s < 0, 1.0, np.exp(-4 * time_s / settle_s) * np.exp(2j * np.pi * 2 * time_s / settle_s))
+    left = np.where(
+        time_s < 0, 1.0, np.exp(-4 * np.maximum(time_s, 0) / settle_s) * np.exp(2j * np.pi * 2 * time_s / settle_s)
+    )
     left = np.where(time_s > settle_s, 0, left)
     sent = after + left[:, None] * (before - after)
     return sent + noise * (rng.normal(size=sent.shape) + 1j * rng.normal(size=sent.shape))
@@ -42,3 +44,10 @@ def test_where_noise_hides_the_end_it_is_said_and_the_floor_is_what_was_seen() -
 
 def test_a_change_that_noise_hides_altogether_is_not_seen() -> None:
     assert found(1e-3, 30.0) is None
+
+
+def test_what_is_faster_than_a_few_symbols_is_taken_as_declared() -> None:
+    settling = found(5e-6, 0.02)
+    assert settling is not None
+    assert settling.given(5e-6) == 5e-6
+    assert settling.given(1e-3) == settling.settle_s
