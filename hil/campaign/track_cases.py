@@ -21,7 +21,8 @@ LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "user
 
 FAST = {"duration_s": 3.0, "serve_s": 0.0, "compute_s": 0.06, "policy.patterns": 40, "policy.fresh": 2}
 SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
-ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.06}
+ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.04}
+ROOM_FAST = {"duration_s": 6.0, "serve_s": 0.06, "compute_s": 0.04}
 QUICK = {"users": 1, "duration_s": 1.5, "policies": ("two_timescale",)}
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
@@ -29,7 +30,7 @@ OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "partial"): {"policy.symbols": 4, "policy.patterns": 256},
     ("sim-64x64-walk", "progressive"): {"policy.patterns": 128},
     ("sim-opensource-ris-walk", "two_timescale"): {
-        "policy.patterns": 16,
+        "policy.patterns": 12,
         "policy.modes": 64,
         "policy.fastest_m_per_s": 0.2,
     },
@@ -44,7 +45,7 @@ _WALKS: tuple[tuple[dict[str, Any], str, float, dict[str, Any]], ...] = (
     (PAPER, "nlos", 0.5, FAST),
     (PAPER, "los", 0.05, SLOW),
     (PAPER, "nlos", 0.05, SLOW),
-    (LAB, "los", 0.1, ROOM),
+    (LAB, "los", 0.1, ROOM_FAST),
     (LAB, "los", 0.02, ROOM),
 )
 

@@ -19,6 +19,8 @@ WANDER = 0.05, 1e-4, 1.0  # share of its power by which a wave forgets itself in
 NEWS = 0.5  # share of a wave's variance that soundings must take away for its frequency to be corrected
 LEAST_SHARE = 0.3  # of its expected power that a wave is taken to have kept: fades pass
 FADING, SURE = 0.8, 10.0  # of the evidence for another turn from round to round; what is enough of it
+STIRRED = 0.02  # of the direct channel's power that each of its oscillators is expected to have before anyone moves
+STILL_LONGER = 10.0  # times the memory of the other oscillators that what stands has
 STILL_MEMORY_S = 1.0  # of a direct channel that is taken to stand
 MIX = 0.3  # of the new power of each wave in the running mean
 
@@ -65,7 +67,7 @@ class ModeFilter:
         still = np.abs(direct_doppler) == 0
         mean = np.concatenate([np.outer(still, direct), modes]).astype(complex)
         oscillators = len(direct_doppler)
-        of_direct = np.full(oscillators, float(np.mean(np.abs(direct) ** 2)) / oscillators)
+        of_direct = float(np.mean(np.abs(direct) ** 2)) * np.where(still, 1.0, STIRRED)
         powers = np.concatenate([of_direct, power])
         variances = np.concatenate([np.where(still, variance[0], 0.1 * of_direct), variance[1:]])
         doppler = np.concatenate([direct_doppler, np.zeros(len(modes))])
@@ -97,7 +99,8 @@ class ModeFilter:
         """Go on to a later time: turn, forget a little."""
         elapsed_s = time_s - self.time_s
         kept = np.full(len(self.mean), np.sqrt(1 - min(self.wander, 0.999)))
-        kept[: self.num_direct] = np.exp(-elapsed_s / self.memory_s)
+        still = self.doppler[: self.num_direct] == 0
+        kept[: self.num_direct] = np.exp(-elapsed_s / (self.memory_s * np.where(still, STILL_LONGER, 1.0)))
         turn = kept * np.exp(1j * self.doppler * elapsed_s)
         self.mean = turn[:, None] * self.mean
         self.covariance = turn[:, None] * self.covariance * turn.conj()

@@ -7,7 +7,7 @@ the last on. Only patterns that changed travel. Elsewhere patterns are sent one 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Probed:
     listening: float
 
 
+@runtime_checkable
 class Prober(Protocol):
     """Sounds patterns; the serving pattern is on the surface before and after."""
 

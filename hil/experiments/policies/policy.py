@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -56,6 +56,7 @@ class Heard:
         return np.concatenate(parts)
 
 
+@runtime_checkable
 class Policy(Protocol):
     """What is known of a channel that changes, and what should be known next."""
 

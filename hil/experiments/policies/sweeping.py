@@ -90,7 +90,7 @@ class Partial(Hold):
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
         which = slice(self._next, min(self._next + self._count, self.plan.order))
-        return Ask(self.plan.patterns(which), lambda part: self.plan.board_rows(_within(which, part)))
+        return Ask(self.plan.patterns(which))
 
     def hear(self, heard: Heard) -> float:
         asked = heard.only_asked()
@@ -115,11 +115,6 @@ def sweep_again(setup: Setup, first: CascadedEstimate, plan: SweepPlan, heard: H
     tap_var = asked.noise_var * np.sum(np.abs(receive.projector) ** 2, axis=1)
     estimate = least_squares(plan, taps, tap_var, basis=first.basis, cols=setup.cols)
     return replace(estimate, states=setup.states)
-
-
-def _within(whole: slice, part: slice) -> slice:
-    """A part of a part."""
-    return slice(whole.start + part.start, whole.start + part.stop)
 
 
 class _Swept:

@@ -165,15 +165,17 @@ class _Loop:
         foreseen = self.policy.foresee(self.serving, sounding.time_s)
         this.surprise = self.receive.surprise(sounding.response, foreseen, sounding.noise_var)
         quiet = self.config.policy.quiet
-        return 0.0 if this.surprise <= quiet else float(np.clip(this.surprise / quiet / ALARM, LEAST_EFFORT, 1.0))
+        if this.surprise <= quiet:
+            return 0.0
+        return max(LEAST_EFFORT, min(this.surprise / max(ALARM * quiet, 1e-9), 1.0))
 
     def _sound(self, this: Round, effort: float) -> Heard | None:
         ask = self.policy.ask(self.serving, effort) if effort > 0 else None
         if ask is None:
             return None
-        with_hold = ask.rows is None and not np.array_equal(self.hold, self.serving)
+        with_hold = ask.rows is None
         if with_hold:
-            ask = Ask(np.concatenate([ask.patterns, self.hold[None]]))
+            ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
         with self._stage(this, "sound"):
             probed = self.prober.sound(self.serving, ask)
         heard = self._account(this, probed, with_hold)
@@ -189,8 +191,8 @@ class _Loop:
         if not with_hold:
             this.hold_mbps = this.measured_mbps if np.array_equal(self.hold, self.serving) else None
             return heard
-        this.hold_mbps = self._rate_of(heard.block, heard.asked.stop - 1)
-        return replace(heard, asked=slice(heard.asked.start, heard.asked.stop - 1))
+        this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
+        return replace(heard, asked=slice(heard.asked.start + 1, heard.asked.stop))
 
     def _configure(self, this: Round, *, moved: bool) -> None:
         """Choose the pattern for the middle of the time in which it will serve, and put it on the surface."""

@@ -1,0 +1,218 @@
+"""A track end to end: a user who walks is followed by each policy, on boards that step by themselves or are told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import TestbedConfig, TrackConfig
+from hil.errors import BoardReset, ConfigError
+from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments import track
+from hil.experiments.begin import begin
+from hil.experiments.track import TrackResult
+from hil.experiments.tracking.draw import draw
+from hil.experiments.tracking.judge import timelines
+from hil.experiments.tracking.rounds import MAX_LOST
+from hil.interfaces import Truth
+from hil.measure.recording import Recording
+from hil.measure.sweep import SweepPlan
+from hil.testbed import Testbed, open_testbed
+from hil.yamlfile import load_yaml_text
+
+REFERENCE = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
+MakeStation = Callable[..., TestbedConfig]
+LOOP = """
+schema: hil-experiment/1
+kind: track
+duration_s: 1.0
+policy: {patterns: 12, modes: 32, fastest_m_per_s: 0.2}
+serve_s: 0.1
+judge_every_s: 0.25
+"""
+
+
+def loop(**overrides: object) -> TrackConfig:
+    values = {path.replace("__", "."): value for path, value in overrides.items()}
+    return load_yaml_text(LOOP, "loop", TrackConfig, values)
+
+
+def walking(config: TestbedConfig, speed_m_per_s: float = 0.1, start_s: float = 2.0) -> TestbedConfig:
+    """The station with a user who sets off once the first sweep is made."""
+    user = config.users[0]
+    path = {"to_m": [(user.position_m[0] + 0.5, *user.position_m[1:])], "speed_m_per_s": speed_m_per_s}
+    walker = type(user).model_validate({**user.model_dump(), "path": {**path, "start_s": start_s}})
+    return config.model_copy(update={"users": (walker,)})
+
+
+Learnt = tuple[SweepPlan, CascadedEstimate, float]
+_LEARNT: dict[str, Learnt] = {}
+
+
+def followed(
+    config: TestbedConfig, experiment: TrackConfig, folder: Path, hurt: Callable[[Testbed], None] = lambda bed: None
+) -> tuple[Recording, TrackResult]:
+    """A track; the first sweep of each station is made once for all tests: before it nobody moves."""
+    place = f"{config.surface.profile} {config.users[0].position_m}"
+    with open_testbed(config) as bed:
+        recording = begin(bed, experiment, folder)
+        if place not in _LEARNT:
+            _LEARNT[place] = (*track.learn(bed, recording, experiment), bed.clock.now_s())
+        plan, estimate, time_s = _LEARNT[place]
+        bed.continue_at(time_s)
+        hurt(bed)
+        return recording, track.follow(bed, recording, experiment, plan, estimate)
+
+
+@pytest.fixture(scope="module")
+def small_board(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A profile of the board that steps by itself, with 16 x 16 elements."""
+    text = REFERENCE.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
+    path = tmp_path_factory.mktemp("board") / "small.yaml"
+    path.write_text(text.replace("slots: 4096", "slots: 512"))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def told(station: MakeStation, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recording, TrackResult]:
+    """One track on the board that is told pattern by pattern."""
+    return followed(walking(station()), loop(), tmp_path_factory.mktemp("runs"))
+
+
+def test_every_round_is_recorded_and_judged(told: tuple[Recording, TrackResult]) -> None:
+    _, result = told
+    figures = track.summary(result)
+    assert figures["rounds"] == len(result.rounds) >= 3
+    assert figures["lost_rounds"] == 0
+    assert figures["mean_true_fraction"] > 0.9
+    assert 0 < figures["mean_served_fraction"] <= figures["mean_true_fraction"] + 0.02
+    assert figures["follows_m_per_s"] > 0
+    assert {"reference", "sound", "compute", "apply", "serve"} <= set(figures["stages_s"])
+    json.dumps(figures, allow_nan=False)
+    assert result.truth is not None
+    assert (result.truth["configured_mbps"] <= result.truth["optimum_mbps"]).all()
+
+
+def test_the_figures_follow_from_the_run_directory_alone(told: tuple[Recording, TrackResult]) -> None:
+    recording, result = told
+    assert track.summary(track.evaluate(Recording.load(recording.path))) == track.summary(result)
+
+
+def test_figures_are_drawn(told: tuple[Recording, TrackResult], tmp_path: Path) -> None:
+    assert [path.name for path in draw(told[1], tmp_path)] == ["track.png", "stages.png"]
+
+
+def test_the_surface_shows_what_the_timeline_says(told: tuple[Recording, TrackResult]) -> None:
+    recording, result = told
+    configured, surface = timelines(recording)
+    sounded = next(each for each in result.rounds if each.patterns)
+    assert sounded.away_from_s is not None and sounded.away_until_s is not None
+    before, flowing = configured.at(sounded.away_from_s)[0], surface.at(sounded.away_from_s - 1e-6)[1]
+    assert flowing == 1.0
+    during, flowing = surface.at((sounded.away_from_s + sounded.away_until_s) / 2)
+    assert flowing < 1 and not np.array_equal(during, before)
+    assert np.array_equal(surface.at(sounded.away_until_s + 1e-6)[0], before)
+
+
+@pytest.mark.parametrize("policy", ["hold", "full", "grouped", "partial", "progressive", "two_timescale"])
+def test_each_policy_follows_on_a_board_that_steps_by_itself(
+    station: MakeStation, small_board: str, tmp_path: Path, policy: str
+) -> None:
+    experiment = loop(policy__name=policy, policy__patterns=32, policy__symbols=8, duration_s=0.3, serve_s=0.02)
+    config = walking(station(surface__profile=small_board), speed_m_per_s=0.02, start_s=0.4)
+    _, result = followed(config, experiment, tmp_path)
+    assert [each.lost for each in result.rounds if each.lost] == []
+    figures = track.summary(result)
+    assert figures["mean_true_fraction"] > 0.8
+    assert (policy == "hold") == (not any(each.patterns for each in result.rounds))
+
+
+def test_who_stands_is_not_sounded_again_and_again(station: MakeStation, tmp_path: Path) -> None:
+    _, result = followed(station(), loop(), tmp_path)
+    assert [each.patterns > 0 for each in result.rounds] == [True] + [False] * (len(result.rounds) - 1)
+    assert all(each.surprise is None or each.surprise < 3e-3 for each in result.rounds)
+
+
+def test_the_clock_is_charged_for_the_software(station: MakeStation, tmp_path: Path) -> None:
+    _, result = followed(station(), loop(duration_s=0.3, compute_s=0.123, policy__name="full"), tmp_path)
+    assert all(each.stages_s["compute"] == pytest.approx(0.123) for each in result.rounds)
+
+
+def test_a_round_that_is_lost_leaves_the_last_good_pattern_on_the_surface(station: MakeStation, tmp_path: Path) -> None:
+    def restart_once(bed: Testbed) -> None:
+        apply, calls = bed.surface.apply, iter(range(100))
+
+        def restarting(*args: object, **more: object) -> None:
+            if 1 <= next(calls) <= 6:  # as often as a pattern is tried
+                raise BoardReset("the board restarted")
+            apply(*args, **more)  # type: ignore[arg-type]
+
+        bed.surface.apply = restarting  # type: ignore[method-assign]
+
+    recording, result = followed(walking(station()), loop(policy__quiet=0.0), tmp_path, restart_once)
+    lost = [each for each in result.rounds if each.lost]
+    assert len(lost) == 1 and "restarted 6 times" in str(lost[0].lost)
+    serving = recording.read(f"round/{lost[0].number:05d}").data[0]["serving"]
+    assert np.array_equal(serving, recording.read("track/begin").data)
+    assert track.summary(result)["lost_rounds"] == 1
+
+
+def test_trouble_that_stays_ends_the_track_with_its_error(station: MakeStation, tmp_path: Path) -> None:
+    def broken(bed: Testbed) -> None:
+        apply, calls = bed.surface.apply, iter(range(1000))
+
+        def gone(*args: object, **more: object) -> None:
+            if next(calls):
+                raise BoardReset("gone for good")
+            apply(*args, **more)  # type: ignore[arg-type]
+
+        bed.surface.apply = gone  # type: ignore[method-assign]
+
+    with pytest.raises(BoardReset, match="gone for good"):
+        followed(walking(station()), loop(duration_s=60.0, policy__quiet=0.0), tmp_path, broken)
+    recording = Recording.load(next(tmp_path.iterdir()))
+    assert sum(name.startswith("round/") for name in recording.names) == MAX_LOST
+
+
+def test_nothing_acts_on_the_truth(told: tuple[Recording, TrackResult], station: MakeStation, tmp_path: Path) -> None:
+    """Patterns are the same whatever the truth says."""
+
+    def scramble(bed: Testbed) -> None:
+        assert bed.truth is not None
+        bed.truth = _Scrambled(bed.truth)  # type: ignore[assignment]
+
+    other, _ = followed(walking(station()), loop(), tmp_path, scramble)
+    assert served(told[0]) == served(other)
+    assert not np.array_equal(told[0].read("truth").data, other.read("truth").data)
+
+
+def served(recording: Recording) -> list[bytes]:
+    """Patterns of all rounds."""
+    rounds = [name for name in recording.names if name.startswith("round/")]
+    return [recording.read(name).data[0]["serving"].tobytes() for name in rounds]
+
+
+class _Scrambled:
+    """Another channel than the one that is there."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(self._truth, name)
+        return (lambda *args: 0.5 * value(*args)) if name == "response" else value
+
+
+def test_an_interrupted_track_has_ended(told: tuple[Recording, TrackResult], station: MakeStation) -> None:
+    recording, result = told
+    plan, estimate, _ = next(iter(_LEARNT.values()))
+    with open_testbed(walking(station())) as bed:
+        repeated = track.follow(bed, Recording.resume(recording.path), loop(), plan, estimate)
+    assert [each.number for each in repeated.rounds] == [each.number for each in result.rounds]
+
+
+def test_a_first_sweep_of_groups_is_refused() -> None:
+    with pytest.raises(ConfigError, match="single elements"):
+        track.check(loop(sweep__scheme="pairs", sweep__group=[2, 2]))
