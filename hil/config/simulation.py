@@ -112,6 +112,7 @@ class SimulationConfig(Section):
     interferers: tuple[InterfererConfig, ...] = Field((), description="who else is on the air")
     surface: HiddenSurfaceConfig = Field(HiddenSurfaceConfig(), description="its faults; as the profile by default")
     crystal: CrystalConfig = Field(CrystalConfig(), description="of the radio; exact by default")
+    receiver_crystal: CrystalConfig = Field(CrystalConfig(), description="of a second radio that receives")
     surface_condition: SurfaceCondition = Field(
         "open", description="covered, removed: no element reflects; metal: all reflect by -1, whatever the board says"
     )

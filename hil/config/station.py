@@ -20,6 +20,12 @@ class RadioConfig(Section):
     timeout_s: Positive = Field(5.0, description="longest wait for one answer of the radio")
 
 
+class ReceiverConfig(Section):
+    """A second PlutoSDR that receives, on a crystal of its own; the first one then only transmits."""
+
+    uri: str = Field("sim", description="`sim`, or a libiio URI; as radio.uri, but of another device")
+
+
 class OfdmConfig(Section):
     """The sounding waveform and the paper's K, M, B."""
 
@@ -128,6 +134,7 @@ class TestbedConfig(Section):
     name: str
     description: str = ""
     radio: RadioConfig
+    receiver: ReceiverConfig | None = Field(None, description="a second radio that receives; the same one where null")
     ofdm: OfdmConfig
     power: PowerConfig
     surface: SurfaceConfig
@@ -151,6 +158,10 @@ class TestbedConfig(Section):
             )
         if any(simulated) and self.simulation is None:
             raise ValueError("simulation: needed where radio.uri and surface.port are `sim`")
+        if self.receiver is not None and (self.receiver.uri == "sim") != simulated[0]:
+            raise ValueError("receiver.uri: `sim` where radio.uri is, and only there")
+        if self.receiver is not None and self.receiver.uri == self.radio.uri != "sim":
+            raise ValueError("receiver.uri: another radio than radio.uri")
         names = [user.name for user in self.users]
         if len(set(names)) != len(names):
             raise ValueError(f"users: names must differ, got {names}")

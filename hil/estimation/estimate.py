@@ -35,7 +35,7 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
     256
     """
     plan, ofdm = sweep.plan, setup.testbed.ofdm
-    soundings = refer(sweep.soundings, ofdm.fft_size)
+    soundings = refer(sweep.soundings, ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
     alignment = align_sweep(
         soundings.response,
         soundings.noise_var,

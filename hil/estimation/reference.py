@@ -1,7 +1,9 @@
-"""Soundings over what the second receiver heard with them: start, gain and phases of the radio taken out of each.
+"""Soundings over their reference: start, gain and phases of the radios taken out of each.
 
-One crystal drives both converters, so captures start whole samples apart: the fraction in a reference's advance is the
-coupler's own, the same for all. A gain's noise multiplies the whole sounding, so it is counted as noise of its energy.
+The reference is what a second receiver heard meanwhile, or what a capture held while the surface showed what it shows
+before all captures. One crystal drives both converters, so captures start whole samples apart: the fraction in a
+reference's advance is the coupler's own, the same for all. A gain's noise multiplies the whole sounding, so it is
+counted as noise of its energy.
 """
 
 from dataclasses import replace
@@ -14,7 +16,7 @@ from hil.measure.stepping import SoundingBlock
 from hil.phy.sync import advance
 
 
-def refer(soundings: SoundingBlock, fft_size: int) -> SoundingBlock:
+def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) -> SoundingBlock:
     """The soundings as if all had been taken at one start by a radio that stands still; unchanged without a reference.
 
     Levels stay what they were at the first one.
@@ -22,8 +24,9 @@ def refer(soundings: SoundingBlock, fft_size: int) -> SoundingBlock:
     reference = soundings.reference
     if reference is None:
         return soundings
+    advances = whole_samples(reference["advance"]) if one_crystal else reference["advance"] - reference["advance"][0]
     factor = reference["gain"] / np.abs(reference["gain"][0])
-    response = advance(soundings.response, -whole_samples(reference["advance"]), fft_size) / factor[:, None]
+    response = advance(soundings.response, -advances, fft_size) / factor[:, None]
     energy = np.mean(np.abs(soundings.response) ** 2, axis=1)
     own = soundings.noise_var + reference["noise_var"] / np.abs(reference["gain"]) ** 2 * energy
     noise_var = own / np.abs(factor) ** 2

@@ -146,7 +146,9 @@ def sound_in_blocks(
         repetitions = _repetitions(testbed, config)
         if mode in BY_ITSELF:
             repetitions = max(2, repetitions)  # for the one sounding before it
-        sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes)
+        sounder = Sounder(
+            testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes, apart_lo_hz=testbed.apart_lo_hz
+        )
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
         sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
         coupling = _listen_to_coupler(testbed, config)

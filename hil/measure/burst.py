@@ -10,6 +10,7 @@ All patterns of a capture share its start within the pilot's period: responses a
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,9 +18,16 @@ from hil.arrays import Bool, Float, Int, Patterns
 from hil.errors import BoardReset, Overload
 from hil.interfaces import Capture, Clock, StreamingSdr, StreamingSurface, SurfaceTiming
 from hil.measure.burst_start import find_start
+from hil.measure.clocks import follow, paced_symbols, tune
 from hil.measure.continuity import repeated_from, slipped_from
-from hil.measure.dwells import demodulate_dwells, dwell_references, is_still, tap_track, until_whole
-from hil.measure.reference import steadied
+from hil.measure.dwells import (
+    demodulate_dwells,
+    dwell_references,
+    is_still,
+    tap_track,
+    until_whole,
+)
+from hil.measure.reference import coupled_pilot, steadied
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
@@ -39,7 +47,7 @@ class BurstPlan:
 
     still_s: how long each one stands still at least. pitch_s: from one to the next. before_s: by how much the change
     into a pattern may precede its dwell. head_s, lead_s: of stillness, and of the capture, before the first dwell.
-    num_patterns: of one capture, a power of two.
+    num_patterns: of one capture, a power of two. apart_lo_hz: of two radios with a crystal each, None of one radio.
     """
 
     still_s: float
@@ -50,13 +58,16 @@ class BurstPlan:
     num_patterns: int
     repetitions: int
     num_taps: int
+    apart_lo_hz: float | None = None
 
     def num_samples(self, count: int, grid: OfdmGrid) -> int:
         """Of the capture of that many patterns."""
         return math.ceil((self.lead_s + count * self.pitch_s + TAIL_S) * grid.sample_rate_hz)
 
 
-def plan_burst(timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int) -> BurstPlan | None:
+def plan_burst(
+    timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int, *, apart_lo_hz: float | None = None
+) -> BurstPlan | None:
     """The plan for that many symbols of each pattern, two at least; None where too few patterns fit in a capture."""
     repetitions = max(repetitions, MIN_SYMBOLS)
     still_s = (repetitions + 1) * grid.symbol_s + 2 * GUARD_S  # starts are known to a symbol
@@ -68,7 +79,9 @@ def plan_burst(timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps
     if by_samples < MIN_PATTERNS:
         return None
     most = min(by_samples, MAX_PATTERNS)
-    return BurstPlan(still_s, pitch_s, before_s, head_s, lead_s, 1 << (most.bit_length() - 1), repetitions, num_taps)
+    return BurstPlan(
+        still_s, pitch_s, before_s, head_s, lead_s, 1 << (most.bit_length() - 1), repetitions, num_taps, apart_lo_hz
+    )
 
 
 def sound_burst(
@@ -82,19 +95,22 @@ def sound_burst(
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
-    """Sound patterns in as few captures as it takes.
+    """Sound patterns in as few captures as it takes, `plan.num_patterns` in each.
 
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all of them.
     """
 
-    def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        capture, settled_s = _capture(sdr, surface, clock, grid, plan, patterns[missing])
+    def take(some: Patterns, missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
+        capture, settled_s = _capture(sdr, surface, clock, grid, plan, some[missing])
         return split_burst(capture, settled_s, grid, plan)
 
-    block = until_whole(take, len(patterns), max_retakes, "burst")
-    if progress is not None:
-        progress(len(patterns))
-    return block
+    blocks: list[SoundingBlock] = []
+    for start in range(0, len(patterns), plan.num_patterns):
+        some = patterns[start : start + plan.num_patterns]
+        blocks.append(until_whole(partial(take, some), len(some), max_retakes, "burst"))
+        if progress is not None:
+            progress(start + len(some))
+    return SoundingBlock.join(blocks)
 
 
 def split_burst(
@@ -105,12 +121,15 @@ def split_burst(
     settled_s: from when on each pattern stands still, on the clock of `capture.time_s`; NaN where that is not known.
     Raises MeasurementError where the patterns' changes do not tell when the capture started.
     """
-    capture = steadied(capture, grid)
+    capture, pace = steadied(capture, grid), 1.0
+    if plan.apart_lo_hz is not None:
+        tuned = tune(capture, grid, plan.apart_lo_hz)
+        capture, pace = tuned.capture, tuned.pace
     samples, rate_hz = capture.samples, grid.sample_rate_hz
     length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
     planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
     late = grid.fft_size * find_start(
-        tap_track(samples, grid, plan.num_taps),
+        tap_track(samples, grid, plan.num_taps, pace),
         planned / grid.fft_size,
         still=still / grid.fft_size,
         before=plan.before_s / grid.symbol_s,
@@ -119,14 +138,24 @@ def split_burst(
     starts = np.floor(planned - late).astype(int)
     good = np.isfinite(settled_s) & (starts >= 0) & (starts + still <= samples.size)
     starts = np.clip(starts, 0, samples.size - still)
-    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
-    good &= is_still(samples, starts, still, grid, plan.num_taps)
+    if plan.apart_lo_hz is not None:
+        surely = max(still, int((plan.pitch_s - plan.before_s) * rate_hz))
+        within = starts[good & (starts + surely <= samples.size)]
+        tuned = follow(tuned, grid, plan.apart_lo_hz, within, surely)
+        samples, pace = tuned.capture.samples, tuned.pace
+    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions, pace)
+    good &= is_still(samples, starts, still, grid, plan.num_taps, pace)
     repeated = repeated_from(samples)
     if repeated is not None:
         good &= starts + still <= repeated
     slipped = slipped_from(response[good], grid.fft_size, plan.num_taps) if good.any() else None
     if slipped is not None:
         good[np.flatnonzero(good)[slipped] :] = False
+    if plan.apart_lo_hz is None:
+        reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
+    else:
+        before = int(planned[0] - late - plan.before_s * rate_hz)
+        reference = np.full(len(starts), coupled_pilot(paced_symbols(samples[:before], grid, pace), grid))
     noise = float(np.median(scatter[good])) if good.any() else 0.0
     block = SoundingBlock(
         response,
@@ -135,7 +164,7 @@ def split_burst(
         np.zeros(len(starts), dtype=int),
         np.zeros(len(starts), dtype=bool),
         0,
-        dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions),
+        reference,
     )
     return block, good
 
@@ -148,9 +177,15 @@ def _capture(
     plan: BurstPlan,
     patterns: Patterns,
 ) -> tuple[Capture, Float[np.ndarray, "pattern"]]:
-    """Samples of a burst and when each pattern stood still. Before it the surface shows the first one's complement."""
+    """Samples of a burst and when each pattern stood still.
+
+    Before it the surface shows the first one's complement: a clear step. Of two radios it shows the same pattern before
+    each burst, all zeros: that is the reference inside each capture.
+    """
     states = surface.states
     before = np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8)
+    if plan.apart_lo_hz is not None:
+        before = np.zeros_like(before)
     surface.apply(before, None if surface.timing.stream_s else patterns[0])
     sdr.begin_capture(plan.num_samples(len(patterns), grid))
     clock.sleep(plan.head_s)

@@ -8,6 +8,7 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
 from hil.interfaces import Capture
+from hil.measure.clocks import paced_symbols
 from hil.measure.reference import coupled_pilot
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
@@ -23,11 +24,15 @@ Failure = InstrumentError | MeasurementError
 
 
 def demodulate_dwells(
-    samples: Complex[np.ndarray, "sample"], starts: Int[np.ndarray, "dwell"], grid: OfdmGrid, repetitions: int
+    samples: Complex[np.ndarray, "sample"],
+    starts: Int[np.ndarray, "dwell"],
+    grid: OfdmGrid,
+    repetitions: int,
+    pace: float = 1.0,
 ) -> tuple[Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell"]]:
     """Mean of the symbols from each start on, as of the capture's own start, and the variance of one symbol around it.
 
-    The variance is zero where there is but one symbol.
+    The variance is zero where there is but one symbol. pace: samples of the sender's clock for each of the receiver's.
     """
     length = repetitions * grid.fft_size
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
@@ -37,7 +42,7 @@ def demodulate_dwells(
         taken = samples[starts[part, None] + np.arange(length)]
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
         mean = symbols.mean(axis=1)
-        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
+        response[part] = advance(mean, -(starts[part] * pace % grid.fft_size), grid.fft_size)
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter
@@ -83,6 +88,7 @@ def is_still(
     length: int,
     grid: OfdmGrid,
     num_taps: int,
+    pace: float = 1.0,
 ) -> Bool[np.ndarray, "dwell"]:
     """Whether nothing but noise changes within `length` samples from each start on; in most of them nothing must.
 
@@ -90,8 +96,8 @@ def is_still(
     can be said against any of them.
     """
     symbols = max(1, length // (2 * grid.fft_size))
-    early, _ = demodulate_dwells(samples, starts, grid, symbols)
-    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
+    early, _ = demodulate_dwells(samples, starts, grid, symbols, pace)
+    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols, pace)
     window = _delays(early, num_taps)
     energy = _energy(_at_delays(late - early, window))
     usual = float(np.median(energy))
@@ -100,13 +106,13 @@ def is_still(
 
 
 def tap_track(
-    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int
+    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int, pace: float = 1.0
 ) -> Complex[np.ndarray, "symbol tap"]:
     """The response of each symbol of a capture, at the delays at which something arrives only.
 
     White noise of variance v on a subcarrier has variance v on each tap.
     """
-    symbols = grid.demodulate(samples[: samples.size // grid.fft_size * grid.fft_size])
+    symbols = paced_symbols(samples, grid, pace)
     return _at_delays(symbols, _delays(symbols, num_taps))
 
 

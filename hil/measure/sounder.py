@@ -8,6 +8,7 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float
 from hil.errors import ConfigError, MeasurementError, Overload
 from hil.interfaces import Capture, Sdr
+from hil.measure.clocks import tune
 from hil.measure.reference import coupled_pilot
 from hil.phy.ofdm import OfdmGrid
 
@@ -46,8 +47,18 @@ class Sounding:
 class Sounder:
     """Sounds the channel with a radio that already sends the grid's frame."""
 
-    def __init__(self, sdr: Sdr, grid: OfdmGrid, repetitions: int, *, max_retakes: int = 5) -> None:
-        """Raises ConfigError for fewer than two repetitions: the noise is known from their scatter."""
+    def __init__(
+        self,
+        sdr: Sdr,
+        grid: OfdmGrid,
+        repetitions: int,
+        *,
+        max_retakes: int = 5,
+        apart_lo_hz: float | None = None,
+    ) -> None:
+        """apart_lo_hz: of two radios with a crystal each, whose carrier offset is taken out; None of one radio.
+
+        Raises ConfigError for fewer than two repetitions: the noise is known from their scatter."""
         if repetitions < 2:
             raise ConfigError(
                 f"ofdm.repetitions, sweep.repetitions: {repetitions} cannot show the noise, at least 2 are needed"
@@ -56,6 +67,7 @@ class Sounder:
         self.repetitions = repetitions
         self._sdr = sdr
         self._max_retakes = max_retakes
+        self._apart_lo_hz = apart_lo_hz
 
     @property
     def capture_s(self) -> float:
@@ -79,6 +91,8 @@ class Sounder:
             if capture.overloaded:
                 clipped += 1
                 continue
+            if self._apart_lo_hz is not None:
+                capture = tune(capture, self.grid, self._apart_lo_hz).capture
             symbols = self.grid.demodulate(capture.samples)
             clean = clean_symbols(symbols[:, self.grid.used])
             if 2 * clean.sum() >= self.repetitions:

@@ -60,10 +60,14 @@ class Emission:
     from_s: float
     until_s: float
 
-    def tuned(self, window: Window, start_s: float, gain: float) -> "TunedLines":
-        """As the window's receiver meets it from `start_s` on, times the gain."""
+    def tuned(self, window: Window, start_s: float, gain: float, end_s: float | None = None) -> "TunedLines":
+        """As the window's receiver meets it from `start_s` on, times the gain.
+
+        end_s: until when; crystals that warm up run meanwhile as they do in the middle.
+        """
         lines, crystal = self.lines, window.crystal
-        pace = lines.crystal.rate(start_s) / crystal.rate(start_s)
+        middle_s = start_s if end_s is None else (start_s + end_s) / 2
+        pace = lines.crystal.rate(middle_s) / crystal.rate(middle_s)
         shift_hz = pace * self.lo_hz - window.lo_hz
         in_band = np.abs(pace * lines.offset_hz + shift_hz) <= window.sample_rate_hz / 2
         turn = beat_cycles(self.lo_hz, lines.crystal, window.lo_hz, crystal, start_s)

@@ -175,7 +175,7 @@ class World:
     def _signal(self, emission: Emission, piece: Piece, window: Window) -> Complex[np.ndarray, "sample"]:
         """At the receiver's connector, without noise."""
         start_s, end_s = window.time_s(piece.first), window.time_s(piece.last)
-        tuned = emission.tuned(window, start_s, self._gain)
+        tuned = emission.tuned(window, start_s, self._gain, end_s)
         channel = self._channel(emission.lo_hz, emission.lines.sample_rate_hz, emission.lines.places)
         signal = np.zeros(piece.last - piece.first, dtype=np.complex64)
         for pattern, share in piece.shares:

@@ -8,6 +8,7 @@ from pathlib import Path
 from hil.config import TestbedConfig, UserConfig
 from hil.drivers.board import SurfaceBoard
 from hil.drivers.pluto import PlutoSdr
+from hil.drivers.two_plutos import TwoPlutos
 from hil.errors import ConfigError, InstrumentError, NotConnected
 from hil.firmware.profile import load_profile
 from hil.interfaces import (
@@ -144,10 +145,17 @@ class Testbed(Closing):
 
     def burst(self, repetitions: int) -> tuple[StreamingSdr, StreamingSurface, BurstPlan]:
         """What a sweep pattern by pattern in long captures needs. Raises ConfigError where this station cannot."""
-        plan = plan_burst(self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps)
+        plan = plan_burst(
+            self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps, apart_lo_hz=self.apart_lo_hz
+        )
         if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, StreamingSurface):
             raise ConfigError(f"sweep.mode: burst of {repetitions} symbols is not possible with this board and radio")
         return self.sdr, self.surface, plan
+
+    @property
+    def apart_lo_hz(self) -> float | None:
+        """The LO of two radios with a crystal each; None where one radio does both."""
+        return self.config.radio.lo_hz if self.config.receiver is not None else None
 
     def sweep_modes(self, repetitions: int) -> tuple[SweepMode, ...]:
         """Modes in which board and radio together can sweep with that many symbols of each pattern, best first."""
@@ -157,6 +165,7 @@ class Testbed(Closing):
             repetitions,
             self.config.ofdm.num_taps,
             streams=isinstance(self.sdr, StreamingSdr),
+            apart=self.apart_lo_hz is not None,
             wired=wired(self.config) and isinstance(self.sdr, TriggeringSdr) and self.sdr.triggers,
         )
 
@@ -246,7 +255,7 @@ def _rely_on(calibration: Calibration, station: Station, wanted: RadioSettings) 
         station.surface.set_settle_s(SETTLE_MARGIN * calibration.settle_time_s)
 
 
-def _open_all(radio: PlutoSdr, surface: SurfaceBoard, closing: ExitStack) -> None:
+def _open_all(radio: PlutoSdr | TwoPlutos, surface: SurfaceBoard, closing: ExitStack) -> None:
     """Open both; where one fails close the other, and tell all that failed."""
     failures: list[str] = []
     for instrument in (surface, radio):

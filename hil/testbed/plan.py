@@ -41,7 +41,14 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)
     surface = station.surface
-    modes = possible_modes(surface, grid, config.ofdm.repetitions, config.ofdm.num_taps, wired=wired(config))
+    modes = possible_modes(
+        surface,
+        grid,
+        config.ofdm.repetitions,
+        config.ofdm.num_taps,
+        wired=wired(config),
+        apart=config.receiver is not None,
+    )
     return RadiationPlan(
         permit.low_hz,
         permit.high_hz,

@@ -12,6 +12,7 @@ from hil.drivers.gate import TransmitGate
 from hil.drivers.link import latency_timer_ms, make_link
 from hil.drivers.pluto import PlutoSdr
 from hil.drivers.pluto_device import connect_pluto
+from hil.drivers.two_plutos import TwoPlutos
 from hil.firmware.profile import FirmwareProfile
 from hil.firmware.protocol import SerialConfig
 from hil.interfaces import Clock, StateSet, SystemClock, Truth
@@ -36,7 +37,7 @@ class Station:
     """
 
     clock: Clock
-    radio: PlutoSdr
+    radio: PlutoSdr | TwoPlutos
     surface: SurfaceBoard
     truth: Truth | None
     turnaround_s: float
@@ -100,9 +101,10 @@ def _simulated(
     world = make_world(config, profile, user)
     pluto = make_pluto(config, simulation, world)
     gate = TransmitGate(config.safety, config.power, world.clock)
-    timeout_s = SIMULATION_TIMEOUT_S
-    face = Ad9361 if simulation.num_channels == 2 else Pluto
-    radio = PlutoSdr(partial(face, pluto), gate, world.clock, name="sim", timeout_s=timeout_s, exclusive=False)
+    sender = _simulated_driver(pluto, simulation, gate, world)
+    radio: PlutoSdr | TwoPlutos = sender
+    if config.receiver is not None:
+        radio = TwoPlutos(sender, _simulated_driver(_listener(config, simulation, world), simulation, gate, world))
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
         build_true_board(profile, world, simulation.surface),
@@ -119,11 +121,32 @@ def _simulated(
     return Station(world.clock, radio, surface, world.truth, simulation.usb_turnaround_s)
 
 
+def _simulated_driver(
+    pluto: SimulatedPluto, simulation: SimulationConfig, gate: TransmitGate, world: World
+) -> PlutoSdr:
+    face = Ad9361 if simulation.num_channels == 2 else Pluto
+    return PlutoSdr(
+        partial(face, pluto), gate, world.clock, name="sim", timeout_s=SIMULATION_TIMEOUT_S, exclusive=False
+    )
+
+
+def _listener(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
+    """A second radio in the same world, on its own crystal, its transmitter in a load."""
+    own = simulation.model_copy(update={"seed": simulation.seed + 1, "crystal": simulation.receiver_crystal})
+    return SimulatedPluto(world, config.power, own, plan_rate_hz=config.ofdm.sample_rate_hz, tx_connected=False)
+
+
 def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
     clock = SystemClock()
     gate = TransmitGate(config.safety, config.power, clock)
     connect = partial(connect_pluto, config.radio.uri, config.radio.timeout_s)
-    radio = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s)
+    sender = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s)
+    radio: PlutoSdr | TwoPlutos = sender
+    if config.receiver is not None:
+        listen = partial(connect_pluto, config.receiver.uri, config.radio.timeout_s)
+        radio = TwoPlutos(
+            sender, PlutoSdr(listen, gate, clock, name=config.receiver.uri, timeout_s=config.radio.timeout_s)
+        )
     link = make_link(config.surface.port, profile.link)
     latency_s, verify = _latency_s(config.surface.port), config.surface.verify_readback
     surface = SurfaceBoard(link, profile, clock, latency_s=latency_s, verify_readback=verify)

@@ -22,18 +22,18 @@ TWO = {"simulation__num_channels": 2, "simulation__reference_db": -40.0}
 
 def swept(config: TestbedConfig, folder: Path, **sweep: object) -> tuple[Sweep, float]:
     """A sweep and the error of its estimate against the true responses of random patterns, in dB."""
-    asked = {"scheme": "pairs", "group": (2, 2), **sweep}
+    asked = {"scheme": "pairs", "group": (4, 2), **sweep}
     with open_testbed(config) as bed:
         recording = closed_loop.new_recording(bed, root=folder)
         sound_surface(bed, recording, SweepConfig.model_validate(asked), seed=1)
         setup, done = Setup.from_json(recording.manifest), load_sweep(recording)
-        blocks = np.random.default_rng(1).integers(0, 2, (16, 8, 8)).astype(np.uint8)
-        patterns = blocks.repeat(2, axis=1).repeat(2, axis=2).reshape(16, -1)
+        blocks = np.random.default_rng(1).integers(0, 2, (16, 4, 8)).astype(np.uint8)
+        patterns = blocks.repeat(4, axis=1).repeat(2, axis=2).reshape(16, -1)
         truth = np.array([bed.truth.response(pattern) for pattern in patterns]) * bed.grid.used
         still = np.array([bed.truth.no_surface()]) * bed.grid.used
     predicted = estimate_channel(done, setup).predict_patterns(patterns) * setup.grid.used * setup.budget.scale
     relative_db = 20 * np.log10(np.linalg.norm(truth) / np.linalg.norm(truth - still))
-    return done, nmse_to_truth_db(predicted, truth, setup.testbed.ofdm.fft_size) + relative_db
+    return done, nmse_to_truth_db(predicted, truth, 512 * setup.testbed.ofdm.fft_size) + relative_db
 
 
 @pytest.mark.parametrize(

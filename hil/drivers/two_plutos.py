@@ -1,0 +1,91 @@
+"""Two Plutos as one radio: one transmits, the other one receives, each on its own crystal.
+
+The receiver's transmitter is made quiet as any other, and stays so. Whatever fails in one, both are quiet afterwards.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from hil.arrays import Complex
+from hil.drivers.pluto import PlutoSdr
+from hil.errors import InstrumentError, NotConnected
+from hil.interfaces import Capture, Closing, RadioSettings
+
+__all__ = ["TwoPlutos"]
+
+
+class TwoPlutos(Closing):
+    """A `StreamingSdr`. Both drivers ask the same gate, so that a capture is granted for what the sender radiates."""
+
+    def __init__(self, sender: PlutoSdr, receiver: PlutoSdr) -> None:
+        self._sender, self._receiver = sender, receiver
+
+    @property
+    def identity(self) -> str:
+        """Of the sender, then of the receiver."""
+        return f"{self._sender.identity} -> {self._receiver.identity}"
+
+    def open(self) -> None:
+        """Raises NotConnected with each one that failed; none is open then."""
+        failures: list[str] = []
+        with ExitStack() as closing:
+            for radio in (self._sender, self._receiver):
+                try:
+                    radio.open()
+                    closing.callback(radio.close)
+                except InstrumentError as error:
+                    failures.append(str(error))
+            if failures:
+                raise NotConnected("\n".join(failures))
+            closing.pop_all()
+
+    def configure(self, settings: RadioSettings) -> RadioSettings:
+        """Both alike; what the receiver took, with the sender's attenuation."""
+        with self._both_or_none():
+            sent = self._sender.configure(settings)
+            heard = self._receiver.configure(settings)
+        return RadioSettings(
+            heard.sample_rate_hz, heard.lo_hz, heard.bandwidth_hz, sent.tx_attenuation_db, heard.rx_gain_db
+        )
+
+    def set_rx_gain(self, gain_db: float) -> float:
+        with self._both_or_none():
+            return self._receiver.set_rx_gain(gain_db)
+
+    def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
+        with self._both_or_none():
+            self._sender.transmit(frame)
+
+    def capture(self, num_samples: int) -> Capture:
+        with self._both_or_none():
+            return self._receiver.capture(num_samples)
+
+    def begin_capture(self, num_samples: int) -> None:
+        with self._both_or_none():
+            self._receiver.begin_capture(num_samples)
+
+    def end_capture(self) -> Capture:
+        with self._both_or_none():
+            return self._receiver.end_capture()
+
+    def quiet(self) -> None:
+        """The sender first; the receiver too, whatever fails. Raises RadioError as `PlutoSdr.quiet`."""
+        with ExitStack() as whatever_fails:
+            whatever_fails.callback(self._receiver.quiet)
+            self._sender.quiet()
+
+    def close(self) -> None:
+        with ExitStack() as whatever_fails:
+            whatever_fails.callback(self._receiver.close)
+            self._sender.close()
+
+    @contextmanager
+    def _both_or_none(self) -> Iterator[None]:
+        """After any exception both are quiet."""
+        try:
+            yield
+        except BaseException:
+            self.quiet()
+            raise

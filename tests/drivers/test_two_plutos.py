@@ -1,0 +1,85 @@
+"""Two Plutos as one radio: what the one sends the other hears, on its own crystal; whatever fails, both are quiet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import TestbedConfig, load_testbed
+from hil.drivers.two_plutos import TwoPlutos
+from hil.errors import ConfigError, RadioError, SafetyError
+from hil.firmware.profile import load_profile
+from hil.interfaces import RadioSettings, StreamingSdr
+from hil.testbed.station import make_station
+
+TESTBED = Path(__file__).parents[2] / "configs/testbeds/sim-two-plutos.yaml"
+SETTINGS = RadioSettings(sample_rate_hz=25e6, lo_hz=5.53e9, bandwidth_hz=20e6, tx_attenuation_db=10.0, rx_gain_db=40.0)
+TONE = 0.9 * np.exp(2j * np.pi * np.arange(320) / 10)
+
+
+def make(**overrides: object) -> TwoPlutos:
+    config: TestbedConfig = load_testbed(TESTBED, {name.replace("__", "."): value for name, value in overrides.items()})
+    radio = make_station(config, load_profile(config.surface.profile), config.users[0]).radio
+    assert isinstance(radio, TwoPlutos)
+    return radio
+
+
+@pytest.fixture
+def radio() -> Iterator[TwoPlutos]:
+    with make(simulation__receiver_crystal={"offset_ppm": -5.0}) as opened:
+        opened.open()
+        opened.configure(SETTINGS)
+        yield opened
+
+
+def levels(radio: TwoPlutos) -> tuple[str, str]:
+    """Of the transmit LO's power, in both."""
+    drivers = (radio._sender, radio._receiver)
+    return tuple(  # type: ignore[return-value]
+        driver._session._pluto._ctrl.find_channel("altvoltage1", True).attrs["powerdown"].value  # type: ignore[union-attr]
+        for driver in drivers
+    )
+
+
+def test_the_receiver_hears_the_sender_off_by_the_difference_of_their_crystals(radio: TwoPlutos) -> None:
+    assert isinstance(radio, StreamingSdr)
+    radio.transmit(TONE)
+    spectrum = np.abs(np.fft.fft(radio.capture(25_000).samples))
+    heard_hz = np.fft.fftfreq(25_000, 1 / 25e6)[np.argmax(spectrum)]
+    assert heard_hz == pytest.approx(2.5e6 + 9e-6 * 5.53e9, abs=1e3)
+
+
+def test_only_the_sender_is_ever_on_the_air(radio: TwoPlutos) -> None:
+    assert levels(radio) == ("1", "1")
+    radio.transmit(TONE)
+    assert levels(radio) == ("0", "1")
+    radio.quiet()
+    assert levels(radio) == ("1", "1")
+
+
+def test_when_the_receiver_fails_the_sender_is_quiet(radio: TwoPlutos, monkeypatch: pytest.MonkeyPatch) -> None:
+    radio.transmit(TONE)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no samples")
+
+    monkeypatch.setattr(radio._receiver._session, "receive", fail)
+    with pytest.raises(RadioError, match="no samples"):
+        radio.capture(1000)
+    assert levels(radio) == ("1", "1")
+
+
+def test_time_on_the_air_is_that_of_the_sender() -> None:
+    with make(safety__max_duration_s=0.01) as radio:
+        radio.open()
+        radio.configure(SETTINGS)
+        radio.transmit(TONE)
+        with pytest.raises(SafetyError, match="max_duration_s"):
+            radio.capture(1_000_000)
+        assert levels(radio) == ("1", "1")
+
+
+def test_a_simulated_radio_hears_no_real_one() -> None:
+    with pytest.raises(ConfigError, match="receiver"):
+        load_testbed(TESTBED, {"receiver.uri": "ip:192.168.3.1"})

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hil.errors import MeasurementError
+from hil.interfaces import Capture
+from hil.measure.clocks import acquire_hz, follow, paced_symbols, tune
+from hil.phy.ofdm import OfdmGrid
+
+LO_HZ = 5.53e9
+USED = np.arange(64) != 32
+GRIDS = {name: OfdmGrid.build(64, 80, 5e6, USED, name) for name in ("zadoff_chu", "newman", "constant")}
+
+
+def heard(cfo_hz, *, pilot="zadoff_chu", count=600, snr_db=20.0, chirp_hz_per_s=0.0, change=0.0, seed=0):
+    """Symbols of a frame over a few paths, by a receiver whose clock is off by the same part as its LO.
+
+    change: of the response, from dwell to dwell of 100 symbols, relative to it.
+    """
+    grid, rng = GRIDS[pilot], np.random.default_rng(seed)
+    k = np.arange(64) - 32
+    paths = rng.standard_normal((count // 100 + 1, 4, 2)) @ [1, 1j] * np.array([change] * 4)
+    paths[:, 0] += 1
+    response = (paths @ np.exp(-2j * np.pi * np.outer(np.arange(4), k) / 64)) * grid.pilot * USED
+    n = np.arange(count * 80)
+    time_s = (n - n.size / 2) / grid.sample_rate_hz
+    place = n * (1 + cfo_hz / LO_HZ)
+    samples = np.empty(n.size, dtype=complex)
+    for dwell, part in enumerate(np.array_split(n, count // 100)):
+        for start in range(0, part.size, 8000):
+            piece = part[start : start + 8000]
+            samples[piece] = np.exp(2j * np.pi / 80 * np.outer(place[piece], k)) @ response[dwell]
+    samples *= np.exp(2j * np.pi * (cfo_hz * time_s + chirp_hz_per_s / 2 * time_s**2))
+    power = np.mean(np.abs(samples) ** 2)
+    noise = rng.standard_normal((n.size, 2)) @ [1, 1j] * np.sqrt(power / 2) * 10 ** (-snr_db / 20)
+    return Capture((samples + noise + 0.02 * np.sqrt(power)).astype(np.complex64), 0.0, False), grid
+
+
+@given(cfo_hz=st.floats(-299e3, 299e3), pilot=st.sampled_from(sorted(GRIDS)), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_the_offset_is_acquired_with_its_whole_subcarriers_for_each_pilot(cfo_hz, pilot, seed):
+    capture, grid = heard(cfo_hz, pilot=pilot, count=100, snr_db=5.0, seed=seed)
+    assert acquire_hz(capture.samples, grid) == pytest.approx(cfo_hz, abs=300)
+
+
+@pytest.mark.parametrize("cfo_hz", [-900e3, -340e3, 340e3, 700e3])
+def test_an_offset_beyond_the_range_is_refused(cfo_hz):
+    capture, grid = heard(cfo_hz, count=100)
+    with pytest.raises(MeasurementError, match="kHz away"):
+        tune(capture, grid, LO_HZ)
+
+
+def test_noise_is_no_pilot():
+    samples = np.random.default_rng(0).standard_normal((80 * 400, 2)) @ [1, 1j]
+    with pytest.raises(MeasurementError, match="or not at all"):
+        acquire_hz(samples.astype(np.complex64), GRIDS["zadoff_chu"])
+
+
+@pytest.mark.parametrize(("cfo_hz", "chirp"), [(50e3, 0.0), (-50e3, 0.0), (123_456.7, 60.0), (-299e3, 0.0), (0.0, 0.0)])
+def test_within_dwells_phases_stay_and_the_slip_of_the_clock_is_that_of_the_carrier(cfo_hz, chirp):
+    capture, grid = heard(cfo_hz, chirp_hz_per_s=chirp, change=0.05, count=1600)
+    starts = np.arange(16) * 8_000
+    tuned = follow(tune(capture, grid, LO_HZ), grid, LO_HZ, starts, 8_000)
+    assert tuned.cfo_hz == pytest.approx(cfo_hz, abs=0.2)
+    assert tuned.pace - 1 == pytest.approx(cfo_hz / LO_HZ, abs=1e-10)
+    symbols = paced_symbols(tuned.capture.samples, grid, tuned.pace)[:, grid.used]
+    for start in range(0, 1600, 100):
+        early, late = symbols[start : start + 30].mean(axis=0), symbols[start + 70 : start + 100].mean(axis=0)
+        assert np.linalg.norm(late - early) < 0.03 * np.linalg.norm(early)
