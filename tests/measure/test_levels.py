@@ -39,7 +39,7 @@ def test_the_gain_leaves_the_headroom_within_what_the_receiver_has():
 def test_the_image_is_what_stands_mirrored_at_the_carrier(level_db):
     rng = np.random.default_rng(1)
     sent = np.zeros(FFT)
-    sent[3:20] = 1
+    sent[[3, 9, 14]] = 1
     period = np.fft.ifft(sent * np.exp(2j * np.pi * rng.random(FFT)))
     samples = np.tile(period + 10 ** (level_db / 20) * np.exp(1j) * period.conj(), 64)
     assert image_dbc(samples + noise(rng, samples.size, 1e-9), FFT, sent) == pytest.approx(level_db, abs=0.3)

@@ -53,6 +53,11 @@ def test_people_are_seen_by_level_and_doppler_and_are_no_drift(doppler_hz):
     assert found.gain_db is None
 
 
+def test_even_close_people_are_no_drift():
+    found = [assessed(seed, motion_db=-12, doppler_hz=2.0).phase_deg for seed in range(6)]
+    assert np.median(found) < 1
+
+
 def test_drift_shows_while_people_move():
     found = assessed(pace_deg=10.0, motion_db=-35, doppler_hz=2.0)
     assert found.phase_deg == pytest.approx(10, rel=0.35)
