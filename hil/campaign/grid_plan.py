@@ -124,8 +124,8 @@ class Plan:
 
 def half_width(values: Float[np.ndarray, "replicate"], confidence: float) -> float:
     """Half the confidence interval of the mean of independent values, by Student's t; NaN below two values."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if len(values) < 2:
         return float("nan")
-    return float(t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values)))

@@ -137,5 +137,7 @@ def _figures(study: Study, rows: Iterable[Row]) -> dict[str, np.ndarray]:
         found["failed"][cell, replicate] = "error" in row
         for name in row.keys() - own:
             if isinstance(row[name], (int, float)):
-                found.setdefault(name, np.full(shape, np.nan))[cell, replicate] = row[name]
+                if name not in found:
+                    found[name] = np.full(shape, np.nan)
+                found[name][cell, replicate] = row[name]
     return found

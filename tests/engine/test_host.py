@@ -107,11 +107,15 @@ def test_nobody_at_the_address_is_told_at_the_start(host, monkeypatch):
 def test_a_user_stays_with_the_worker_that_has_its_state(host, problem):
     host.start("second", "--device", "cpu")
     with open_engine(host.config()) as engine:
-        users = [Method("tap-space", certify=False, user=name) for name in "ab"]
-        replies = [engine.optimize(number, problem, users[number % 2]) for number in range(10)]
+        replies = []
+        for number in range(6):
+            users = "ab" if number % 2 else "ba"  # left to itself, the first comer would always get the same worker
+            methods = [Method("neural-prior", epochs=2, certify=False, user=user) for user in users]
+            tickets = [engine.submit(number, problem, method) for method in methods]
+            replies.append([engine.result(ticket) for ticket in tickets])
     host.signal("second", signal.SIGKILL)
-    assert [reply.warm for reply in replies] == [False] * 2 + [True] * 8
-    assert {reply.place for reply in replies} == {"host"}
+    assert {reply.place for both in replies for reply in both} == {"host"}
+    assert [[reply.warm for reply in both] for both in replies] == [[False] * 2] + [[True] * 2] * 5
 
 
 def connection_to(host: HostProcesses) -> socket.socket:
