@@ -99,7 +99,7 @@ def tell_calibrate(summary: dict[str, Any], figures: list[str]) -> None:
         "direct, surface [dB]": f"{summary['direct_db']:.1f}, {summary['surface_db']:.1f}",
         "settle time [ms], declared": f"{settle_ms}, {summary['settle_declared_s'] * 1e3:g}",
         "states' ratio": f"{ratio['amplitude_db']:+.2f} dB, {ratio['phase_deg']:+.1f} deg "
-        f"({'measured' if ratio['measured'] else 'declared; to measure it: --direct'})",
+        f"({'measured' if ratio['measured'] else 'declared; to measure it: --direct, more symbols'})",
         "elements that do not follow": len(summary["dead_elements"]),
         "element order": summary["element_order"],
         "radio's drift [deg after 1 s]": summary["drift_deg_per_s"],

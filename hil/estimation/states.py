@@ -17,7 +17,7 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.phy.sync import advance
 from hil.units import power_db
 
-LARGEST_ERROR = 0.3  # of r, above which the ratio is not known
+LARGEST_ERROR = 0.15  # of the ratio, relative, above which it is not known
 AS_GOOD = 1.3  # times the least misfit, up to which another start of the captures is as good
 
 
@@ -71,15 +71,15 @@ def state_ratio(
     ]
     misfit, r, _ = min(found, key=lambda each: each[0])
     error = max(float(np.hypot(abs(other - r), doubt)) for left, other, doubt in found if left <= AS_GOOD * misfit)
-    if not error < LARGEST_ERROR * abs(r + 1):
-        return declared_ratio(reflection, plus, minus)
     blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
-    error = float(np.hypot(error, abs(r) * np.sqrt(blur)))
+    error = float(np.hypot(error, abs(r) * np.sqrt(blur))) * 2 / max(abs(r * r - 1), np.finfo(float).tiny)
+    if not error < LARGEST_ERROR:
+        return declared_ratio(reflection, plus, minus)
     ratio = (r - 1) / (r + 1)
     table = reflection.astype(complex)
     table[minus] = ratio * table[plus]
     rows = {"frequency_hz": [lo_hz], "re": [table.real.tolist()], "im": [table.imag.tolist()]}
-    return StateRatio(complex(ratio), True, float(2 * error / abs((r + 1) * (r - 1))), rows)
+    return StateRatio(complex(ratio), True, error, rows)
 
 
 def _solve(
