@@ -18,7 +18,7 @@ import numpy as np
 from hil.campaign.cells import write_json
 from hil.campaign.grid import Study, TaskId
 from hil.config.campaign import CampaignConfig
-from hil.engine.work import versions
+from hil.engine.work import differences, versions
 from hil.errors import RecordingError
 
 Row = dict[str, Any]
@@ -44,7 +44,10 @@ class Table:
 
     @classmethod
     def resume(cls, folder: Path) -> "tuple[Table, CampaignConfig]":
-        """A campaign to go on with; a line that a kill left half written is cut off. Raises RecordingError."""
+        """A campaign to go on with; a line that a kill left half written is cut off.
+
+        Raises RecordingError where there is none, or it was begun with other versions.
+        """
         try:
             told = json.loads((folder / "campaign.json").read_text(encoding="utf-8"))
             config = CampaignConfig.model_validate_json(json.dumps(told["config"]))
@@ -52,8 +55,11 @@ class Table:
             if table._path.exists():
                 content = table._path.read_bytes()
                 os.truncate(table._path, content.rfind(b"\n") + 1)
+            begun_with = dict(told["versions"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RecordingError(f"{folder}: no campaign to go on with: {error}") from error
+        if different := differences(begun_with):
+            raise RecordingError(f"{folder}: was begun with other versions: {different}; install those, or begin anew")
         return table, config
 
     @property

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hil.engine.logs import quiet_dask
 from hil.engine.seam import Answer, HostAway, Question
 from hil.engine.wire import pack_question, unpack_answer
-from hil.engine.work import COMPUTE, answer, resources_for, versions
+from hil.engine.work import COMPUTE, answer, differences, resources_for, versions
 from hil.errors import ConfigError, HilError
 
 if TYPE_CHECKING:
@@ -138,16 +138,13 @@ class HostLine:
 
     async def _greet(self, client: "Client") -> None:
         """A worker with the right tags answers, and has our versions. Raises OSError."""
-        needs, ours = self._needs, versions()
+        needs = self._needs
         try:
             theirs = await asyncio.wait_for(self._run_on_worker(client, versions, needs=needs), GREET_S)
         except TimeoutError:
             raise ConnectionError(f"no worker with {' and '.join(needs)} answers") from None
-        different = [
-            f"{name} {ours[name]} here, {theirs.get(name)} there" for name in ours if ours[name] != theirs.get(name)
-        ]
-        if different:
-            raise self._refused(f"{'; '.join(different)}: install the same at both ends")
+        if different := differences(theirs):
+            raise self._refused(f"{different}: install the same at both ends")
         self.why_away = ""
         if not self._first.done():
             self._first.set_result(None)

@@ -15,7 +15,7 @@ from hil.engine.logs import quiet_dask
 from hil.engine.serve import LOOPBACK_ONLY, testbed_tag
 from hil.engine.stations import STATIONS
 from hil.engine.tls import Tls
-from hil.engine.work import COMPUTE, versions
+from hil.engine.work import COMPUTE, differences, versions
 from hil.errors import ConfigError, HilError, NotConnected
 from hil.interfaces import Closing
 
@@ -206,11 +206,9 @@ def _on_cluster(address: str, tls: Tls) -> DaskPool:
 
 
 def _check_versions(client: "Client") -> None:
-    ours = versions()
     for worker, theirs in client.run(versions).items():
-        different = [f"{name} {ours[name]} here, {theirs[name]} there" for name in ours if theirs[name] != ours[name]]
-        if different:
-            raise ConfigError(f"worker {worker} has other versions: {'; '.join(different)}: install the same")
+        if different := differences(theirs):
+            raise ConfigError(f"worker {worker} has other versions: {different}: install the same at both ends")
 
 
 def _error_of(future: "Future[Any]") -> Exception:

@@ -1,6 +1,7 @@
 """What runs on a worker of an optimizer host; tasks name these functions, so that none travels."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -39,8 +40,17 @@ def answer(loop: str, blob: bytes) -> tuple[str, bytes]:
 
 
 def versions() -> dict[str, str]:
-    """Of what must be the same at both ends."""
-    return {"python": platform.python_version(), **{name: version(name) for name in CHECKED_VERSIONS}}
+    """Of what must be the same at both ends. Builds may differ: torch 2.13.0+cpu here, +cu130 on a host with a GPU."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python, **{name: version(name).partition("+")[0] for name in CHECKED_VERSIONS}}
+
+
+def differences(theirs: Mapping[str, str]) -> str:
+    """What differs from our versions, in words; empty where nothing does."""
+    ours = versions()
+    return "; ".join(
+        f"{name} {ours[name]} here, {theirs.get(name)} there" for name in ours if theirs.get(name) != ours[name]
+    )
 
 
 def resources_for(device: str) -> dict[str, float]:

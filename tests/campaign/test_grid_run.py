@@ -173,6 +173,15 @@ def test_a_folder_without_a_campaign_cannot_be_gone_on_with(tmp_path):
         Table.resume(tmp_path)
 
 
+def test_a_campaign_of_other_versions_is_not_gone_on_with(config, tmp_path):
+    Table.create(tmp_path / "c", config)
+    path = tmp_path / "c/campaign.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "versions": {**told["versions"], "numpy": "1.0"}}))
+    with pytest.raises(RecordingError, match=r"other versions: numpy .* here, 1\.0 there; install those"):
+        Table.resume(tmp_path / "c")
+
+
 def test_a_damaged_row_is_named(config, tmp_path):
     table = Table.create(tmp_path / "c", config)
     (tmp_path / "c/rows.jsonl").write_text(json.dumps({"task": [0, 0, 0]}) + "\nrubbish\n")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hil.engine import work
 from hil.engine.kept import MOST_KEPT, KeptStates
 from hil.engine.seam import Method, Question, WarmState, as_sent, run_round
 from hil.engine.wire import pack_answer, pack_question, pack_state, unpack_answer, unpack_question, unpack_state
@@ -134,3 +135,12 @@ def test_a_disk_that_takes_nothing_costs_the_checkpoint_only(tmp_path):
     kept = KeptStates(tmp_path / "file" / "warm")
     kept.put("a", WarmState(1, np.ones(1, dtype=complex)))
     assert kept.get("a", 1) is not None
+
+
+def test_builds_of_torch_may_differ_and_versions_may_not(monkeypatch):
+    ours = work.versions()
+    build = {"torch": f"{ours['torch']}+cu130"}
+    monkeypatch.setattr(work, "version", lambda name: build.get(name, ours[name]))
+    assert work.differences(ours) == ""
+    assert work.differences({**ours, "numpy": "1.0"}) == f"numpy {ours['numpy']} here, 1.0 there"
+    assert work.differences({"python": ours["python"]}).count("None there") == 4
