@@ -19,11 +19,17 @@ PAPER = {"station": "sim-64x64-walk", "start_s": 5.5, "way_m": 6.0, "users": 5}
 LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "users": 10}
 """start_s: users stand while the first sweep is made, which ends shortly before."""
 
-FAST = {"duration_s": 3.0, "serve_s": 0.0, "compute_s": 0.06, "policy.patterns": 40, "policy.fresh": 2}
+FAST = {
+    "duration_s": 3.0,
+    "serve_s": 0.0,
+    "compute_s": 0.05,
+    "policy.fresh": 2,
+    "optimizer.algorithm": "energy-power-sign",
+}
 SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
 ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.04}
 ROOM_FAST = {"duration_s": 6.0, "serve_s": 0.06, "compute_s": 0.04}
-QUICK = {"users": 1, "duration_s": 1.5, "policies": ("two_timescale",)}
+QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "full"): {"policy.symbols": 4},
@@ -66,9 +72,9 @@ def cases(
     unknown = sorted(set(policies or ()) - {*POLICIES, "hold"})
     if unknown:
         raise ConfigError(f"--policies: there is no {', '.join(unknown)}; there are {', '.join(POLICIES)}, hold")
-    users = users or (QUICK["users"] if quick else None)
-    duration_s = duration_s or (QUICK["duration_s"] if quick else None)
-    names = tuple(policies or (QUICK["policies"] if quick else POLICIES))
+    users = users or (QUICK_USERS if quick else None)
+    duration_s = duration_s or (QUICK_S if quick else None)
+    names = tuple(policies or (QUICK_POLICIES if quick else POLICIES))
     found = [
         _case(place, kind, speed, loop, users or place["users"], names, duration_s)
         for place, kind, speed, loop in _WALKS

@@ -22,7 +22,8 @@ class World:
         return np.exp(2j * np.pi * SHIFTS_HZ * moving * time_s)[:, None] * self.modes
 
     def sound(self, time_s: np.ndarray, noise: float = 0.02, moving: bool = True) -> np.ndarray:
-        taps = np.stack([self.direct + row @ self.at(when, moving) for row, when in zip(self.rows, time_s, strict=True)])
+        pairs = zip(self.rows, time_s, strict=True)
+        taps = np.stack([self.direct + row @ self.at(when, moving) for row, when in pairs])
         return taps + noise * (self.rng.standard_normal((*taps.shape, 2)) @ [1, 1j])
 
 

@@ -35,7 +35,7 @@ def test_the_offset_of_a_capture_is_found_although_each_pattern_turned_by_itself
 
 
 def test_captures_of_their_own_are_each_aligned_and_keep_their_phases() -> None:
-    taps, responses = soundings()
+    taps, _ = soundings()
     direct = 20 * np.ones((1, BASIS.shape[1]))
     turning = np.exp(0.05j * np.arange(PATTERNS))[:, None]  # what the prediction does not know
     shown = ((((direct * turning) + taps) @ BASIS.T) * USED).astype(np.complex64)

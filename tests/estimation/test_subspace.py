@@ -14,7 +14,8 @@ def channel(phases: np.ndarray, seed: int = 0) -> np.ndarray:
     row, col = np.divmod(np.arange(ROWS * COLS), COLS)
     waves = [np.exp(2j * np.pi * (0.11 * row + u * col)) for u in rng.uniform(-0.5, 0.5, phases.size)]
     taps = rng.standard_normal((phases.size, TAPS, 2)) @ [1, 1j]
-    return sum(np.exp(1j * turn) * np.outer(wave, tap) for turn, wave, tap in zip(phases, waves, taps, strict=True))
+    turned = [np.exp(1j * turn) * np.outer(wave, tap) for turn, wave, tap in zip(phases, waves, taps, strict=True)]
+    return np.asarray(np.sum(turned, axis=0))
 
 
 def subspace(cascade: np.ndarray, modes: int) -> AngularSubspace:

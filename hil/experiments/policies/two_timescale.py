@@ -10,10 +10,11 @@ twice in a row, a full sweep begins anew.
 
 import numpy as np
 
-from hil.arrays import Complex, Pattern
+from hil.arrays import Complex, Float, Int, Pattern
 from hil.config.track import PolicyConfig
 from hil.estimation.kalman import ModeFilter
 from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.reception import Reception
 from hil.estimation.subspace import AngularSubspace, expected_power
 from hil.experiments.policies.policy import Ask, Heard, reception, reflections, signs_to_patterns
 from hil.experiments.policies.sweeping import sweep_again
@@ -48,6 +49,8 @@ class TwoTimescale:
         """stored: new patterns cost time on the link, so that only `config.fresh` of them are chosen in a round."""
         self.config, self.setup, self.plan = config, setup, plan
         self._stored, self._noise_var = stored, float(np.mean(estimate.cascade_var)) * plan.num_patterns
+        self._misfits, self._sweeping, self._oldest = 0, False, 0
+        self._signs: Int[np.ndarray, "pattern element"] = np.empty((0, setup.num_elements), dtype=np.int8)
         self._learn(estimate, time_s)
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
@@ -104,26 +107,21 @@ class TwoTimescale:
     def _learn(self, estimate: CascadedEstimate, time_s: float) -> None:
         """Begin anew with what a full sweep told."""
         config, setup = self.config, self.setup
-        self._first, self._misfits, self._sweeping, self._oldest = estimate, 0, False, 0
-        self._reception = reception(setup, estimate)
         modes = min(config.modes, setup.num_elements)
         waves = AngularSubspace.of(estimate.cascade, estimate.cascade_var, setup.rows, setup.cols, modes)
-        coefficients, variance = waves.coefficients(estimate.cascade), float(np.mean(estimate.cascade_var))
-        power = np.mean(np.abs(coefficients) ** 2, axis=1)
-        power = np.maximum(power - variance, FAINTEST * power.max())
-        band = 2 * np.pi * config.fastest_m_per_s / wavelength_m(setup.testbed.radio.lo_hz)
-        self._waves, self._filter = waves, ModeFilter.begin(
-            estimate.direct,
-            coefficients,
-            np.concatenate([[float(np.mean(estimate.direct_var))], np.full(modes, variance)]),
-            power,
-            np.linspace(-band, band, OSCILLATORS),
-            time_s,
-        )  # fmt: skip
-        self._signs = np.empty((0, setup.num_elements), dtype=np.int8)
+        self._first: CascadedEstimate = estimate
+        self._reception: Reception = reception(setup, estimate)
+        self._waves: AngularSubspace = waves
+        self._filter: ModeFilter = _begun(estimate, waves, self._band(), time_s)
+        self._misfits, self._sweeping, self._oldest = 0, False, 0
         if self._stored:
             prior = np.diag(self._filter.power).astype(complex)
             self._signs, _ = choose_probes(waves.basis, prior, self._noise_var, config.patterns)
+
+    def _band(self) -> Float[np.ndarray, "oscillator"]:
+        """Doppler frequencies of the direct channel's oscillators, in rad/s."""
+        widest = 2 * np.pi * self.config.fastest_m_per_s / wavelength_m(self.setup.testbed.radio.lo_hz)
+        return np.linspace(-widest, widest, OSCILLATORS)
 
     def _take_in(self, rows: Complex[np.ndarray, "pattern mode"], heard: Heard, part: slice) -> float:
         time_s = heard.block.time_s[part]
@@ -163,6 +161,17 @@ class TwoTimescale:
 
     def _with_direct(self, rows: Complex[np.ndarray, "pattern mode"]) -> Complex[np.ndarray, "pattern state"]:
         return np.concatenate([np.ones((len(rows), self._filter.num_direct)), rows], axis=1)
+
+
+def _begun(
+    estimate: CascadedEstimate, waves: AngularSubspace, band: Float[np.ndarray, "oscillator"], time_s: float
+) -> ModeFilter:
+    """A filter that knows what an estimate tells of the waves."""
+    coefficients, variance = waves.coefficients(estimate.cascade), float(np.mean(estimate.cascade_var))
+    power = np.mean(np.abs(coefficients) ** 2, axis=1)
+    power = np.maximum(power - variance, FAINTEST * power.max())
+    variances = np.concatenate([[float(np.mean(estimate.direct_var))], np.full(waves.num_modes, variance)])
+    return ModeFilter.begin(estimate.direct, coefficients, variances, power, band, time_s)
 
 
 def _after(
