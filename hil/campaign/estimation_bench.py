@@ -13,6 +13,7 @@ from hil.campaign.csi import assumed, estimates, sweep_plan
 from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
 from hil.campaign.judge import timed
 from hil.campaign.links import Links
+from hil.campaign.radio_rows import radio_rows
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, Soundings, sound
 from hil.config import SweepConfig
@@ -53,6 +54,9 @@ def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Ro
     for done, direct_db in enumerate(ratios := range(-10, 31, 5)):
         rows.append(offset_row(direct_db, seeds=range(seed, seed + (200 if full else 4))))
         progress("offsets", done + 1, len(ratios))
+    progress("radios", 0, 1)
+    rows += radio_rows(seed=seed)
+    progress("radios", 1, 1)
     return rows + time_rows(seed=seed)
 
 
