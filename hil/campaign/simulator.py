@@ -7,9 +7,16 @@ from statistics import fmean, median
 
 import numpy as np
 
-from hil.config import TestbedConfig
+from hil.config import PathConfig, TestbedConfig
+from hil.firmware.profile import load_profile
 from hil.interfaces import Progress, no_progress
+from hil.phy.ofdm import OfdmGrid
+from hil.sim.world import Transmission, World
 from hil.testbed import Testbed, open_testbed
+from hil.testbed.station import make_world
+
+DWELL_S = 103e-6  # of a pattern in a sequence of the reference board
+WAY_M = 1.0  # of the walk; who is at its end stands
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,62 @@ def capture_cost(
             found.append(_time_captures(testbed, num_samples, captures))
         progress("simulated captures", number, len(configs))
     return found
+
+
+@dataclass(frozen=True)
+class WalkingCost:
+    """One capture of a sequence of patterns, each shown for `DWELL_S`, while the user walks.
+
+    cpu_ms: of processor time, the world alone. times_still: of that with a user who stands.
+    """
+
+    testbed: str
+    patterns: int
+    speed_m_per_s: float
+    cpu_ms: float
+    times_still: float
+
+
+def walking_cost(
+    config: TestbedConfig, *, patterns: int, speeds_m_per_s: Sequence[float], captures: int = 3
+) -> list[WalkingCost]:
+    """Time captures of a sequence, every pattern new; users set off sideways from the station's first user's place."""
+    spent: dict[float, list[float]] = {speed: [] for speed in (0.0, *speeds_m_per_s)}
+    worlds = {speed: _world(config, speed) for speed in spent}
+    rng = np.random.default_rng(0)
+    for number in range(captures + 1):
+        for speed, world in worlds.items():
+            spent[speed].append(_time_sequence(world, config, 1.0 + number * 2 * patterns * DWELL_S, patterns, rng))
+    typical = {speed: 1e3 * median(each[1:]) for speed, each in spent.items()}  # the first one fills tables
+    return [
+        WalkingCost(config.name, patterns, speed, cpu_ms, cpu_ms / typical[0.0]) for speed, cpu_ms in typical.items()
+    ]
+
+
+def _world(config: TestbedConfig, speed_m_per_s: float) -> World:
+    """The physics of the station, its frame on the air, its first user walking for as long as anybody looks."""
+    user = config.users[0]
+    if speed_m_per_s:
+        x, y, z = user.position_m
+        path = PathConfig(to_m=((x, y + WAY_M, z),), speed_m_per_s=speed_m_per_s)
+        user = user.model_copy(update={"path": path})
+    world = make_world(config, load_profile(config.surface.profile), user)
+    grid = OfdmGrid.from_config(config.ofdm)
+    frame = grid.transmit_frame(config.radio.frame_peak_dbfs)
+    world.radiate(Transmission(frame, True, grid.sample_rate_hz, config.radio.lo_hz, 0.0), 0.0)
+    return world
+
+
+def _time_sequence(
+    world: World, config: TestbedConfig, start_s: float, patterns: int, rng: np.random.Generator
+) -> float:
+    num_elements = world.pattern_at(0.0).size
+    for number in range(patterns):
+        world.set_pattern(rng.integers(0, 2, num_elements, dtype=np.uint8), start_s + number * DWELL_S)
+    rate_hz = config.ofdm.sample_rate_hz
+    begun_s = time.process_time()
+    world.receive(start_s, round(patterns * DWELL_S * rate_hz), sample_rate_hz=rate_hz, lo_hz=config.radio.lo_hz)
+    return time.process_time() - begun_s
 
 
 def _time_captures(testbed: Testbed, num_samples: int, captures: int) -> CaptureCost:

@@ -9,6 +9,7 @@ import typer
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress
 
+SPEEDS_M_PER_S = (0.05, 0.5, 1.5)
 STATIONS = [Path("configs/testbeds/sim-opensource-ris.yaml"), Path("configs/testbeds/sim-64x64.yaml")]
 
 
@@ -16,13 +17,16 @@ def simulator(
     testbed: Annotated[list[Path] | None, typer.Option(help="Stations; repeatable. The two simulated ones.")] = None,
     samples: Annotated[int, typer.Option(min=2, help="Samples of a capture.")] = 8192,
     captures: Annotated[int, typer.Option(min=1, help="Captures, each of a new pattern.")] = 200,
+    walk: Annotated[
+        int, typer.Option(min=0, help="Patterns of a sequence's capture, timed while the user walks too; 0: not.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Time a capture through the real driver, the simulated radio and the world.
 
-    Example: hil bench simulator --samples 8192 --json
+    Examples: `hil bench simulator --samples 8192 --json`, `hil bench simulator --captures 1 --walk 256`
     """
-    from hil.campaign.simulator import capture_cost
+    from hil.campaign.simulator import capture_cost, walking_cost
     from hil.config import TestbedConfig
     from hil.yamlfile import load_yaml
 
@@ -30,5 +34,10 @@ def simulator(
     with progress() as report:
         rows = [asdict(row) for row in capture_cost(stations, num_samples=samples, captures=captures, progress=report)]
     print_table(list(rows[0]), [list(row.values()) for row in rows])
+    walking = []
+    if walk:
+        costs = walking_cost(stations[-1], patterns=walk, speeds_m_per_s=SPEEDS_M_PER_S)
+        walking = [asdict(row) for row in costs]
+        print_table(list(walking[0]), [list(row.values()) for row in walking])
     if json:
-        emit_json({"rows": rows})
+        emit_json({"rows": rows, "walking": walking})

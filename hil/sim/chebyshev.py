@@ -7,7 +7,7 @@ import numpy as np
 
 from hil.arrays import Float
 
-TOLERANCE = 1e-8  # of the interpolation, relative to the largest value
+TOLERANCE = 1e-8  # of an interpolation that asks for no other, relative to the largest value
 STEP = 4  # node counts that are tried
 
 
@@ -29,13 +29,13 @@ def interpolation_weights(
 
 
 @lru_cache(maxsize=32)
-def num_nodes(argument: float) -> int:
-    """Fewest nodes, in steps of four, that hold exp(1j a x) on -1..1 to `TOLERANCE` for every |a| <= `argument`."""
+def num_nodes(argument: float, tolerance: float = TOLERANCE) -> int:
+    """Fewest nodes, in steps of four, that hold exp(1j a x) on -1..1 to `tolerance` for every |a| <= `argument`."""
     place = np.linspace(-1, 1, 257)
     count = STEP * math.ceil((argument + 1) / STEP)
     while True:
         nodes = chebyshev_nodes(count)
         error = np.exp(1j * argument * nodes) @ interpolation_weights(nodes, place) - np.exp(1j * argument * place)
-        if np.abs(error).max() <= TOLERANCE:
+        if np.abs(error).max() <= tolerance:
             return count
         count += STEP

@@ -18,7 +18,7 @@ import numpy as np
 from hil.arrays import Complex, Float
 from hil.channel import Scene, direct_response, hop_response, surface_response
 from hil.interfaces import Geometry, StateSet
-from hil.sim.chebyshev import chebyshev_nodes, interpolation_weights, num_nodes
+from hil.sim.chebyshev import TOLERANCE, chebyshev_nodes, interpolation_weights, num_nodes
 from hil.units import SPEED_OF_LIGHT_M_S, amplitude_from_db
 
 LEAKAGE_PATH_M = 0.5  # between antennas side by side
@@ -87,13 +87,21 @@ class Band:
     """The surface's part within centre +- width / 2, held on Chebyshev nodes.
 
     spare_s: by how much paths may become shorter or longer than they are, for `moved`.
+    tolerance: of the interpolation between the nodes.
     """
 
-    def __init__(self, propagation: Propagation, centre_hz: float, width_hz: float, spare_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        propagation: Propagation,
+        centre_hz: float,
+        width_hz: float,
+        spare_s: float = 0.0,
+        tolerance: float = TOLERANCE,
+    ) -> None:
         self.centre_hz, self.width_hz = centre_hz, width_hz
         first_s, last_s = propagation.delay_window_s
         self._middle_s = (first_s + last_s) / 2
-        self.nodes = chebyshev_nodes(num_nodes(np.pi * width_hz * ((last_s - first_s) / 2 + spare_s)))
+        self.nodes = chebyshev_nodes(num_nodes(np.pi * width_hz * ((last_s - first_s) / 2 + spare_s), tolerance))
         self._hold(propagation, propagation.cascade(self._nodes_hz) / self.bulk_delay(self._nodes_hz))
 
     def moved(self, propagation: Propagation) -> "Band":
@@ -123,8 +131,15 @@ class Band:
 
     def _sums(self, pattern: bytes) -> Float[np.ndarray, "part node"]:
         """Sum of the cascade over the elements in each state but the first: real part and imaginary part by turns."""
+        return self.sum_over(self.members(pattern))
+
+    def members(self, pattern: bytes) -> Float[np.ndarray, "state element"]:
+        """Which elements are in each state but the first: 1 or 0."""
         states = np.arange(1, self.propagation.states.num_states, dtype=np.uint8)
-        members = (np.frombuffer(pattern, dtype=np.uint8) == states[:, None]).astype(np.float32)
+        return np.asarray((np.frombuffer(pattern, dtype=np.uint8) == states[:, None]).astype(np.float32))
+
+    def sum_over(self, members: Float[np.ndarray, "state element"]) -> Float[np.ndarray, "part node"]:
+        """`sums` of a pattern by its `members`."""
         return np.asarray(members @ self._cascade).reshape(-1, self.nodes.size)
 
 

@@ -24,6 +24,7 @@ from hil.units import SPEED_OF_LIGHT_M_S
 ANCHORS_PER_WAVELENGTH = 12
 STILL_TURN_RAD = 0.0064
 STRAIGHT_TURN_RAD = 0.1
+TOLERANCE = 1e-4  # of the interpolation over frequency: -80 dB
 
 Anchor = tuple[int, int]
 """A leg of the walk, and the number of the anchor on it."""
@@ -109,4 +110,5 @@ class _Stencil:
 
     def _sums(self, pattern: bytes) -> Float[np.ndarray, "anchor sum"]:
         """Each band's sums of a pattern, in one row."""
-        return np.stack([band.sums(pattern).ravel() for band in self._bands])
+        members = self._bands[0].members(pattern)
+        return np.stack([band.sum_over(members).ravel() for band in self._bands])

@@ -30,6 +30,7 @@ from hil.sim.propagation import Band, LineChannel, Propagation
 from hil.sim.switching import Piece, pieces
 from hil.sim.timeline import Timeline, Window
 from hil.sim.truth import WorldTruth
+from hil.sim.walking import TOLERANCE as WALKING_TOLERANCE
 from hil.sim.walking import Route, WalkingChannel
 from hil.sim.waveform import Emission, Places, Transmission, offsets_hz
 from hil.units import amplitude_from_db, noise_power_dbm, power_from_db, wavelength_m
@@ -80,9 +81,8 @@ class World:
         self._echoes = tuple(propagate(echo) for echo in self._walkers.scenes) if self._walkers else ()
         movers = [mover for mover in (self._walkers, self._route) if mover]
         self._straight_s = min((mover.straight_s for mover in movers), default=math.inf)
-        self._spare_s = self._route.spare_s if self._route else 0.0
         last_s = (path.last_arrival_s for path in (self._propagation, *self._echoes))
-        self._last_arrival_s = max(last_s) + self._spare_s
+        self._last_arrival_s = max(last_s) + (self._route.spare_s if self._route else 0.0)
         self._interferers = [
             Interferer(config, self.seed, index) for index, config in enumerate(simulation.interferers)
         ]
@@ -185,11 +185,14 @@ class World:
     def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> Unmoved:
         rf_hz = lo_hz + offsets_hz(places, sample_rate_hz)
 
-        def on_lines(propagation: Propagation, spare_s: float = 0.0) -> LineChannel:
-            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz, spare_s), rf_hz)
+        def on_lines(propagation: Propagation) -> LineChannel:
+            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz), rf_hz)
 
-        start = on_lines(self._propagation, self._spare_s)
-        channel = WalkingChannel(start, self._route, self._at) if self._route else start
+        if self._route is None:
+            channel: Unmoved = on_lines(self._propagation)
+        else:
+            band = self._band(self._propagation, lo_hz, sample_rate_hz, self._route.spare_s, WALKING_TOLERANCE)
+            channel = WalkingChannel(LineChannel(band, rf_hz), self._route, self._at)
         if self._walkers is None:
             return channel
         if self._walkers.at_surface:
