@@ -13,7 +13,8 @@ from hil.drivers.link import latency_timer_ms
 from hil.errors import HilError
 from hil.firmware.profile import load_profile
 from hil.firmware.protocol import SerialConfig
-from hil.testbed.open import open_testbed
+from hil.interfaces import ReferencedSdr, TriggeringSdr
+from hil.testbed.open import Testbed, open_testbed
 from hil.testbed.plan import radiation_plan
 
 
@@ -111,4 +112,16 @@ def _latency(config: TestbedConfig) -> Check:
 
 def _instruments(config: TestbedConfig) -> str:
     with open_testbed(config) as testbed:
-        return "; ".join(f"{name}: {identity}" for name, identity in testbed.identity.items())
+        who = [f"{name}: {identity}" for name, identity in testbed.identity.items()]
+        return "; ".join([*who, *_abilities(testbed)])
+
+
+def _abilities(testbed: Testbed) -> Iterator[str]:
+    """What the radio has beyond a transmitter and a receiver."""
+    sdr = testbed.sdr
+    if isinstance(sdr, TriggeringSdr) and sdr.triggers:
+        yield "TDD engine, for sweep mode triggered"
+    if isinstance(sdr, ReferencedSdr) and sdr.num_receivers > 1:
+        yield "second receiver: a sweep listens whether a coupler feeds it"
+    if testbed.apart_lo_hz is not None:
+        yield "two radios: sweep mode burst only"
