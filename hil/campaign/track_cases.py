@@ -36,7 +36,7 @@ OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "partial"): {"policy.symbols": 4, "policy.patterns": 256},
     ("sim-64x64-walk", "progressive"): {"policy.patterns": 128},
     ("sim-opensource-ris-walk", "two_timescale"): {
-        "policy.patterns": 12,
+        "policy.patterns": 8,
         "policy.modes": 64,
         "policy.fastest_m_per_s": 0.2,
     },

@@ -24,7 +24,10 @@ class World:
     def sound(self, time_s: np.ndarray, noise: float = 0.02, moving: bool = True) -> np.ndarray:
         pairs = zip(self.rows, time_s, strict=True)
         taps = np.stack([self.direct + row @ self.at(when, moving) for row, when in pairs])
-        return taps + noise * (self.rng.standard_normal((*taps.shape, 2)) @ [1, 1j])
+        return taps + noise / 0.02 * self.noise(taps.shape)
+
+    def noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        return 0.02 * (self.rng.standard_normal((*shape, 2)) @ [1, 1j])
 
 
 def known(world: World, oscillators: int = 1) -> ModeFilter:
@@ -59,6 +62,18 @@ def test_frequencies_are_found() -> None:
     state = known(world)
     follow(world, state, 20)
     np.testing.assert_allclose(state.doppler[1:] / (2 * np.pi), SHIFTS_HZ, atol=0.05)
+
+
+def test_a_wave_that_turns_by_more_than_half_between_rounds_is_told_by_its_pace_within_one() -> None:
+    world = World()
+    state = known(world)
+    for number in range(1, 40):
+        time_s = number * PERIOD_S + 0.02 * np.arange(PATTERNS) / PATTERNS
+        shift_hz = np.where(np.arange(MODES) == 2, 7.0, 0.0)
+        turned = world.modes * np.exp(2j * np.pi * np.multiply.outer(time_s, shift_hz))[..., None]
+        taps = world.direct + np.einsum("pm,pmt->pt", world.rows, turned)
+        state.update(world.rows, time_s, taps + world.noise(taps.shape), 2 * 0.02**2)
+    assert state.doppler[3] / (2 * np.pi) == pytest.approx(7.0, abs=0.1)  # and not 7 - 10 = -3
 
 
 def test_a_channel_that_stands_is_known_better_and_better() -> None:
