@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # batches that wait at each worker, so that none is idle while the client writes
 LOOK_S = 5.0
+ANSWER_S = 5.0  # for a connection, an answer of the scheduler, a farewell
 GRACE_S = 60.0
 """How long a cluster may be silent, or lack a tag that waiting batches need, before the campaign stops."""
 
@@ -85,6 +87,7 @@ class DaskPool(Pool):
         self._futures: dict[Any, tuple[Future[Any], str, Any]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: dict[str, int] = {}
+        self._looked_s = self._hopeful_s = self._answered_s = time.monotonic()
         self._count_workers()
 
     def room(self, tag: str) -> int:
@@ -98,15 +101,13 @@ class DaskPool(Pool):
         future.add_done_callback(lambda done: self._done.put(done.key))
 
     def next(self) -> Finished:
-        silent_since_s = time.monotonic()
         while True:
+            if time.monotonic() - self._looked_s > LOOK_S:
+                self._look()
             try:
                 key = self._done.get(timeout=LOOK_S)
             except queue.Empty:
-                self._look(time.monotonic() - silent_since_s)
                 continue
-            if time.monotonic() - self._counted_s > LOOK_S:
-                self._look(0.0)  # workers come and go
             if key in self._futures:
                 return self._take(key)
 
@@ -123,27 +124,31 @@ class DaskPool(Pool):
             if future.status == "cancelled":
                 raise NotConnected(_RESUME.format("the scheduler is gone"))
             return Finished(batch, error=_error_of(future))
-        except TimeoutError:
-            raise NotConnected(_RESUME.format("a result cannot be fetched")) from None
+        except (TimeoutError, CancelledError, OSError) as error:
+            raise NotConnected(_RESUME.format(f"a result cannot be fetched ({error})")) from None
         finally:
             future.release()
 
-    def _look(self, silent_s: float) -> None:
-        """Nothing ended for a while: raise NotConnected where that will not change."""
+    def _look(self) -> None:
+        """Workers come and go. Raises NotConnected where what waits has had no chance for `GRACE_S`."""
+        self._looked_s = time.monotonic()
         try:
             self._count_workers()
         except (OSError, TimeoutError):
+            silent_s = time.monotonic() - self._answered_s
             if silent_s > GRACE_S:
                 raise NotConnected(_RESUME.format(f"the scheduler has been silent for {silent_s:.0f} s")) from None
             return
-        lacking = {tag for _, tag, _ in self._futures.values()} - self._workers.keys()
-        if lacking and len(lacking) == len({tag for _, tag, _ in self._futures.values()}) and silent_s > GRACE_S:
-            raise NotConnected(_RESUME.format(f"no worker offers {', '.join(sorted(lacking))}"))
+        waiting = {tag for _, tag, _ in self._futures.values()}
+        if waiting & self._workers.keys():
+            self._hopeful_s = time.monotonic()
+        elif time.monotonic() - self._hopeful_s > GRACE_S:
+            raise NotConnected(_RESUME.format(f"no worker offers {', '.join(sorted(waiting))}"))
 
     def _count_workers(self) -> None:
         scheduler: Any = self._client.scheduler
-        identity = self._client.sync(scheduler.identity, n_workers=-1, callback_timeout=LOOK_S)
-        self._counted_s, self._workers = time.monotonic(), {}
+        identity = self._client.sync(scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)
+        self._answered_s, self._workers = time.monotonic(), {}
         for worker in identity["workers"].values():
             for tag in worker["resources"]:
                 self._workers[tag] = self._workers.get(tag, 0) + 1
@@ -183,8 +188,8 @@ def _on_this_machine(count: int) -> DaskPool:
     )
     client = Client(cluster, set_as_default=False)
     closing = ExitStack()
-    closing.callback(cluster.close, timeout=LOOK_S)
-    closing.callback(client.close, timeout=LOOK_S)
+    closing.callback(cluster.close, timeout=ANSWER_S)
+    closing.callback(client.close, timeout=ANSWER_S)
     return DaskPool(client, closing.close)
 
 
@@ -194,15 +199,15 @@ def _on_cluster(address: str, tls: Tls) -> DaskPool:
     security = tls.security(address)
     quiet_dask()
     try:
-        client = Client(address, security=security, set_as_default=False, timeout=LOOK_S)
+        client = Client(address, security=security, set_as_default=False, timeout=ANSWER_S)
     except OSError as error:
         raise NotConnected(f"campaign: no scheduler at {address} ({error}); is `hil host scheduler` up?") from None
     try:
         _check_versions(client)
     except HilError:
-        client.close(timeout=LOOK_S)
+        client.close(timeout=ANSWER_S)
         raise
-    return DaskPool(client, lambda: client.close(timeout=LOOK_S))
+    return DaskPool(client, lambda: client.close(timeout=ANSWER_S))
 
 
 def _check_versions(client: "Client") -> None:

@@ -9,6 +9,7 @@ from hil.campaign.grid import studies_of
 from hil.campaign.grid_run import run_campaign
 from hil.campaign.grid_table import Table
 from hil.config.campaign import CampaignConfig
+from hil.engine import pool as pool_module
 from hil.engine import work
 from hil.engine.pool import open_pool
 from hil.engine.processes import HostProcesses
@@ -92,6 +93,14 @@ def test_a_scheduler_killed_in_mid_campaign_stops_it_and_it_goes_on_with_what_is
         told = run_campaign(studies_of(config), None, table, pool)
     rows = [tuple(row["task"]) for row in table.rows()]
     assert 0 < told["restored"] < 16 and len(rows) == len(set(rows)) == 16
+
+
+def test_a_station_that_no_worker_offers_is_named_in_the_end(host: HostProcesses, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool_module, "GRACE_S", 0.0)
+    monkeypatch.setattr(pool_module, "LOOK_S", 0.2)
+    config = campaign(stations={"testbeds": ["moon"]})
+    with open_pool(host.address, host.tls) as pool, pytest.raises(NotConnected, match="no worker offers testbed:moon"):
+        table_of(config, tmp_path / "c", pool)
 
 
 def test_workers_of_other_versions_are_refused(host: HostProcesses, monkeypatch):
