@@ -72,7 +72,7 @@ def remove_drift(
     """
     order = np.argsort(time_s)  # soundings that were retaken come last
     place, time_s = np.argsort(order), time_s[order]
-    first = _pairs(plan, lost, order)
+    first = following_pairs(plan, lost, order)
     if first.size < MIN_PAIRS or not np.all(np.diff(time_s) > 0):
         return None
     half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
@@ -103,7 +103,7 @@ def remove_drift(
     )
 
 
-def _pairs(
+def following_pairs(
     plan: SweepPlan, lost: Bool[np.ndarray, "pattern"], order: Int[np.ndarray, "pattern"]
 ) -> Int[np.ndarray, "pair"]:
     """Where, in the order of time, complements follow each other, both of them there."""

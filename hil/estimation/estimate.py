@@ -12,6 +12,7 @@ from hil.estimation.drift import remove_drift
 from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.estimation.quadrature import denoise_quadrature
 from hil.estimation.reference import at_one_start, refer
+from hil.estimation.stillness import MOVED_DB, Change, change_between_pairs, motion_db, require_coherence
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
@@ -28,7 +29,9 @@ class RecordedSweep(Protocol):
 
 
 def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = True) -> CascadedEstimate:
-    """The channel that a sweep shows. Raises MeasurementError where it hears no pilot or cannot be aligned.
+    """The channel that a sweep shows.
+
+    Raises MeasurementError where it hears no pilot, cannot be aligned, or phases are lost between its soundings.
 
     >>> estimate = estimate_channel(sweep, setup)
     >>> estimate.cascade.shape[0]
@@ -78,15 +81,28 @@ def estimate_taps(
     Where the radio drifts, the estimate stands on axes of which the first is the direct channel. Elements that switch
     together share their noise, which denoising takes for structure: they are left as they are.
     """
-    denoised = denoised and bool((plan.group_size == 1).all())
+    change = change_between_pairs(plan, taps, tap_var, time_s, lost)
+    require_coherence(change)
     drift = remove_drift(plan, taps, tap_var, time_s, lost)
     if drift is None:
-        estimate = least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)
-        return denoise(estimate, rows, cols) if denoised else estimate
-    estimate = least_squares(plan, drift.taps, drift.tap_var, basis=basis @ drift.axes, cols=cols, lost=lost)
-    estimate = replace(estimate, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
-    if not denoised:
-        return estimate
-    if not drift.quadrature_var:
-        return denoise(estimate, rows, cols)
-    return denoise_quadrature(estimate, rows, cols, share=drift.quadrature_var / float(drift.tap_var[0]))
+        raw = least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)
+    else:
+        raw = least_squares(plan, drift.taps, drift.tap_var, basis=basis @ drift.axes, cols=cols, lost=lost)
+        raw = replace(raw, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
+        change = change_between_pairs(plan, drift.taps[:, 1:], drift.tap_var[1:], time_s, lost)
+    raw = _told_of_motion(raw, change)
+    if not denoised or bool((plan.group_size > 1).any()):
+        return raw
+    if drift is None or not drift.quadrature_var:
+        return denoise(raw, rows, cols)
+    return denoise_quadrature(raw, rows, cols, share=drift.quadrature_var / float(drift.tap_var[0]))
+
+
+def _told_of_motion(estimate: CascadedEstimate, change: Change | None) -> CascadedEstimate:
+    """With what the half-sums say; where the radio drifts, beside the direct channel alone."""
+    surface = float(np.sum(np.abs(estimate.cascade) ** 2) - estimate.cascade_var.sum())
+    moved_db = motion_db(change, surface)
+    stationary = (
+        None if moved_db is None or change is None else change.energy < change.resolution or moved_db < MOVED_DB
+    )
+    return replace(estimate, coherent=None if change is None else True, motion_db=moved_db, stationary=stationary)

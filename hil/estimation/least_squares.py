@@ -30,6 +30,8 @@ class CascadedEstimate:
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
     lost: soundings left out, because their offset could not be resolved.
     drift_deg, drift_db: of the radio's phase and gain, rms after one second; what the sweep showed and was taken out.
+    coherent: phases held from sounding to sounding. motion_db: most that motion in the room may have left in the
+        cascade, relative to it; stationary: that is little. None where no complements follow each other.
     """
 
     direct: Complex[np.ndarray, "tap"]
@@ -43,6 +45,9 @@ class CascadedEstimate:
     lost: int = 0
     drift_deg: float = 0.0
     drift_db: float = 0.0
+    coherent: bool | None = None
+    motion_db: float | None = None
+    stationary: bool | None = None
 
     def predict(
         self, reflection: Complex[np.ndarray, "*batch element"] | Float[np.ndarray, "*batch element"]
@@ -77,6 +82,9 @@ class CascadedEstimate:
             "lost_soundings": self.lost,
             "drift_deg_per_sqrt_s": self.drift_deg,
             "drift_db_per_sqrt_s": self.drift_db,
+            "coherent": self.coherent,
+            "stationary": self.stationary,
+            "motion_db": self.motion_db,
         }
 
 

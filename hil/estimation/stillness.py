@@ -1,0 +1,84 @@
+"""Whether a sweep's soundings belong together: do phases hold from one to the next, did the room stand still?
+
+The half-sum of complements holds no surface. From one pair to the next it may change by noise alone: where phases are
+lost between captures it changes by half of all that is heard, where somebody moves by what the echo changes, which
+stands in the half-differences, and so in the cascade, just as well. Simplification: only what changes within two pairs
+counts; how far a room has drifted from the first sounding to the last is not asked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float
+from hil.errors import MeasurementError
+from hil.estimation.drift import following_pairs
+from hil.measure.sweep import SweepPlan
+from hil.units import power_db
+
+MIN_PAIRS = 16
+SIGMAS = 6.0
+INCOHERENT = 0.1  # of a sounding's energy: phases that are 27 degrees off; lost ones make it a half
+MOVED_DB = -10.0  # of the surface's part: beyond it motion alone spoils a tenth of the cascade
+
+
+@dataclass(frozen=True)
+class Change:
+    """Energy by which half-sums of complements change from one pair to the next, noise taken out.
+
+    energy: half of the mean squared difference: the variance of each. resolution: what noise alone may make of it.
+    total: mean energy of a sounding.
+    """
+
+    energy: float
+    resolution: float
+    total: float
+
+    @property
+    def coherent(self) -> bool:
+        """Phases hold from sounding to sounding."""
+        return self.energy < max(INCOHERENT * self.total, self.resolution)
+
+
+def change_between_pairs(
+    plan: SweepPlan,
+    taps: Complex[np.ndarray, "pattern tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    time_s: Float[np.ndarray, "pattern"],
+    lost: Bool[np.ndarray, "pattern"],
+) -> Change | None:
+    """Of aligned soundings; None where too few complements follow each other. tap_var: noise of each coordinate."""
+    order = np.argsort(time_s)
+    first = following_pairs(plan, lost, order)
+    if first.size < MIN_PAIRS:
+        return None
+    half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
+    steps = np.diff(half_sums, axis=0)
+    noise, spread = float(tap_var.sum()) / 2, float(np.sqrt(np.sum(tap_var**2))) / 2
+    energy = float(np.sum(np.abs(steps) ** 2)) / len(steps) / 2 - noise
+    total = float(np.sum(np.abs(taps[~lost]) ** 2)) / int(np.sum(~lost)) - 2 * noise
+    resolution = SIGMAS * spread * np.sqrt(1.5 / len(steps))  # neighbours share a pair: 3/2 of independent ones
+    return Change(max(energy, 0.0), float(resolution), total)
+
+
+def require_coherence(change: Change | None) -> None:
+    """Raise MeasurementError where phases are lost between the soundings."""
+    if change is None or change.coherent:
+        return
+    lost = f"{100 * change.energy / change.total:.0f} %"
+    raise MeasurementError(
+        f"the sweep is not coherent: from one pair of complements to the next {lost} of what is heard changes, "
+        "50 % where each capture has a phase of its own; let the LOs run through the sweep, "
+        "sound faster (sweep.mode: sequence or burst), or use the experiment `power_only`, which needs no phase"
+    )
+
+
+def motion_db(change: Change | None, surface: float) -> float | None:
+    """What motion between soundings leaves in the cascade, relative to the surface's energy in a sounding.
+
+    Never below what noise lets see; None without pairs, and where the surface itself is not seen. Beyond `MOVED_DB` the
+    room moved too much.
+    """
+    if change is None or surface <= 0:
+        return None
+    return float(power_db(max(change.energy, change.resolution, np.finfo(float).tiny) / surface))
