@@ -43,7 +43,7 @@ def test_walkers_walk_straight_at_constant_height_and_are_the_same_each_time() -
 def test_who_sets_off_before_the_first_sweep_has_ended_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     case = cases(only="ris-walk-los-0.02", users=1, policies=["hold"])[0]
     early = replace(case, users=walkers(case.station, 1, 0.1, 0.5, 1.2))
-    monkeypatch.setattr(tracks.track, "learn", lambda bed, *_: (bed.clock.sleep(1.0), None))
+    monkeypatch.setattr("hil.experiments.track.learn", lambda bed, *_: (bed.clock.sleep(1.0), None))
     monkeypatch.setattr(tracks, "_Learnt", lambda _plan, _estimate, time_s: SimpleNamespace(time_s=time_s))
     with pytest.raises(ConfigError, match=r"sets off at 0\.5 s"):
         list(compare([early]))
