@@ -167,9 +167,9 @@ def sound_in_blocks(
             )
             recording.step(name, measure)
         if in_doubt is not None:
-            which = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
-            sent = np.concatenate([patterns(slice(i, i + 1)) for i in which]) if which.size else patterns(slice(0, 0))
-            recording.step(again, partial(sound_again, testbed, sounder, sent, which, config.max_retakes))
+            lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
+            sent = np.concatenate([patterns(slice(i, i + 1)) for i in lost]) if lost.size else patterns(slice(0, 0))
+            recording.step(again, partial(sound_again, testbed, sounder, sent, lost, config.max_retakes))
 
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:
