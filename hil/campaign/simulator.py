@@ -16,7 +16,7 @@ from hil.testbed import Testbed, open_testbed
 from hil.testbed.station import make_world
 
 DWELL_S = 103e-6  # of a pattern in a sequence of the reference board
-WAY_M = 1.0  # of the walk; who is at its end stands
+WAY_M, WAYS = 0.5, 40  # that the user walks to and fro, and how often: nobody stands while he is timed
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class WalkingCost:
 def walking_cost(
     config: TestbedConfig, *, patterns: int, speeds_m_per_s: Sequence[float], captures: int = 3
 ) -> list[WalkingCost]:
-    """Time captures of a sequence, every pattern new; users set off sideways from the station's first user's place."""
+    """Time captures of a sequence, every pattern new; users walk to and fro beside the first user's place."""
     spent: dict[float, list[float]] = {speed: [] for speed in (0.0, *speeds_m_per_s)}
     worlds = {speed: _world(config, speed) for speed in spent}
     rng = np.random.default_rng(0)
     for number in range(captures + 1):
         for speed, world in worlds.items():
-            spent[speed].append(_time_sequence(world, config, 1.0 + number * 2 * patterns * DWELL_S, patterns, rng))
+            spent[speed].append(_time_sequence(world, config, number * 2 * patterns * DWELL_S, patterns, rng))
     typical = {speed: 1e3 * median(each[1:]) for speed, each in spent.items()}  # the first one fills tables
     return [
         WalkingCost(config.name, patterns, speed, cpu_ms, cpu_ms / typical[0.0]) for speed, cpu_ms in typical.items()
@@ -79,7 +79,7 @@ def _world(config: TestbedConfig, speed_m_per_s: float) -> World:
     user = config.users[0]
     if speed_m_per_s:
         x, y, z = user.position_m
-        path = PathConfig(to_m=((x, y + WAY_M, z),), speed_m_per_s=speed_m_per_s)
+        path = PathConfig(to_m=((x, y + WAY_M, z), (x, y, z)) * (WAYS // 2), speed_m_per_s=speed_m_per_s)
         user = user.model_copy(update={"path": path})
     world = make_world(config, load_profile(config.surface.profile), user)
     grid = OfdmGrid.from_config(config.ofdm)

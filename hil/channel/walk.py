@@ -38,6 +38,11 @@ class Walk:
     def length_m(self) -> float:
         return sum(self.leg_m)
 
+    @property
+    def reach_m(self) -> float:
+        """Largest distance from where it began."""
+        return float(np.linalg.norm(self.corners_m - self.corners_m[0], axis=-1).max())
+
     def on_leg(self, time_s: float) -> tuple[int, float]:
         """Which leg, and what part of it is behind the user: 0 at its beginning, 1 at its end."""
         behind_m = self.speed_m_per_s * max(time_s - self.start_s, 0.0)

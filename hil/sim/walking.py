@@ -46,7 +46,7 @@ class Route:
     @property
     def spare_s(self) -> float:
         """By so much the delay of a path may change on the whole walk."""
-        return self.walk.length_m / SPEED_OF_LIGHT_M_S
+        return self.walk.reach_m / SPEED_OF_LIGHT_M_S
 
     def moments(self, start_s: float, end_s: float) -> tuple[float, ...]:
         """The times at which the channel of a piece is wanted: its middle, or both its ends where much turns."""

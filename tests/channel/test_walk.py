@@ -28,6 +28,7 @@ def test_a_user_who_does_not_move_has_no_walk():
 def test_the_user_sets_out_at_its_time_and_stands_at_the_last_corner():
     way = walk((1.0, 4.0, 0.5), (2.0, 4.0, 0.5), start_s=3.0)
     assert way.length_m == 3.0
+    assert way.reach_m == pytest.approx(np.hypot(2, 1))
     assert way.position_m(-5.0) == way.position_m(3.0) == START
     assert way.position_m(4.0) == pytest.approx((1.0, 2.5, 0.5))
     assert way.position_m(7.0) == pytest.approx((1.0, 4.0, 0.5))
