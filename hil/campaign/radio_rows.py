@@ -45,7 +45,7 @@ def _cases() -> Iterator[tuple[str, str, tuple[int, int], dict[str, object]]]:
     yield "radio walks 10 deg/sqrt(s), reference receiver", "pipelined", (2, 2), {**DRIFT, **COUPLER}
     yield "one Pluto, burst", "burst", (4, 2), {}
     for sender_ppm in (9.05, -9.05):
-        two = {"receiver": {"uri": "sim"}, "simulation.crystal": {"offset_ppm": sender_ppm}}
+        two: dict[str, object] = {"receiver": {"uri": "sim"}, "simulation.crystal": {"offset_ppm": sender_ppm}}
         yield f"two Plutos {sender_ppm * 5.53:+.0f} kHz, burst", "burst", (4, 2), two
 
 
