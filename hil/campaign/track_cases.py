@@ -22,9 +22,9 @@ LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "user
 FAST = {
     "duration_s": 3.0,
     "serve_s": 0.0,
-    "compute_s": 0.05,
+    "compute_s": 0.06,
     "policy.fresh": 2,
-    "optimizer.algorithm": "energy-power-sign",
+    "policy.patterns": 40,
 }
 SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
 ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.04}
