@@ -379,6 +379,19 @@ class ReferencedSdr(Sdr, Protocol):
         ...
 
 
+RawSink = Callable[[Complex[np.ndarray, "receiver sample"], float], object]
+"""Called with what the ADCs gave, integers in both parts, and the testbed's time when the capture was asked for."""
+
+
+@runtime_checkable
+class RawSdr(Sdr, Protocol):
+    """A radio whose captures can be had as its ADCs gave them."""
+
+    def tap(self, sink: RawSink | None) -> None:
+        """From the next capture on hand what the ADCs gave to `sink` too, as it came; None: no longer."""
+        ...
+
+
 @dataclass(frozen=True)
 class FrameTrain:
     """Frames that a radio counts by itself: each of them pulses its trigger output once.

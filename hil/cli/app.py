@@ -11,7 +11,21 @@ from types import FrameType
 
 import typer
 
-from hil.cli import bench, board, calibrate, campaign, doctor, export, host, profiles, reproduce, results, run, sim
+from hil.cli import (
+    bench,
+    board,
+    calibrate,
+    campaign,
+    doctor,
+    export,
+    host,
+    profiles,
+    replay,
+    reproduce,
+    results,
+    run,
+    sim,
+)
 from hil.cli.output import emit_json, say
 from hil.errors import HilError
 
@@ -27,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (run, calibrate, results, export, doctor, profiles, board, sim, host, campaign, bench, reproduce):
+for module in (run, calibrate, results, export, replay, doctor, profiles, board, sim, host, campaign, bench, reproduce):
     module.register(app)
 
 

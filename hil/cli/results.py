@@ -26,6 +26,9 @@ def sweep(
     ] = "auto",
     scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
     group: Annotated[str, typer.Option(help="Elements that switch together, rows x columns: 16x1, 4x4.")] = "1x1",
+    record_iq: Annotated[
+        bool, typer.Option("--record-iq", help="Keep the raw samples too, as SigMF, for `hil replay`.")
+    ] = False,
     user: User = None,
     out: Out = Path("runs"),
     seed: Seed = None,
@@ -48,6 +51,7 @@ def sweep(
     station = load_yaml(required(testbed), TestbedConfig, overrides(radio, board, set_))
     text = "schema: hil-experiment/1\nkind: closed_loop\n"
     values = {"sweep.mode": mode, "sweep.scheme": scheme, "sweep.group": _group(group), "seed": seed or 0}
+    values["sweep.record_iq"] = record_iq
     experiment = load_yaml_text(text, "hil sweep", ClosedLoopConfig, values)
     with open_testbed(station, user=user) as bed, progress() as report_progress:
         recording = new_recording(bed, experiment, out)

@@ -31,6 +31,15 @@ class SweepConfig(Section):
     max_retakes: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="tries for one sounding before the sweep fails"
     )
+    record_iq: bool = Field(
+        False, description="keep the raw samples too, as SigMF, for `hil replay`: stepped, pipelined, codebook only"
+    )
+
+    @model_validator(mode="after")
+    def _raw_pattern_by_pattern(self) -> "SweepConfig":
+        if self.record_iq and self.mode in ("sequence", "triggered", "burst"):
+            raise ValueError(f"record_iq: not with mode `{self.mode}`; take stepped, pipelined or codebook, or auto")
+        return self
 
     @model_validator(mode="after")
     def _groups_in_pairs(self) -> "SweepConfig":

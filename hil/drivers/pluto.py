@@ -38,7 +38,7 @@ from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, n
 from hil.drivers.pluto_session import MAX_ATTENUATION_DB, PlutoSession, is_interrupted, raise_interrupt
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import HilError, NotConnected, RadioError
-from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings
+from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings, RawSink
 
 __all__ = ["PlutoSdr", "connect_pluto"]
 
@@ -91,6 +91,7 @@ class PlutoSdr(Closing):
         self._playing: DacSamples | None = None  # DAC values that are on the air
         self._frames, self._triggers = FrameEngine(name), False
         self._num_receivers = 1
+        self._sink: RawSink | None = None
         self._identity = ""
 
     @property
@@ -179,7 +180,7 @@ class PlutoSdr(Closing):
         with self._guarded("capture") as session:
             self._admit_capture(num_samples)
             samples = session.receive(num_samples)
-        return _as_capture(samples, time_s)
+        return self._as_capture(samples, time_s)
 
     def begin_capture(self, num_samples: int) -> None:
         """Start to take contiguous samples and return; `end_capture` fetches them.
@@ -201,7 +202,7 @@ class PlutoSdr(Closing):
         (num_samples, time_s), self._begun = self._begun, None
         with self._guarded("end_capture") as session:
             samples = session.receive(num_samples)
-        return _as_capture(samples, time_s)
+        return self._as_capture(samples, time_s)
 
     @property
     def num_receivers(self) -> int:
@@ -241,6 +242,15 @@ class PlutoSdr(Closing):
             if self._playing is None:
                 raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
             samples = session.receive_frames(train, self._playing, self._configured().sample_rate_hz)
+        return self._as_capture(samples, time_s)
+
+    def tap(self, sink: RawSink | None) -> None:
+        """From the next capture on hand what the ADCs gave to `sink` too, as it came; None: no longer."""
+        self._sink = sink
+
+    def _as_capture(self, samples: Complex[np.ndarray, "receiver sample"], time_s: float) -> Capture:
+        if self._sink is not None:
+            self._sink(samples, time_s)
         return _as_capture(samples, time_s)
 
     def _admit_capture(self, num_samples: int) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from hil.arrays import Int, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
-from hil.experiments.again import in_doubt, put_in_place, sound_again
+from hil.experiments.again import SYMBOLS, in_doubt, put_in_place, sound_again
+from hil.experiments.keep_iq import IqKeeper, replayed_modes
 from hil.interfaces import Geometry, Progress, ReferencedSdr, Surface, SweepMode, no_progress
 from hil.measure.burst import sound_burst
 from hil.measure.recording import Recording, Step
@@ -74,14 +75,15 @@ def sound_surface(
     (512, 256)
     """
     config, states = config or SweepConfig(), testbed.surface.states
-    mode = choose_mode(config.mode, testbed.sweep_modes(_repetitions(testbed, config)))
+    available = testbed.sweep_modes(_repetitions(testbed, config))
+    mode = choose_mode(config.mode, replayed_modes(available) if config.record_iq else available)
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
     plan = plan_of(config, testbed.surface.geometry, plus=states.plus, minus=states.minus, seed=seed)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
         testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
         facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
-        in_doubt=partial(in_doubt, testbed, plan),
+        in_doubt=partial(in_doubt, testbed, plan, mode),
     )  # fmt: skip
     return load_sweep(recording, stage)
 
@@ -142,6 +144,8 @@ def sound_in_blocks(
     if testbed.truth is None:
         recording.set_aside(names)  # real LOs have new phases since they stopped: half a stage does not fit the other
     testbed.continue_at(begin.time_s)
+    iq = IqKeeper(testbed, recording, config)
+    testbed = iq.testbed
     with testbed.on_air():
         repetitions = _repetitions(testbed, config)
         if mode in BY_ITSELF:
@@ -165,11 +169,12 @@ def sound_in_blocks(
                 partial(_report, progress, stage, which.start, num_patterns),
                 {"reference_snr_db": coupling.snr_db if coupling else None},
             )
-            recording.step(name, measure)
+            recording.step(name, iq.keeping(name, mode, repetitions, measure))
         if in_doubt is not None:
             lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
             sent = np.concatenate([patterns(slice(i, i + 1)) for i in lost]) if lost.size else patterns(slice(0, 0))
-            recording.step(again, partial(sound_again, testbed, sounder, sent, lost, config.max_retakes))
+            measure = partial(sound_again, testbed, sounder, sent, lost, config.max_retakes)
+            recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
 
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:

@@ -4,6 +4,7 @@
       manifest.json     written first: resolved configuration, versions, identities, seed
       events.jsonl      one fsynced line for each finished step, with the SHA-256 of its file: the checkpoint
       steps/00012.npy   temporary file, fsync, rename
+      iq/*.sigmf-*      raw samples, where they were asked for (`measure.raw_iq`)
       DONE              last: how it ended
 
 A step exists when its line in the log exists and the file has the hash that the line says. A kill at any instant loses
@@ -142,6 +143,15 @@ class Recording:
             _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
         self._events[name] = event
         self._num_lines += 1
+
+    def put_beside(self, file: str, blob: bytes) -> None:
+        """Make a file durable that a step yet to come will name. file: relative to the run. Raises RecordingError."""
+        if not self._writable:
+            raise RecordingError(f"{self.path}: opened for reading only")
+        with _storage(self.path):
+            (self.path / file).parent.mkdir(exist_ok=True)
+            _sync_directory(self.path)
+            _write_durably(self.path / file, blob)
 
     def read(self, name: str) -> Step:
         """A recorded step. Raises RecordingError where it is missing or its bytes are not those that were recorded."""

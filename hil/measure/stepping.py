@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
-from hil.interfaces import Surface, SweepMode
+from hil.interfaces import SweepMode
 from hil.measure.sounder import Sounder, Sounding
 
 
@@ -91,9 +91,24 @@ def _together(references: Sequence[np.ndarray | None], join: Callable[..., np.nd
     return join(known) if known and len(known) == len(references) else None
 
 
+@runtime_checkable
+class SteppedSurface(Protocol):
+    """What sounding pattern by pattern needs of a `Surface`."""
+
+    def apply(self, pattern: Pattern, ahead: Pattern | None = None) -> None: ...
+
+    def commit(self, ahead: Pattern | None = None) -> None: ...
+
+    def select(self, index: int) -> None: ...
+
+    def check(self) -> None: ...
+
+    def read_pattern(self) -> Pattern | None: ...
+
+
 def sound_patterns(
     sounder: Sounder,
-    surface: Surface,
+    surface: SteppedSurface,
     patterns: Patterns,
     *,
     mode: SweepMode = "stepped",
@@ -142,14 +157,14 @@ def sound_patterns(
     return SoundingBlock.gather(soundings, voids)
 
 
-def _show(surface: Surface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> None:
+def _show(surface: SteppedSurface, pattern: Pattern, ahead: Pattern | None, staged: bool) -> None:
     if staged:
         surface.commit(ahead)
     else:
         surface.apply(pattern, ahead)
 
 
-def _prove(surface: Surface, pattern: Pattern, is_last: bool) -> None:
+def _prove(surface: SteppedSurface, pattern: Pattern, is_last: bool) -> None:
     """Raise BoardReset where the board restarted while it was sounded, as far as that can be known by now."""
     surface.check()
     held = surface.read_pattern() if is_last else None

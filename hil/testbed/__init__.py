@@ -4,9 +4,11 @@ from hil.testbed.diagnose import Check, diagnose
 from hil.testbed.open import Testbed, find_user, open_surface, open_testbed
 from hil.testbed.place import at_place
 from hil.testbed.plan import RadiationPlan, radiation_plan
+from hil.testbed.recorded import Block, recorded_radio
 from hil.testbed.serve import Served, serve
 
 __all__ = [
+    "Block",
     "Check",
     "RadiationPlan",
     "Served",
@@ -17,5 +19,6 @@ __all__ = [
     "open_surface",
     "open_testbed",
     "radiation_plan",
+    "recorded_radio",
     "serve",
 ]

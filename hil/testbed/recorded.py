@@ -1,0 +1,42 @@
+"""A station's radio over raw samples instead of a device: the real driver, the recorded one below it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from hil.config import TestbedConfig
+from hil.drivers.gate import TransmitGate
+from hil.drivers.pluto import PlutoSdr
+from hil.errors import MeasurementError
+from hil.interfaces import RadioSettings, Sdr
+from hil.sim.adi_recorded import Block, RecordedAd9361, RecordedPluto, Tape
+from hil.testbed.station import SIMULATION_TIMEOUT_S
+
+__all__ = ["Block", "recorded_radio"]
+
+
+@contextmanager
+def recorded_radio(config: TestbedConfig, settings: RadioSettings, identity: str, blocks: list[Block]) -> Iterator[Sdr]:
+    """The radio, open and configured; its captures are the blocks one by one, and nothing is radiated.
+
+    Raises MeasurementError where blocks are left at the end: then they were not asked for as they were recorded.
+    """
+    tape = Tape(blocks)
+    receivers = blocks[0].samples.shape[1]
+    face = RecordedAd9361 if receivers == 2 else RecordedPluto
+    sdr = PlutoSdr(
+        partial(face, tape, identity),
+        TransmitGate(config.safety, config.power, tape),
+        tape,
+        name="recorded",
+        timeout_s=SIMULATION_TIMEOUT_S,
+        exclusive=False,
+    )
+    sdr.open()
+    with sdr:
+        sdr.configure(settings)
+        if receivers == 2:
+            sdr.use_reference(settings.rx_gain_db)  # which gain it was is in the samples
+        yield sdr
+    if tape.left:
+        raise MeasurementError(f"{tape.left} of {len(blocks)} recorded captures were not asked for")
