@@ -6,7 +6,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from hil.config import ClosedLoopConfig, TestbedConfig, load_experiment, load_testbed
+from hil.config.campaign import CampaignConfig
 from hil.errors import ConfigError
+from hil.yamlfile import load_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TESTBED = """\
@@ -53,9 +55,18 @@ def test_every_shipped_testbed_loads_and_names_itself(path: Path) -> None:
     assert testbed.simulated == path.stem.startswith("sim")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("experiments/*.yaml")), ids=lambda path: path.stem)
+EXPERIMENTS = sorted(CONFIGS.glob("experiments/*.yaml"))
+CAMPAIGNS = [path for path in EXPERIMENTS if path.stem.startswith("campaign")]
+
+
+@pytest.mark.parametrize("path", [path for path in EXPERIMENTS if path not in CAMPAIGNS], ids=lambda path: path.stem)
 def test_every_shipped_experiment_loads(path: Path) -> None:
     assert load_experiment(path).kind == path.stem
+
+
+@pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
+def test_every_shipped_campaign_loads_and_names_itself(path: Path) -> None:
+    assert load_yaml(path, CampaignConfig).name == path.stem.removeprefix("campaign-")
 
 
 def test_the_station_of_these_tests_is_a_good_one(station: Path) -> None:

@@ -4,7 +4,7 @@ The true channel judges random patterns that were no part of the sweep; errors a
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def radio_rows(*, seed: int) -> list[Row]:
     ]
 
 
-def _cases() -> Iterator[tuple[str, str, tuple[int, int], dict[str, object]]]:
+def _cases() -> Iterator[tuple[str, str, tuple[int, int], Mapping[str, object]]]:
     yield "radio that stands still, pipelined", "pipelined", (2, 2), {}
     yield "radio walks 10 deg/sqrt(s), pairs", "pipelined", (2, 2), DRIFT
     yield "radio walks 10 deg/sqrt(s), reference receiver", "pipelined", (2, 2), {**DRIFT, **COUPLER}

@@ -25,8 +25,8 @@ SAMPLE_BYTES = 4
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
     "+ link time that cannot overlap + acknowledgement; in sequence and triggered max(update + settle + symbols, "
-    "shortest dwell); in a burst without turn-around, or max(link time of a pattern, update + settle + symbols) where no "
-    "reply is waited for"
+    "shortest dwell); in a burst without turn-around, or max(link time of a pattern, update + settle + symbols) where "
+    "no reply is waited for"
 )
 
 

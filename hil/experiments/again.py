@@ -8,6 +8,7 @@ import numpy as np
 from hil.arrays import Int, Patterns
 from hil.errors import MeasurementError
 from hil.estimation.align import align_sweep
+from hil.interfaces import SweepMode
 from hil.measure.recording import Step
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
@@ -15,14 +16,16 @@ from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 
 SYMBOLS = 4  # times as many as before: what noise hid once it should not hide again
+APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")  # modes with a capture, and a start, a sounding
 
 
-def in_doubt(testbed: Testbed, plan: SweepPlan, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
+def in_doubt(testbed: Testbed, plan: SweepPlan, mode: SweepMode, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
     """Soundings that cannot be placed, each with its complement, which must see the same room.
 
-    None where a second receiver knows every start, and where the sweep holds no pilot at all: its estimate says so.
+    None where a second receiver knows every start, where the many soundings of a capture share theirs (the few that
+    are not sure of it are left out), and where the sweep holds no pilot at all: its estimate says so.
     """
-    if soundings.reference is not None:
+    if soundings.reference is not None or mode not in APART:
         return np.empty(0, dtype=int)
     ofdm = testbed.config.ofdm
     with suppress(MeasurementError):
