@@ -10,7 +10,7 @@ import pytest
 
 from hil.config import SweepConfig, TestbedConfig
 from hil.errors import BoardReset, ConfigError, RecordingError
-from hil.experiments import closed_loop
+from hil.experiments import closed_loop, sound
 from hil.experiments import replay as replaying
 from hil.experiments.keep_iq import replayed_modes
 from hil.experiments.replay import replay
@@ -95,6 +95,17 @@ def test_a_whole_run_is_replayed_its_verification_too(
     found = replay(Recording.load(recording.path))
     assert found.same
     assert {step.name.split("/")[0] for step in found.steps} == {"sweep", "verify"}
+
+
+def test_soundings_that_were_sounded_again_are_replayed_in_their_place(
+    station: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "in_doubt", lambda *of: np.array([2, 3, 12, 13]))
+    recording = recorded(station(), tmp_path)
+    assert load_sweep(recording).ambiguous == 4
+    found = replay(recording)
+    assert found.same and found.estimates == {"sweep": ""}
+    assert [(step.name, step.captures) for step in found.steps][-1] == ("sweep/again", 4)
 
 
 def test_other_samples_are_a_difference(station: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
