@@ -61,7 +61,7 @@ def doctor(
 
 
 def _on_air(config: "TestbedConfig", user: str | None, cabled: bool, watch_s: float) -> "Iterator[Check]":
-    from hil.experiments.first_look import first_look
+    from hil.experiments.calibration.first_look import first_look
     from hil.testbed import open_testbed
 
     with open_testbed(config, user=user) as bed, progress() as report:

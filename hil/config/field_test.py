@@ -86,7 +86,7 @@ ArmConfig = Annotated[UniformArm | BestPilotArm | OptimizedArm | ShamArm, Field(
 
 
 class RuleConfig(Section):
-    """When a round does not count. The quantities are defined in `hil.experiments.limits`."""
+    """When a round does not count. The quantities are defined in `hil.experiments.field.limits`."""
 
     quantity: Literal["snr_db", "drift_db", "overloads", "interference", "temperature_c"]
     limit: float = Field(description="least SNR; highest value of the others")

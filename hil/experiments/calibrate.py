@@ -16,11 +16,11 @@ from hil.estimation.elements import Elements, dead_columns, look_at_elements
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.states import StateRatio, declared_ratio, state_ratio
-from hil.experiments.board_clock import measure_board_clock
-from hil.experiments.receive import Gain, candidates, measure_levels, read_gain, set_gain
+from hil.experiments.calibration.board_clock import measure_board_clock
+from hil.experiments.calibration.receive import Gain, candidates, measure_levels, read_gain, set_gain
+from hil.experiments.calibration.switch import read_settling, time_switches
+from hil.experiments.calibration.watch import Watched, read_stability, watch
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
-from hil.experiments.switch import read_settling, time_switches
-from hil.experiments.watch import Watched, read_stability, watch
 from hil.interfaces import Geometry, Progress, no_progress
 from hil.measure.calibration import Calibration, without_port
 from hil.measure.recording import Recording, Step

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, PowerOnlyConfig, SweepConfig, TrackConfig
-from hil.experiments.blinding import plan_sha256
+from hil.experiments.field.blinding import plan_sha256
 from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
 from hil.experiments.sound import plan_of
 from hil.interfaces import SweepMode

@@ -10,11 +10,11 @@ from hil.errors import ConfigError, RecordingError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.choose import Choice
-from hil.experiments.itinerary import itinerary
-from hil.experiments.rounds import Rounds
+from hil.experiments.field.itinerary import itinerary
+from hil.experiments.field.rounds import Rounds
+from hil.experiments.field.visits import load_arms
 from hil.experiments.sound import Sweep, load_sweep
 from hil.experiments.verify import load_verification
-from hil.experiments.visits import load_arms
 from hil.measure.canonical import canonical_json, read_value
 from hil.measure.recording import Recording
 from hil.measure.setup import Setup

@@ -12,13 +12,13 @@ from hil.arrays import Float
 from hil.config import FieldTestConfig
 from hil.config.field_test import OptimizedArm, UniformArm
 from hil.errors import ConfigError
-from hil.experiments.blinding import Key, check_plan, plan_sha256, seal, sealed_hashes, unblind
 from hil.experiments.choose import check_optimizer
-from hil.experiments.field_analysis import analyse
-from hil.experiments.itinerary import Visit, itinerary
-from hil.experiments.rounds import Round, Rounds
+from hil.experiments.field.analysis import analyse
+from hil.experiments.field.blinding import Key, check_plan, plan_sha256, seal, sealed_hashes, unblind
+from hil.experiments.field.itinerary import Visit, itinerary
+from hil.experiments.field.rounds import Round, Rounds
+from hil.experiments.field.visits import make_visit
 from hil.experiments.sound import Sweep, load_sweep
-from hil.experiments.visits import make_visit
 from hil.interfaces import Progress, no_progress
 from hil.measure.canonical import canonical_sha256, read_value
 from hil.measure.paired import Differences

@@ -44,8 +44,8 @@ def _closed_loop() -> Kind:
 
 def _field_test() -> Kind:
     from hil.experiments import field_test
-    from hil.experiments.draw_field_test import draw
     from hil.experiments.dry_run import dry_run_field_test
+    from hil.experiments.field.draw import draw
 
     return Kind(field_test.check, field_test.run, field_test.evaluate, field_test.summary, draw, dry_run_field_test)
 
@@ -60,7 +60,7 @@ def _track() -> Kind:
 
 def _calibrate() -> Kind:
     from hil.experiments import calibrate
-    from hil.experiments.draw_calibration import draw
+    from hil.experiments.calibration.draw import draw
     from hil.experiments.dry_run import dry_run_calibrate
 
     return Kind(calibrate.check, calibrate.run, calibrate.evaluate, calibrate.summary, draw, dry_run_calibrate)

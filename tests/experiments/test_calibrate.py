@@ -14,9 +14,9 @@ from hil.estimation.estimate import estimate_channel
 from hil.experiments import calibrate, closed_loop
 from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
+from hil.experiments.calibration.draw import draw
+from hil.experiments.calibration.first_look import first_look
 from hil.experiments.choose import problem_of
-from hil.experiments.draw_calibration import draw
-from hil.experiments.first_look import first_look
 from hil.experiments.sound import sound_surface
 from hil.measure.calibration import Calibration
 from hil.measure.recording import Recording

@@ -11,13 +11,14 @@ import pytest
 
 from hil.config import FieldTestConfig, TestbedConfig
 from hil.errors import ConfigError, MeasurementError, Overload, RecordingError
-from hil.experiments import field_test, visits
+from hil.experiments import field_test
 from hil.experiments.begin import begin
-from hil.experiments.blinding import Key, plan_sha256
-from hil.experiments.draw_field_test import draw
 from hil.experiments.export import gather
+from hil.experiments.field import visits
+from hil.experiments.field.blinding import Key, plan_sha256
+from hil.experiments.field.draw import draw
+from hil.experiments.field.itinerary import itinerary
 from hil.experiments.field_test import FieldTestResult
-from hil.experiments.itinerary import itinerary
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording
 from hil.measure.sounder import Sounder

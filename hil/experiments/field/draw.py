@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hil.arrays import Float
+from hil.experiments.field.rounds import Rounds
 from hil.experiments.field_test import FieldTestResult, summary
-from hil.experiments.rounds import Rounds
 from hil.report.field_figures import Row, forest_figure, gains_figure, rounds_figure
 from hil.report.field_page import field_page
 from hil.report.figures import save

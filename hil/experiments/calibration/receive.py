@@ -1,4 +1,4 @@
-"""Calibration, chapter one: what the receiver hears, with which gain, before anything of the surface is known."""
+"""Chapter one: what the receiver hears, with which gain, before anything of the surface is known."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Calibration, chapter two: captures across a change of the surface tell how long it takes to settle."""
+"""Chapter two: captures across a change of the surface tell how long it takes to settle."""
 
 import math
 

@@ -5,7 +5,7 @@ import pytest
 
 from hil.config import FieldTestConfig
 from hil.config.field_test import RuleConfig
-from hil.experiments.limits import Broken, broken_rules, fate, level_db, measure_round
+from hil.experiments.field.limits import Broken, broken_rules, fate, level_db, measure_round
 from hil.measure.stepping import SoundingBlock
 
 USED = np.ones(8, dtype=bool)

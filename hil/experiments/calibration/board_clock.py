@@ -1,4 +1,4 @@
-"""Calibration: the board's clock against the radio's, where the board steps by a timer of its own."""
+"""The board's clock against the radio's, where the board steps by a timer of its own."""
 
 import math
 

@@ -11,10 +11,10 @@ from hil.config import FieldTestConfig
 from hil.config.field_test import ArmConfig, BestPilotArm, OptimizedArm, ShamArm, UniformArm
 from hil.errors import MeasurementError, Overload
 from hil.estimation.estimate import estimate_channel
-from hil.experiments.blinding import Key
 from hil.experiments.choose import best_pilot, problem_of
-from hil.experiments.itinerary import Visit
-from hil.experiments.rounds import Rounds
+from hil.experiments.field.blinding import Key
+from hil.experiments.field.itinerary import Visit
+from hil.experiments.field.rounds import Rounds
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step

@@ -1,4 +1,4 @@
-"""Calibration, last chapter: one pattern watched for a while, to tell the radio's drift from motion in the room."""
+"""Last chapter: one pattern watched for a while, to tell the radio's drift from motion in the room."""
 
 from dataclasses import dataclass
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from hil.arrays import Bool, Float, Int
 from hil.config import FieldTestConfig
-from hil.experiments.itinerary import Visit
-from hil.experiments.limits import Broken, broken_rules, fate, level_db, mean_power, measure_round
+from hil.experiments.field.itinerary import Visit
+from hil.experiments.field.limits import Broken, broken_rules, fate, level_db, mean_power, measure_round
 from hil.measure.recording import Recording
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
@@ -36,7 +36,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Round:
-    """fate: `counts`, `excluded`, `again` or `stop`; see `hil.experiments.limits.fate`."""
+    """fate: `counts`, `excluded`, `again` or `stop`; see `hil.experiments.field.limits.fate`."""
 
     fate: str
     tries: list[Try]

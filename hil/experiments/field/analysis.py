@@ -9,9 +9,9 @@ from hil.arrays import Float
 from hil.config import FieldTestConfig
 from hil.config.field_test import LEAST_BLOCKS
 from hil.errors import MeasurementError
-from hil.experiments.blinding import Key
-from hil.experiments.itinerary import Visit, itinerary
-from hil.experiments.rounds import Rounds
+from hil.experiments.field.blinding import Key
+from hil.experiments.field.itinerary import Visit, itinerary
+from hil.experiments.field.rounds import Rounds
 from hil.measure.paired import differences, level_differences
 from hil.measure.recording import Recording
 from hil.units import power_db

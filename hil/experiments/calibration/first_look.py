@@ -9,7 +9,7 @@ import numpy as np
 from hil.arrays import Complex
 from hil.errors import MeasurementError
 from hil.estimation.align import align_sweep
-from hil.experiments.watch import stability_of, watch_soundings
+from hil.experiments.calibration.watch import stability_of, watch_soundings
 from hil.interfaces import Progress, no_progress
 from hil.measure.levels import Quiet, peak_dbfs
 from hil.measure.sounder import Sounder

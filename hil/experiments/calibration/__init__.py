@@ -1,0 +1,1 @@
+"""Chapters of `hil.experiments.calibrate`, and the first look of `hil doctor --rf`."""
