@@ -29,7 +29,7 @@ def find_start(
     per_start = dwells.mean(axis=1)
     noise = float(np.median(dwells[np.argmin(per_start)]))
     freedom = planned.size * track.shape[1] * max(still - 2, 1)
-    fits = per_start <= noise * (1 + SIGMAS / 2 / np.sqrt(freedom)) + CLOSE * (per_start.max() - noise)
+    fits = per_start <= noise * (1 + SIGMAS / np.sqrt(freedom)) + CLOSE * (per_start.max() - noise)
     head_end = planned[:1] - late - before
     fits &= spans.worst(head_end[:, 0], still) <= noise * (1 + SIGMAS / np.sqrt(track.shape[1] * max(still - 2, 1)))
     first = planned[:1] - late
