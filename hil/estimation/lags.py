@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.estimation.delay_model import DelayModel
-from hil.phy.taps import DelayBasis, needs_ridge
+from hil.phy.taps import DelayBasis, delay_span, needs_ridge
 
 # Margin of the wide window on either side in taps, for basis functions leak out of their own, and its tolerance:
 # what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where guards amplify it.
@@ -109,8 +109,7 @@ def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) ->
     basis = DelayBasis.build(mask, first, last)
     margin_taps, tolerance = WITH_GUARDS if needs_ridge(mask) else WHOLE_BAND
     further = reach * mask.size / fft_size + margin_taps
-    everywhere = np.ones(mask.size, dtype=bool)
-    wide = DelayBasis.build(everywhere, first - further, last + further, tolerance=tolerance).basis
+    wide = delay_span(mask.size, first - further, last + further, tolerance=tolerance)
     k = np.arange(mask.size) - mask.size // 2
     ramps = np.exp(2j * np.pi / fft_size * np.outer(np.arange(-reach, reach + 1), k))
     projector = np.linalg.solve(basis.gram, basis.basis.conj().T)  # responses are zero where `used` is not

@@ -124,13 +124,14 @@ def clean_symbols(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> Bool[np.
     more than half of the symbols) plus `BURST_SIGMAS` of its spread.
     """
     clean = np.ones(len(symbols), dtype=bool)
-    while clean.sum() > 2:
-        residual = _energy(symbols - symbols[clean].mean(axis=0))
-        spread = 1 + BURST_SIGMAS / np.sqrt(symbols.shape[1])
-        worst = int(np.argmax(np.where(clean, residual, 0)))
-        if residual[worst] <= spread * np.sort(residual[clean])[clean.sum() // 4]:
+    spread = 1 + BURST_SIGMAS / np.sqrt(symbols.shape[1])
+    residual = _energy(symbols - symbols.mean(axis=0))
+    while (count := np.count_nonzero(clean)) > 2:
+        worst = int(np.argmax(residual * clean))
+        if residual[worst] <= spread * np.sort(residual[clean])[count // 4]:
             break
         clean[worst] = False
+        residual = _energy(symbols - symbols[clean].mean(axis=0))
     return clean
 
 
@@ -144,4 +145,4 @@ def _average(
 
 
 def _energy(values: Complex[np.ndarray, "symbol subcarrier"]) -> Float[np.ndarray, "symbol"]:
-    return np.asarray(np.einsum("sk,sk->s", values, values.conj()).real, dtype=float)
+    return np.asarray(np.vecdot(values, values).real, dtype=float)

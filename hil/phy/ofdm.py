@@ -118,7 +118,9 @@ class OfdmGrid:
         if samples.size == 0 or samples.size % self.fft_size:
             raise ValueError(f"{samples.size} samples are not whole symbols of {self.fft_size}")
         spectrum = scipy.fft.fft(samples.reshape(-1, self.fft_size), axis=-1, norm="forward")
-        bins = (np.arange(self.num_subcarriers) - self.num_subcarriers // 2) % self.fft_size
-        matched: Complex[np.ndarray, "symbol subcarrier"] = spectrum[:, bins]
+        below = self.num_subcarriers // 2  # subcarriers of negative frequency stand at the end of the spectrum
+        matched = np.concatenate(
+            [spectrum[:, self.fft_size - below :], spectrum[:, : self.num_subcarriers - below]], axis=1
+        )
         matched *= self.pilot.conj().astype(matched.dtype)
         return matched
