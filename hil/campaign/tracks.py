@@ -97,7 +97,7 @@ def _follow_all(
                 raise ConfigError(
                     f"{user.name} sets off at {user.path.start_s:g} s, the sweep ends at {known.time_s:g}"
                 )
-            testbed.continue_at(known.time_s)
+            testbed.continue_at(user.path.start_s if user.path is not None else known.time_s)
             result = track.follow(testbed, recording, experiment, known.plan, known.estimate, progress, best_mbps)
             summaries[policy] = track.summary(result)
     return summaries
