@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # batches that wait at each worker, so that none is idle while the client writes
 LOOK_S = 5.0
-ANSWER_S = 5.0  # for a connection, an answer of the scheduler, a farewell
+ANSWER_S = 15.0  # for a connection, an answer of the scheduler, a farewell
 GRACE_S = 60.0
 """How long a cluster may be silent, or lack a tag that waiting batches need, before the campaign stops."""
 

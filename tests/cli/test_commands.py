@@ -125,7 +125,10 @@ def test_import_hil_loads_no_library_at_all() -> None:
 def signalled(arguments: list[str], experiment: Path, number: signal.Signals) -> tuple[int, str, str]:
     """Exit code, messages and run directory of `hil run` that gets a signal as soon as it has recorded a block."""
     command = [sys.executable, "-m", "hil", "run", str(experiment), *arguments]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+    child = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    )  # fmt: skip
     recorded: list[Path] = []
     deadline_s = time.monotonic() + 60
     while not recorded and time.monotonic() < deadline_s:
