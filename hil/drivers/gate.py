@@ -3,7 +3,7 @@
 What passes lies, with its whole band, inside one band of the allow-list, keeps that band's EIRP, and fits into the
 limits of time. The gate decides and keeps account; the radio's driver asks it before each transmission and before each
 capture while on the air, and goes quiet when it refuses. What the gate cannot do is silence a radio whose program was
-killed: whatever watches over that from outside needs the `Permit`, which says all that was granted.
+killed: that is for `drivers.guard`, which is told how long each permit lasts.
 """
 
 from collections import deque
@@ -77,10 +77,12 @@ class TransmitGate:
             self._since_s = self._clock.now_s()
         return permit
 
-    def renew(self, duration_s: float) -> None:
-        """Raise SafetyError where the transmission that is on the air may not go on for `duration_s` more."""
-        if self.on_air:
-            self._check_time(duration_s)
+    def renew(self, duration_s: float) -> float:
+        """How long the transmission that is on the air may go on, 0 where nothing is.
+
+        Raises SafetyError where that is less than `duration_s`.
+        """
+        return self._check_time(duration_s) if self.on_air else 0.0
 
     def shut(self) -> None:
         """The radio is quiet: time on the air stops."""

@@ -26,10 +26,10 @@ class InstrumentLock(Closing):
         self._lock = FileLock(f"{stem}.lock", mode=0o666)
         self._owner = Path(f"{stem}.owner")
 
-    def acquire(self) -> None:
-        """Take it at once or raise NotConnected, naming the owner."""
+    def acquire(self, wait_s: float = 0.0) -> None:
+        """Take it, at once or within `wait_s`, or raise NotConnected, naming the owner."""
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=wait_s)
             self._owner.write_text(f"process {os.getpid()} ({' '.join(sys.argv)[:200]})")
         except Timeout:
             raise NotConnected(f"{self._who}: in use by {self._owner_text()}; end that program first") from None

@@ -33,6 +33,7 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.gate import TransmitGate
+from hil.drivers.guard import Unguarded
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
 from hil.drivers.pluto_session import MAX_ATTENUATION_DB, PlutoSession, is_interrupted, raise_interrupt
@@ -71,12 +72,14 @@ class PlutoSdr(Closing):
         name: str,
         timeout_s: float = 5.0,
         exclusive: bool = True,
+        guard: Unguarded | None = None,
     ) -> None:
         """connect: opens the device, and again after a failure; see `connect_pluto`.
 
         name: URI of the radio, for messages and for its lock.
         timeout_s: longest wait for one answer, as `connect` told the library.
         exclusive: let no other program of this computer control the same radio; without use where it is simulated.
+        guard: makes the radio quiet where this program is killed; nothing is radiated without it.
         """
         self._connect = connect
         self._gate = gate
@@ -84,6 +87,7 @@ class PlutoSdr(Closing):
         self._name = name
         self._timeout_s = timeout_s
         self._exclusive = exclusive
+        self._guard = guard or Unguarded()
         self._locks = ExitStack()
         self._session: PlutoSession | None = None
         self._settings: RadioSettings | None = None
@@ -103,6 +107,8 @@ class PlutoSdr(Closing):
         """Connect and make the radio quiet. Raises NotConnected where it cannot be reached or is in use."""
         try:
             self._lock(self._name)
+            self._guard.begin()
+            self._locks.callback(self._guard.close)
             session = self._session = self._new_session()
             about = session.attrs
             serial = about.get("hw_serial", "unknown serial")
@@ -163,7 +169,7 @@ class PlutoSdr(Closing):
             raise ValueError(f"a frame is one row of samples whose parts are at most 1, got shape {frame.shape}")
         with self._guarded("transmit") as session:
             settings = self._configured()
-            self._gate.admit(settings, frame)
+            self._guard.watch(self._gate.admit(settings, frame).duration_s)
             playing = np.round(frame.astype(np.complex128) * DAC_FULL_SCALE)
             session.play(playing)
             session.set_lo_power(True)
@@ -260,7 +266,9 @@ class PlutoSdr(Closing):
                 f"radio {self._name}: a capture of {duration_s:.3g} s does not fit in half of radio.timeout_s "
                 f"({self._timeout_s:g} s)"
             )
-        self._gate.renew(duration_s)
+        left_s = self._gate.renew(duration_s)
+        if self._gate.on_air:
+            self._guard.watch(left_s)
 
     def quiet(self) -> None:
         """Nothing radiated any more; without effect on a closed radio.
@@ -274,6 +282,7 @@ class PlutoSdr(Closing):
         if failures:
             self._recover(failures[0])
         self._gate.shut()
+        self._guard.rest()
         raise_interrupt(failures)
 
     def close(self) -> None:
@@ -334,6 +343,7 @@ class PlutoSdr(Closing):
                 "IT MAY STILL RADIATE, unplug it"
             ) from cause
         self._gate.shut()
+        self._guard.rest()
         raise_interrupt(first)
 
     def _replace_session(self) -> list[BaseException]:

@@ -75,7 +75,7 @@ def connect_pluto(uri: str, timeout_s: float) -> PlutoDevice:
 
     Raises NotConnected, with the remedy, where a library is missing or of the wrong version, or nothing is reached.
     """
-    adi = _import_adi()
+    adi = import_adi()
     try:
         device: PlutoDevice = adi.Pluto(uri)
         if device._rxadc.find_channel(SECOND_SCAN_CHANNEL) is not None:
@@ -86,7 +86,8 @@ def connect_pluto(uri: str, timeout_s: float) -> PlutoDevice:
     return device
 
 
-def _import_adi() -> Any:
+def import_adi() -> Any:
+    """The module `adi`. Raises NotConnected, with the remedy, where a library is missing or of the wrong version."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

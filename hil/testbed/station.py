@@ -9,6 +9,7 @@ import numpy as np
 from hil.config import HiddenSurfaceConfig, SimulationConfig, TestbedConfig, UserConfig
 from hil.drivers.board import SurfaceBoard
 from hil.drivers.gate import TransmitGate
+from hil.drivers.guard import Guard
 from hil.drivers.link import latency_timer_ms, make_link
 from hil.drivers.pluto import PlutoSdr
 from hil.drivers.pluto_device import connect_pluto
@@ -140,7 +141,8 @@ def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
     clock = SystemClock()
     gate = TransmitGate(config.safety, config.power, clock)
     connect = partial(connect_pluto, config.radio.uri, config.radio.timeout_s)
-    sender = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s)
+    guard = Guard(config.radio.uri, config.radio.timeout_s)
+    sender = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s, guard=guard)
     radio: PlutoSdr | TwoPlutos = sender
     if config.receiver is not None:
         listen = partial(connect_pluto, config.receiver.uri, config.radio.timeout_s)

@@ -1,0 +1,155 @@
+"""The guard process: watches the program that radiates, and makes the radio quiet once that program cannot.
+
+    python -m hil.drivers.guarding URI TIMEOUT_S
+
+Reads `watch SECONDS` (the radio may be on the air for so long from now; answered by `watching`) and `rest` (it is
+quiet) from the program; the end of its input, and a new parent, mean that the program is gone. Exits with 0 where
+nothing had to be done, 3 after it made the radio quiet, 4 where it could not.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from hil.drivers.lock import InstrumentLock
+from hil.drivers.pluto_device import connect_pluto, import_adi
+from hil.drivers.pluto_session import PlutoSession
+from hil.errors import HilError
+
+GRACE_S = 2.0  # after the permitted time, for a program that is about to go quiet by itself
+POLL_S = 0.2
+RETRY_S = 0.5
+GIVE_UP_S = 30.0  # of trying to reach the radio
+LOCK_S = GIVE_UP_S + 10  # longest wait for the guard of an earlier program
+
+Lines = queue.SimpleQueue[str | None]
+
+
+@dataclass
+class Watch:
+    """What the program said last. until_s: when its permitted time ends; None while the radio is quiet."""
+
+    until_s: float | None = None
+
+    def hear(self, line: str, now_s: float) -> str | None:
+        """Take in a line; returns the answer to it. Raises ValueError for what is no line of the protocol."""
+        match line.split():
+            case ["watch", duration_s]:
+                self.until_s = now_s + float(duration_s)
+                return "watching"
+            case ["rest"]:
+                self.until_s = None
+                return None
+        raise ValueError(f"not understood: {line!r}")
+
+    def why_quiet(self, now_s: float, *, gone: bool) -> str | None:
+        """Why the radio has to be made quiet now; None where it need not be."""
+        if self.until_s is None:
+            return None
+        if gone:
+            return "its program ended while it was on the air"
+        if now_s > self.until_s + GRACE_S:
+            return "its permitted time on the air is over and its program does not react"
+        return None
+
+
+def watch(
+    lines: Lines, tell: Callable[[str], None], now_s: Callable[[], float], orphaned: Callable[[], bool]
+) -> tuple[str | None, bool]:
+    """Wait until the program is gone or its time is over: why the radio must be made quiet, and whether it is gone."""
+    state = Watch()
+    while True:
+        line = _next(lines)
+        gone = line is None or orphaned()
+        if line:
+            answer = state.hear(line, now_s())
+            if answer:
+                tell(answer)
+        why = state.why_quiet(now_s(), gone=gone)
+        if why or gone:
+            return why, gone
+
+
+def make_quiet(attempt: Callable[[], None], now_s: Callable[[], float], sleep: Callable[[float], None]) -> str | None:
+    """Try until it is quiet or `GIVE_UP_S` have passed; returns what failed last, None where it is quiet."""
+    end_s = now_s() + GIVE_UP_S
+    while True:
+        try:
+            attempt()
+        except Exception as error:  # noqa: BLE001  whatever it is, the next try may do
+            failure = str(error) or type(error).__name__
+        else:
+            return None
+        if now_s() >= end_s:
+            return failure
+        sleep(RETRY_S)
+
+
+def quiet_once(uri: str, timeout_s: float) -> None:
+    """Over a connection of its own. Raises the first thing that failed."""
+    session = PlutoSession(partial(connect_pluto, uri, timeout_s), uri, timeout_s)
+    try:
+        failures = session.quiet()
+    finally:
+        session.close()
+    if failures:
+        raise failures[0]
+
+
+def _stop_and_quiet(uri: str, timeout_s: float, program: int | None) -> None:
+    """One attempt; where a program that does not react holds the radio's USB, that program is killed first."""
+    try:
+        quiet_once(uri, timeout_s)
+    except HilError:
+        if program is not None and os.getppid() == program:
+            os.kill(program, signal.SIGKILL)
+        raise
+
+
+def _next(lines: Lines) -> str | None:
+    try:
+        return lines.get(timeout=POLL_S)
+    except queue.Empty:
+        return ""
+
+
+def _read_all(lines: Lines) -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    lines.put(None)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(uri: str, timeout_s: float) -> int:
+    """Guard the radio at `uri` for the program that started this one."""
+    program, lines = os.getppid(), Lines()
+    import_adi()  # now, not when there is no time to lose
+    with InstrumentLock("guard", uri) as lock:
+        lock.acquire(LOCK_S)  # an earlier guard may still be making the radio quiet
+        threading.Thread(target=_read_all, args=(lines,), daemon=True).start()
+        _tell("ready")
+        why, gone = watch(lines, _tell, time.monotonic, lambda: os.getppid() != program)
+        if why is None:
+            return 0
+        began_s = time.monotonic()
+        failure = make_quiet(
+            partial(_stop_and_quiet, uri, timeout_s, None if gone else program), time.monotonic, time.sleep
+        )
+        if failure:
+            print(f"hil: radio {uri}: {why}; IT MAY STILL RADIATE, unplug it ({failure})", file=sys.stderr)
+            return 4
+        print(f"hil: radio {uri}: {why}; made quiet within {time.monotonic() - began_s:.1f} s", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))

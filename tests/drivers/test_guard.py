@@ -1,0 +1,242 @@
+"""The guard: whoever radiates and then cannot stop is stopped, and without a guard nobody radiates."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hil.drivers.guard import Guard
+from hil.drivers.guarding import GIVE_UP_S, GRACE_S, Watch, make_quiet, watch
+from hil.drivers.lock import InstrumentLock
+from hil.drivers.pluto_device import connect_pluto
+from hil.errors import NotConnected, RadioError, SafetyError
+
+STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
+TIMEOUT_S = 30.0
+
+words = st.lists(
+    st.tuples(st.floats(0, 5), st.one_of(st.just("rest"), st.floats(0, 20).map(lambda s: f"watch {s!r}"))), max_size=12
+)
+
+
+@given(words, st.floats(0, 30), st.booleans())
+def test_it_acts_exactly_where_the_last_word_was_watch_and_the_program_is_gone_or_late(
+    said: list[tuple[float, str]], later_s: float, gone: bool
+) -> None:
+    state, now_s, until_s = Watch(), 0.0, None
+    for pause_s, line in said:
+        now_s += pause_s
+        answer = state.hear(line, now_s)
+        assert answer == (None if line == "rest" else "watching")
+        until_s = None if line == "rest" else now_s + float(line.split()[1])
+    now_s += later_s
+    expected = until_s is not None and (gone or now_s > until_s + GRACE_S)
+    assert (state.why_quiet(now_s, gone=gone) is not None) == expected
+
+
+@pytest.mark.parametrize("line", ["watch", "watch soon", "go", "rest now"])
+def test_a_word_that_it_does_not_know_ends_it(line: str) -> None:
+    with pytest.raises(ValueError, match=r"understood|convert"):
+        Watch().hear(line, 0.0)
+
+
+def heard(*lines: str | None, orphaned: bool = False, step_s: float = 0.0) -> tuple[str | None, bool, list[str]]:
+    waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    for line in lines:
+        waiting.put(line)
+    told: list[str] = []
+    times = iter(range(1000))
+    why, gone = watch(waiting, told.append, lambda: step_s * next(times), lambda: orphaned)
+    return why, gone, told
+
+
+def test_a_program_that_ends_on_the_air_has_its_radio_made_quiet() -> None:
+    why, gone, told = heard("watch 100\n", None)
+    assert why is not None and "ended" in why
+    assert gone and told == ["watching"]
+
+
+def test_a_program_that_ends_quietly_leaves_nothing_to_do() -> None:
+    assert heard("watch 100\n", "rest\n", None) == (None, True, ["watching"])
+
+
+def test_a_program_that_is_gone_is_noticed_where_a_child_of_its_holds_the_pipe_open() -> None:
+    why, gone, _ = heard("watch 100\n", orphaned=True)
+    assert gone and why is not None
+
+
+def test_a_program_that_is_over_its_time_is_not_waited_for() -> None:
+    why, gone, _ = heard("watch 1\n", step_s=1.0)
+    assert not gone
+    assert why is not None and "permitted time" in why
+
+
+def test_it_tries_until_it_is_quiet() -> None:
+    failures = iter([NotConnected("busy"), RadioError("stays on"), None])
+
+    def attempt() -> None:
+        if (failure := next(failures)) is not None:
+            raise failure
+
+    assert make_quiet(attempt, lambda: 0.0, lambda _s: None) is None
+    assert next(failures, "spent") == "spent"
+
+
+def test_it_gives_up_in_the_end_and_says_why() -> None:
+    now_s = [0.0]
+
+    def attempt() -> None:
+        raise NotConnected("unplugged")
+
+    def sleep(duration_s: float) -> None:
+        now_s[0] += duration_s
+
+    assert make_quiet(attempt, lambda: now_s[0], sleep) == "unplugged"
+    assert now_s[0] == pytest.approx(GIVE_UP_S, abs=1)
+
+
+def test_a_second_guard_waits_for_the_first(tmp_path: Path) -> None:
+    with InstrumentLock("guard", "x", tmp_path) as first, InstrumentLock("guard", "x", tmp_path) as second:
+        first.acquire()
+        with pytest.raises(NotConnected):
+            second.acquire(0.01)
+        first.close()
+        second.acquire(0.01)
+
+
+def test_nothing_is_radiated_without_a_guard() -> None:
+    with pytest.raises(SafetyError, match="guard"):
+        Guard("ip:127.0.0.1", 1.0).watch(10.0)
+
+
+# ------------------------------------------------------------------------------------------------- over the wire
+
+PROGRAM = """
+import sys
+from hil.errors import SafetyError
+from hil.testbed import open_testbed
+station, uri, port, max_duration_s = sys.argv[1:]
+where = {"radio.uri": uri, "surface.port": port, "safety.max_duration_s": float(max_duration_s)}
+with open_testbed(station, overrides=where) as testbed, testbed.on_air():
+    print(testbed.sdr._guard.pid, flush=True)
+    sys.stdin.readline()
+    try:
+        testbed.sdr.capture(1024)
+        print("captured", flush=True)
+    except SafetyError as error:
+        print(error, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[dict[str, str]]:
+    command = [sys.executable, "-m", "hil", "sim", "serve", "--testbed", str(STATION)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield json.loads(server.stdout.readline())
+        finally:
+            server.terminate()
+            server.wait(timeout=TIMEOUT_S)
+
+
+Start = Callable[..., tuple["subprocess.Popen[str]", int]]
+
+
+@pytest.fixture
+def start(served: dict[str, str]) -> Iterator[Start]:
+    """Starts a program that radiates; returns it and its guard's process number."""
+    programs: list[subprocess.Popen[str]] = []
+
+    def start(max_duration_s: float = 600.0) -> tuple["subprocess.Popen[str]", int]:
+        where = [str(STATION), served["pluto"], served["board"], str(max_duration_s)]
+        program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *where],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        programs.append(program)
+        assert program.stdout is not None
+        return program, int(program.stdout.readline())
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.communicate(timeout=TIMEOUT_S)
+
+
+def radiates(uri: str) -> bool:
+    """What the radio itself says, over a connection of its own."""
+    device = connect_pluto(uri, 5.0)
+    lo = device._ctrl.find_channel("altvoltage1", True).attrs["powerdown"].value
+    return bool(lo == "0" or device.tx_hardwaregain_chan0 > -89)
+
+
+def until_quiet(uri: str) -> bool:
+    end_s = time.monotonic() + TIMEOUT_S
+    while radiates(uri):
+        if time.monotonic() > end_s:
+            return False
+    return True
+
+
+def until_gone(pid: int) -> bool:
+    """Whether a process that is not our child ends; a guard ends once it has done its work."""
+    end_s = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < end_s:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z"):
+            return True
+    return False
+
+
+@pytest.mark.wire
+def test_a_killed_program_s_radio_is_quiet_soon(start: Start, served: dict[str, str]) -> None:
+    program, guard = start()
+    assert radiates(served["pluto"])
+    program.kill()
+    assert until_quiet(served["pluto"])
+    assert until_gone(guard)
+
+
+@pytest.mark.wire
+def test_a_frozen_program_s_radio_is_quiet_once_its_time_is_over(start: Start, served: dict[str, str]) -> None:
+    program, guard = start(max_duration_s=1.0)
+    program.send_signal(signal.SIGSTOP)
+    assert until_quiet(served["pluto"])
+    assert until_gone(guard)
+
+
+@pytest.mark.wire
+def test_a_program_whose_guard_was_killed_goes_quiet_by_itself(start: Start, served: dict[str, str]) -> None:
+    program, guard = start()
+    assert radiates(served["pluto"])
+    os.kill(guard, signal.SIGKILL)
+    assert until_gone(guard)
+    said, _ = program.communicate("capture\n", timeout=TIMEOUT_S)
+    assert "its guard" in said
+    assert not radiates(served["pluto"])
+
+
+@pytest.mark.wire
+def test_a_program_that_ends_well_ends_its_guard(start: Start, served: dict[str, str]) -> None:
+    program, guard = start()
+    said, _ = program.communicate("capture\n", timeout=TIMEOUT_S)
+    assert said.strip() == "captured"
+    assert program.returncode == 0
+    assert until_gone(guard)
+    assert not radiates(served["pluto"])
