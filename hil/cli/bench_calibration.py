@@ -18,7 +18,7 @@ def calibration(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Hide randomised faults in a simulated station, calibrate it, count what was found, missed, and falsely told.
+    """Hide faults in a simulated station and calibrate it. Counts what was found, missed, and falsely told.
 
     Example: hil bench calibration --testbed configs/testbeds/sim-opensource-ris.yaml --user shelf
     """

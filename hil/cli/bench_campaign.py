@@ -13,7 +13,8 @@ def campaign(
     users: Annotated[int, typer.Option(min=1, help="Of each kind in the campaign of real work.")] = 60,
     json: Json = False,
 ) -> None:
-    """Time many tasks of no work, and a campaign of real work on one worker and on two; peak memory of the client.
+    """Time campaigns: their overhead and their scaling. Many tasks of no work; real work on one worker and on two; peak
+    memory of the client.
 
     Example: hil bench campaign --json
     """

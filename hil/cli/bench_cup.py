@@ -17,7 +17,7 @@ def cup(
     ] = 50,
     json: Json = False,
 ) -> None:
-    """Compare optimizers on one-bit elements that pull at each other, each user's channel from a noisy sweep.
+    """Compare optimizers on one-bit elements that are coupled. Each user's channel from a noisy sweep.
 
     The score is the mean true rate, users that do not see the surface counted twice. `learned` finds out from the sweep
     how far the pull reaches; `known` was told.

@@ -14,7 +14,8 @@ def engine(
     seed: Annotated[int, typer.Option(min=0, help="Of the channels.")] = 0,
     json: Json = False,
 ) -> None:
-    """Optimise the same rounds here and on a local Dask worker behind mutual TLS; the difference is what it costs.
+    """Time an optimizer host against optimising here. The same rounds here and on a local Dask worker behind mutual
+    TLS.
 
     Example: hil bench engine --json
     """

@@ -20,7 +20,8 @@ def field_test(
     ),
     json: Json = False,
 ) -> None:
-    """Simulate field tests with drift and walkers; count sham arms that hold 0 dB and false `better` verdicts.
+    """Simulate field tests and count wrong verdicts. With drift and walkers; counts sham arms that hold 0 dB and
+    false `better` verdicts.
 
     Every test claims that a pattern is better than itself; its sham arm shows the pattern of another arm. At 95 %
     confidence, 95 of 100 sham intervals should hold zero and 2 or 3 of 100 claims be supported by chance.

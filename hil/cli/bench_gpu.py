@@ -15,7 +15,7 @@ def gpu(
     size: Annotated[int, typer.Option(min=4, help="Elements a side.")] = 64,
     json: Json = False,
 ) -> None:
-    """Train the neural prior for many users at once: users per second, and how near its time is to the floor.
+    """Train the neural prior for many users at once. Users per second, and how near its time is to the floor.
 
     The floor is what the device's memory and arithmetic allow, both measured on it. Rates are compared with the CPU's.
 

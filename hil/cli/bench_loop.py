@@ -22,7 +22,7 @@ def loop(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Run the closed loop in several simulated worlds; true rates, the error of the measured ones, prediction NMSE.
+    """Run the closed loop in several simulated worlds. True rates, the error of the measured ones, prediction NMSE.
 
     Example: hil bench loop --testbed configs/testbeds/sim-64x64.yaml --user nlos --json
     """

@@ -23,7 +23,8 @@ def peers(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """True rates after 2, 10 and 60 s of radio time from the same start: column flips on a tone's power, and ours.
+    """Compare with the usual way, over 2, 10 and 60 s. True rates from the same start: column flips on a tone's
+    power, and ours.
 
     Example: hil bench peers --worlds 3 --json
     """

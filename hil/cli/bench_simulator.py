@@ -22,7 +22,7 @@ def simulator(
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Time a capture through the real driver, the simulated radio and the world.
+    """Time a capture through driver and simulated radio.
 
     Examples: `hil bench simulator --samples 8192 --json`, `hil bench simulator --captures 1 --walk 256`
     """

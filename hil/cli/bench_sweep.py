@@ -33,7 +33,7 @@ def sweep(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Sweep the whole surface in each mode; radio time against its floor, the computer's time apart.
+    """Sweep in each mode: radio time against its floor. The computer's time apart.
 
     A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`,
     bringing the samples over USB `drain_s`, at the simulation's `usb_bytes_per_s` or 28 MB/s;

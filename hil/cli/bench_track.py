@@ -34,7 +34,7 @@ def track(
     duration_s: Annotated[float | None, typer.Option(min=0.2, help="Of each walk.")] = None,
     json: Json = False,
 ) -> None:
-    """Follow users who walk: the rate that each policy keeps, as a fraction of the best at each instant.
+    """Follow users who walk, by each policy. The rate that it keeps, as a fraction of the best at each instant.
 
     `true_fraction` is of the pattern last configured, at every instant; `served_fraction` counts no data while pilots
     are listened to; `hold_fraction` is of the first pattern, never changed. Intervals are over users, 95 %.

@@ -23,7 +23,7 @@ def users(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Start new users cold and from the nearest known configuration; serve the known ones round robin. True rates.
+    """Start new users cold, and from the nearest known one. Then serves the known ones round robin. True rates.
 
     Users stand anywhere in a part of the room, 1.2 m x 2.8 m.
 

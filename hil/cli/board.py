@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def info(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
-    """Connect and say who answers, what it can do, and how long a pattern takes."""
+    """Connect and say who answers and what it can do. Also how long a pattern takes.
+
+    Example: hil board info --testbed configs/testbeds/sim-opensource-ris.yaml
+    """
     with _surface(testbed, board, set_) as surface:
         timing = surface.timing
         facts = {
@@ -47,7 +50,10 @@ def info(testbed: TestbedFile = None, board: Board = None, set_: Set = None, jso
 
 
 def get(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
-    """Show the pattern that the board says it holds (its word, not a measurement)."""
+    """Show the pattern that the board says it holds. That is its word, not a measurement.
+
+    Example: hil board get --testbed configs/testbeds/sim-opensource-ris.yaml
+    """
     with _surface(testbed, board, set_) as surface:
         pattern = surface.read_pattern()
         if pattern is None:
@@ -63,7 +69,7 @@ def set_pattern(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Put a pattern on the surface: hex digits, states in a .npy file, or a .png (dark = 0) of rows x cols pixels.
+    """Put a pattern on the surface. As hex digits, states in a .npy file, or a .png (dark = 0) of rows x cols pixels.
 
     Example: hil board set 8000000000000000000000000000000000000000000000000000000000000000 --testbed T.yaml
     """
@@ -71,7 +77,10 @@ def set_pattern(
 
 
 def checkerboard(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
-    """Put a checkerboard on the surface: neighbours differ, so that crossed or shorted lines show."""
+    """Put a checkerboard on the surface. Neighbours differ, so that crossed or shorted lines show.
+
+    Example: hil board checkerboard --testbed configs/testbeds/sim-opensource-ris.yaml
+    """
     _apply(testbed, board, set_, json, lambda geometry, _: (_row(geometry) + _column(geometry)) % 2)
 
 
@@ -82,7 +91,10 @@ def columns(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Put stripes of columns on the surface."""
+    """Put stripes of columns on the surface.
+
+    Example: hil board columns --testbed configs/testbeds/sim-opensource-ris.yaml
+    """
     _apply(testbed, board, set_, json, lambda geometry, _: _column(geometry) % period >= period // 2)
 
 
@@ -92,7 +104,10 @@ def walk(
     dwell_s: Annotated[float, typer.Option(min=0, help="Seconds on each element.")] = 0.1,
     set_: Set = None,
 ) -> None:
-    """Switch one element after the other to state 1, to check the wiring by eye."""
+    """Switch one element after the other to state 1. To check the wiring by eye.
+
+    Example: hil board walk --testbed configs/testbeds/sim-opensource-ris.yaml
+    """
     from hil.interfaces import SystemClock
 
     clock = SystemClock()

@@ -35,7 +35,8 @@ def calibrate(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Measure levels, settle time, elements and their order, drift and motion; keep them for `hil run --calibration`.
+    """Measure what a station really is, for later runs. Levels, settle time, elements and
+    their order, drift and motion are kept for `hil run --calibration`.
 
     Example: hil calibrate --testbed configs/testbeds/sim-opensource-ris.yaml
 

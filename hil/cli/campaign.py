@@ -32,7 +32,8 @@ def campaign(
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Run a campaign: every combination of its lists, until each mean is known well enough.
+    """Run a grid of studies, here or on a cluster. Every combination of its lists, until each mean is known well
+    enough.
 
     Killed, or the cluster gone? What is in the table is kept: hil campaign --resume DIR
 

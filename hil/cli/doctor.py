@@ -33,7 +33,7 @@ def doctor(
     watch_s: Annotated[float, typer.Option(min=1, help="With --rf: how long one pattern is watched.")] = 60.0,
     json: Json = False,
 ) -> None:
-    """Check the installation and, with --testbed, the station: each finding with its fix.
+    """Check the installation and the station, with fixes. The station where --testbed names one.
 
     Without --rf nothing is radiated. With it: noise, pilots, surface, link budget, and what repeats over a minute.
 

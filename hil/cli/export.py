@@ -25,7 +25,8 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write patterns, responses, noise, times, estimate, choice and verification, each with its unit.
+    """Write a run's data for other programs. Patterns, responses, noise, times, estimate, choice and verification, each
+    with its unit.
 
     Example: hil export runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b --format matlab
     """

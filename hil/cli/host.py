@@ -69,7 +69,7 @@ def scheduler(
     cert: Cert = None,
     key: Key = None,
 ) -> None:
-    """Start the scheduler that loops and workers meet at, until SIGINT or SIGTERM. One line of JSON when it is up.
+    """Start the scheduler that loops and workers meet at. Runs until SIGINT or SIGTERM. One line of JSON when it is up.
 
     Example: hil host scheduler --listen tls://0.0.0.0:8786 --ca ca.pem --cert gpu-host.pem --key gpu-host.key
     """
@@ -86,7 +86,7 @@ def certs(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a small private certificate authority, and a certificate and key for each machine.
+    """Make a small private certificate authority. And a certificate and key for each machine.
 
     Give each machine ca.pem and its own pair; ca.key stays here.
 

@@ -20,7 +20,8 @@ def replay(
     run_dir: Annotated[Path, typer.Argument(help="A run directory that was recorded with sweep.record_iq: true.")],
     json: Json = False,
 ) -> None:
-    """Sound again from recorded ADC samples (SigMF, in iq/): the same soundings and estimates, to the byte, or FAIL.
+    """Sound again from a run's recorded ADC samples. From SigMF, in iq/: the same soundings and estimates, to the
+    byte, or FAIL.
 
     Example: hil replay runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """

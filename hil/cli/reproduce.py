@@ -24,7 +24,8 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="Of environment, users, noise and networks.")] = 0,
     json: Json = False,
 ) -> None:
-    """Reproduce the paper's table and its figures 2 and 4 to 10, each beside its value and our bound: PNG and JSON.
+    """Reproduce the paper's table and figures. Table I, figures 2 and 4 to 10, each beside its value and our bound:
+    PNG and JSON.
 
     Where its figures cannot hold, and which reading of its ambiguous parts was taken: hil/campaign/README.md.
 

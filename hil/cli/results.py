@@ -67,6 +67,7 @@ def sweep(
         "retaken": done.retaken,
         "reference_snr_db": done.reference_snr_db,
         "ambiguous": done.ambiguous,
+        "listening": done.listening,
         "wall_time_s": time.monotonic() - started_s,
     }
     recording.finish({"outcome": "PASS", **summary})
@@ -84,7 +85,7 @@ def _group(text: str) -> list[int]:
 
 
 def estimate(run_dir: RunDir, json: Json = False) -> None:
-    """Estimate the cascaded channel from a recorded sweep; judge it by the run's held-out patterns where it has any.
+    """Estimate the cascaded channel from a recorded sweep. Judges it by the run's held-out patterns where it has any.
 
     Example: hil estimate runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """
@@ -145,7 +146,7 @@ def optimize(
 
 
 def report(run_dir: RunDir, json: Json = False) -> None:
-    """Draw the figures of a finished run again, from its recording alone; of a sweep alone, those of its estimate.
+    """Draw the figures of a run again, from its recording alone. Of a sweep alone, those of its estimate.
 
     Example: hil report runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """

@@ -43,7 +43,7 @@ def run(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Run the experiment that a file describes; a closed loop sounds, estimates, optimises, applies, verifies.
+    """Run the experiment that a file describes. A closed loop sounds, estimates, optimises, applies, verifies.
 
     Example: hil run configs/experiments/closed_loop.yaml --testbed configs/testbeds/sim-opensource-ris.yaml
 

@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(testbed: TestbedFile = None, user: User = None, set_: Set = None, json: Json = False) -> None:
-    """Serve the simulated Pluto over the IIOD protocol and the board on a pseudo-terminal, until SIGINT or SIGTERM.
+    """Serve the simulated Pluto and board to real libraries. Over the IIOD protocol and a pseudo-terminal, until SIGINT
+    or SIGTERM.
+
+    Example: hil sim serve --testbed configs/testbeds/sim-opensource-ris.yaml
 
     Prints one line of JSON when ready: {"pluto": "ip:127.0.0.1:PORT", "board": "/dev/pts/N"}. Then, elsewhere:
 
