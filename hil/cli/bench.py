@@ -25,7 +25,7 @@ SHOWN = ("algorithm", "los_mbps", "nlos_mbps", "los_fraction", "nlos_fraction", 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    bench = typer.Typer(help="Measure the parts: what they reach, and what they could at best.", no_args_is_help=True)
+    bench = typer.Typer(help="Measure the parts: what they reach, of what they could.", no_args_is_help=True)
     bench.command()(optimizers)
     bench.command()(campaign)
     bench.command()(cup)

@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from hil.cli.app import app
 
-COLUMNS = 80
+COLUMNS = 78  # of a terminal of 80
 MARGIN = 6  # that the library leaves beside the names
 
 
