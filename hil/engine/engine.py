@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hil.arrays import Complex
-from hil.config.engine import EngineConfig
 from hil.engine.seam import Answer, HostAway, Method, Question, WarmState, as_sent, run_round
 from hil.interfaces import Closing
 from hil.optimize.objective import Problem
@@ -138,18 +137,3 @@ class Engine(Closing):
             self._left[ticket.question.method.user] = answer.state
         seconds = self._now_s() - ticket.submitted_s
         return Reply(ticket.round_number, answer.solution, place, answer.warm, seconds, note)
-
-
-def open_engine(config: EngineConfig = "local") -> Engine:
-    """The engine that a file asks for; close it, or use it as a context.
-
-    Raises ConfigError where this end and the host differ in their versions, NotConnected where the host is not there:
-    at the start that is a mistake, later the loop goes on without it.
-    """
-    if config == "local":
-        from hil.engine.local import LocalEngine
-
-        return LocalEngine()
-    from hil.engine.host_engine import HostEngine
-
-    return HostEngine.connect(config)
