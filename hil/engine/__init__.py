@@ -23,8 +23,8 @@ starts from what the last one of the same `Method.user` left; `warm=` gives anot
 Round numbers of a user go up.
 """
 
-from hil.engine.choice import open_engine
 from hil.engine.engine import Engine, Late, Reply, Ticket
+from hil.engine.open import open_engine
 from hil.engine.seam import Method, WarmState
 
 __all__ = ["Engine", "Late", "Method", "Reply", "Ticket", "WarmState", "open_engine"]
