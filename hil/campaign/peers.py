@@ -126,7 +126,7 @@ def _better(testbed: Testbed, recording: Recording, stage: str, held: Pattern, n
     """Of two patterns the one of higher rate, sounded by turns."""
     setup, repetitions = testbed.setup, testbed.config.ofdm.repetitions
     begun = recording.step(f"{stage}/pair", lambda: Step(np.empty(0), testbed.clock.now_s()))
-    with on_stage(testbed, recording, begun, repetitions=repetitions, max_retakes=5) as sounder:
+    with on_stage(testbed, recording, f"{stage}/pair", begun, repetitions=repetitions, max_retakes=5) as sounder:
         pairs = np.tile(np.stack([held, new]), (PAIRS, 1))
         sounded = sound_on_stage(testbed, sounder, pairs, stage_mode(testbed, repetitions), max_retakes=5)
     rates = rates_by_power(sounded, setup)

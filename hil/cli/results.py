@@ -8,6 +8,7 @@ import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
 from hil.cli.output import emit_json, print_table, progress, say
+from hil.cli.tell import say_listening
 from hil.errors import ConfigError
 
 RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
@@ -67,11 +68,11 @@ def sweep(
         "retaken": done.retaken,
         "reference_snr_db": done.reference_snr_db,
         "ambiguous": done.ambiguous,
-        "listening": done.listening,
         "wall_time_s": time.monotonic() - started_s,
     }
-    recording.finish({"outcome": "PASS", **summary})
     print_table(list(summary), [list(summary.values())])
+    say_listening(summary, recording)
+    recording.finish({"outcome": "PASS", **summary})
     if json:
         emit_json(summary)
 

@@ -75,7 +75,7 @@ def carry_out(
     json: bool = False,
 ) -> None:
     """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
-    from hil.cli.tell import tell
+    from hil.cli.tell import say_listening, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
     from hil.testbed import open_testbed
@@ -93,6 +93,7 @@ def carry_out(
         **kind.summary(result),
         "wall_time_s": time.monotonic() - started_s,
     }
+    say_listening(summary, recording)
     recording.finish(summary)
     figures = kind.draw(result, recording.path)
     tell(procedure.kind, summary, [str(path) for path in figures])

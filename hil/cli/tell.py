@@ -1,9 +1,12 @@
 """What a person reads at the end of an experiment, by its kind."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hil.cli.output import print_table
+from hil.cli.output import print_table, say
+
+if TYPE_CHECKING:
+    from hil.measure.recording import Recording
 
 Tell = Callable[[dict[str, Any], list[str]], None]
 
@@ -11,6 +14,15 @@ Tell = Callable[[dict[str, Any], list[str]], None]
 def tell(kind: str, summary: dict[str, Any], figures: list[str]) -> None:
     """Print tables, figures and the verdict of a finished experiment."""
     TELL[kind](summary, figures)
+
+
+def say_listening(summary: dict[str, Any], recording: "Recording") -> None:
+    """Say who else was on the air before the stages of a run; `listening` in the summary holds all of it."""
+    from hil.experiments.listen import heard_before, listened_stages, words
+
+    summary["listening"] = heard_before(recording, listened_stages(recording))
+    if line := words(summary["listening"]):
+        say(line)
 
 
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:

@@ -29,6 +29,7 @@ from hil.config.simulation import (
 )
 from hil.config.station import (
     BandConfig,
+    ListeningConfig,
     OfdmConfig,
     PathConfig,
     PowerConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "HiddenSurfaceConfig",
     "HostConfig",
     "InterfererConfig",
+    "ListeningConfig",
     "NonNegative",
     "OfdmConfig",
     "OptimizerConfig",

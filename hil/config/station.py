@@ -125,6 +125,23 @@ class SafetyConfig(Section):
     max_duty: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="share of time on the air, over 60 s")
 
 
+class ListeningConfig(Section):
+    """Listening with the transmitter silent before it is switched on; a band that others use is waited for."""
+
+    duration_s: Annotated[float, Field(ge=1e-3, le=1)] = Field(
+        0.02, description="of one look; who sends more seldom than once in it may stay unheard"
+    )
+    level_db: Annotated[float, Field(ge=-80, le=80)] = Field(
+        -20.0, description="above this, relative to the signal expected of the straight way, somebody else is too loud"
+    )
+    max_duty: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.3, description="share of the time in which somebody may be too loud; soundings that are hit are retaken"
+    )
+    wait_s: Annotated[float, Field(ge=0, le=86400)] = Field(
+        30.0, description="for how long a free band is waited for before the transmission is refused"
+    )
+
+
 class TestbedConfig(Section):
     """A station: which instruments, where, how strong, what is allowed."""
 
@@ -146,6 +163,9 @@ class TestbedConfig(Section):
         "unknown", description="of antennas and surface as mounted; recorded with each run, matched ones are assumed"
     )
     safety: SafetyConfig
+    listening: ListeningConfig | None = Field(
+        ListeningConfig(), description="before each stage on the air; null: radiate whoever else is there"
+    )
     calibration: str | None = Field(None, description="run directory of `hil calibrate` that a run relies on")
     simulation: SimulationConfig | None = Field(None, description="needed where radio or surface is `sim`")
 

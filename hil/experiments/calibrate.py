@@ -20,6 +20,7 @@ from hil.experiments.calibration.board_clock import measure_board_clock
 from hil.experiments.calibration.receive import Gain, candidates, measure_levels, read_gain, set_gain
 from hil.experiments.calibration.switch import read_settling, time_switches
 from hil.experiments.calibration.watch import Watched, read_stability, watch
+from hil.experiments.listen import listen_first
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.interfaces import Geometry, Progress, no_progress
 from hil.measure.calibration import Calibration, without_port
@@ -80,6 +81,9 @@ def run(
     Raises whatever the instruments raise: what was recorded stays, the radio is quiet.
     """
     _note_the_surface(testbed, recording)
+    listen_first(testbed, recording, "gain", progress)
+    heard = testbed.config.model_copy(update={"listening": None})
+    testbed = replace(testbed, config=heard)  # from here on at other gains, of which neither noise nor level is known
     setup, seed = Setup.from_json(recording.manifest), experiment.seed
     gain = set_gain(testbed, recording, "gain", candidates(testbed, experiment), experiment)
     look = experiment.sweep.model_copy(update={"repetitions": None})

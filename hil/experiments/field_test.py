@@ -18,6 +18,7 @@ from hil.experiments.field.blinding import Key, check_plan, plan_sha256, seal, s
 from hil.experiments.field.itinerary import Visit, itinerary
 from hil.experiments.field.rounds import Round, Rounds
 from hil.experiments.field.visits import make_visit
+from hil.experiments.listen import heard_before, listened_stages, words
 from hil.experiments.sound import Sweep, load_sweep
 from hil.interfaces import Progress, no_progress
 from hil.measure.canonical import canonical_sha256, read_value
@@ -191,6 +192,7 @@ def summary(result: FieldTestResult) -> dict[str, Any]:
         "retaken": sum(each.retaken for each in rounds),
         "retaken_captures": _retaken_captures(result, rounds),
         "excluded": result.excluded,
+        "listened": words(heard_before(result.recording, listened_stages(result.recording))),
         "aborted": result.stopped,
         "radio_time_s": sum(each.radio_time_s for each in result.sweeps.values())
         + sum(one.radio_time_s for each in rounds for one in each.tries),

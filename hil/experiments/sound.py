@@ -13,6 +13,8 @@ from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
 from hil.experiments.again import SYMBOLS, in_doubt, put_in_place, sound_again
 from hil.experiments.keep_iq import IqKeeper, replayed_modes
+from hil.experiments.listen import STEP as LISTENING
+from hil.experiments.listen import heard_before, listen_first
 from hil.interfaces import Geometry, Progress, ReferencedSdr, Surface, SweepMode, no_progress
 from hil.measure.burst import sound_burst
 from hil.measure.recording import Recording, Step
@@ -39,6 +41,7 @@ class Sweep:
     upload_s: for storing patterns on the board before they were sounded; no part of `radio_time_s`.
     reference_snr_db: of the transmitter at the second receiver, through a coupler; None where it was not heard.
     ambiguous: soundings whose start could not be resolved, and their complements: sounded again at the end.
+    listening: what was heard before, transmitter silent (`Occupancy.facts`); None where nobody listened.
     """
 
     plan: SweepPlan
@@ -49,6 +52,7 @@ class Sweep:
     upload_s: float
     ambiguous: int = 0
     reference_snr_db: float | None = None
+    listening: dict[str, Any] | None = None
 
     @property
     def retaken(self) -> int:
@@ -106,7 +110,8 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     again = recording.read(f"{stage}/{AGAIN}")
     soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
     ambiguous = len(again.facts["which"])
-    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db)
+    heard = next(iter(heard_before(recording, [stage])), None)
+    return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db, heard)
 
 
 def plan_of(config: SweepConfig, geometry: Geometry, *, plus: int = 0, minus: int = 1, seed: int = 0) -> SweepPlan:
@@ -131,8 +136,9 @@ def sound_in_blocks(
 ) -> None:
     """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
 
-    Each step depends on the time at which it starts and on nothing before, and a resumed stage begins as the first one
-    did: so a resumed simulation records what the uninterrupted one would have.
+    Before anything is radiated the band is listened to. Each step depends on the time at which it starts and on nothing
+    before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
+    would have.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost.
     """
@@ -141,9 +147,10 @@ def sound_in_blocks(
     names = [*blocks, *([again] if in_doubt else [])]
     if all(name in recording for name in names):
         return
-    if testbed.truth is None:
-        recording.set_aside(names)  # real LOs have new phases since they stopped: half a stage does not fit the other
+    if testbed.truth is None:  # real LOs have new phases since they stopped: half a stage does not fit the other
+        recording.set_aside([*names, LISTENING + stage])
     testbed.continue_at(begin.time_s)
+    listen_first(testbed, recording, stage, progress)
     iq = IqKeeper(testbed, recording, config)
     testbed = iq.testbed
     with testbed.on_air():

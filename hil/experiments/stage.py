@@ -8,6 +8,7 @@ import numpy as np
 
 from hil.arrays import Float, Patterns
 from hil.errors import RecordingError
+from hil.experiments.listen import listen_first
 from hil.interfaces import SweepMode
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
@@ -19,13 +20,16 @@ from hil.testbed import Testbed
 
 @contextmanager
 def on_stage(
-    testbed: Testbed, recording: Recording, begin: Step, *, repetitions: int, max_retakes: int
+    testbed: Testbed, recording: Recording, stage: str, begin: Step, *, repetitions: int, max_retakes: int
 ) -> Iterator[Sounder]:
     """On the air, begun in the same way whether anything of the stage is recorded or not; quiet afterwards.
+
+    Before it the band is listened to.
 
     begin: the stage's first step. Inside, the time of a simulated testbed is that of the last recorded step.
     """
     testbed.continue_at(begin.time_s)
+    listen_first(testbed, recording, stage)
     with testbed.on_air():
         sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes)
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
@@ -76,7 +80,7 @@ def search_on_stage(
             _require_same(recording, f"{name}/patterns", patterns)
             if name not in recording:
                 sounder = sounder or on_air.enter_context(
-                    on_stage(testbed, recording, begin, repetitions=symbols, max_retakes=max_retakes)
+                    on_stage(testbed, recording, stage, begin, repetitions=symbols, max_retakes=max_retakes)
                 )
                 recording.append(name, sound_on_stage(testbed, sounder, patterns, mode, max_retakes=max_retakes))
             search.tell(figures(recording.read(name)))

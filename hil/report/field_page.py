@@ -168,6 +168,7 @@ def _not_counted(told: Told, rules: Sequence[Sequence[object]]) -> str:
     return section(
         "What did not count",
         facts(counted),
+        told["listened"] or "Nobody listened before the radio was switched on.",
         table(["rule", "limit", "then", "worst of counting rounds", "tries that broke it"], rules),
         *[f"- stopped at {cell(each['where'])}: {cell(each['why'])}" for each in told["aborted"]],
     )

@@ -162,6 +162,7 @@ def test_the_same_seed_records_the_same_world_and_another_seed_another(
 
 def test_whatever_breaks_the_radio_is_quiet(testbed: Testbed, recording: Recording, procedure: Procedure) -> None:
     quiet = []
+    testbed.config = testbed.config.model_copy(update={"listening": None})
     transmit, hush = testbed.sdr.transmit, testbed.sdr.quiet
     on_air: list[bool] = [False]
 

@@ -206,7 +206,7 @@ def test_a_step_whose_samples_cannot_be_written_is_not_recorded(station: MakeSta
 
     with pytest.raises(RecordingError, match="cannot be written"):
         recorded(station(), tmp_path, full)
-    assert Recording.load(next(tmp_path.iterdir())).names == ("sweep/begin",)
+    assert Recording.load(next(tmp_path.iterdir())).names == ("sweep/begin", "listening/sweep")
 
 
 def test_other_programs_read_the_samples(station: MakeStation, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hil.experiments.choose import best_pilot, problem_of
 from hil.experiments.field.blinding import Key
 from hil.experiments.field.itinerary import Visit
 from hil.experiments.field.rounds import Rounds
+from hil.experiments.listen import listen_first
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
@@ -98,6 +99,7 @@ def _sound_rounds(here: Testbed, rounds: Rounds, patterns: Patterns, progress: P
     soon_s = max(here.clock.now_s(), recording.time_s + GAP_S)
     begin = recording.step(f"{visit.name}/begin", lambda: Step(np.empty(0), soon_s, {"asked": visit.prompt}))
     here.continue_at(begin.time_s)
+    listen_first(here, recording, visit.name, progress)
     with here.on_air():
         sounder = Sounder(here.sdr, here.grid, here.config.ofdm.repetitions, max_retakes=plan.sweep.max_retakes)
         here.surface.apply(np.zeros(here.surface.geometry.num_elements, dtype=np.uint8))
