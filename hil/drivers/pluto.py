@@ -8,6 +8,8 @@ What the libraries and the device do behind one's back, and what is done about i
   the buffer, as the device keeps the number and anybody may change it. A refill then hands the block to the DMA and
   waits for it, so each capture is filled after it was asked for; so is the first, since asking for it opens the buffer.
   Samples are contiguous within a capture, not between captures; nothing can overflow unseen.
+- A block of more than 16 MiB is cut in silence: a longer capture takes several, all queued before its first sample,
+  in the memory that the Pluto keeps for its DMAs; what USB sustains does not matter to it.
 - A new buffer size is ignored, and a second cyclic frame refused, while the old buffer lives: destroyed first.
 - The DAC wraps beyond int16: frames beyond full scale are refused, and full scale is sent as 32767.
 - At 20 MS/s and below, pyadi-iio's TX filter takes 6 dB: `power.tx_full_scale_dbm` is the full scale at the testbed's
@@ -36,7 +38,16 @@ from hil.drivers.gate import TransmitGate
 from hil.drivers.guard import Unguarded
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
-from hil.drivers.pluto_session import MAX_ATTENUATION_DB, PlutoSession, is_interrupted, raise_interrupt
+from hil.drivers.pluto_samples import as_capture, largest_part
+from hil.drivers.pluto_session import (
+    MAX_ATTENUATION_DB,
+    MAX_BLOCK_BYTES,
+    MAX_BLOCKS,
+    SAMPLE_BYTES,
+    PlutoSession,
+    is_interrupted,
+    raise_interrupt,
+)
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import HilError, NotConnected, RadioError
 from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings, RawSink
@@ -45,16 +56,13 @@ __all__ = ["PlutoSdr", "connect_pluto"]
 
 T = TypeVar("T")
 DacSamples = Complex[np.ndarray, "sample"]
-
 SIMULATED_SERIAL = "hil-sim-"  # how the serial numbers of simulated devices begin, through both of their doors
-ADC_FULL_SCALE = 2048  # 12 bits: -2048 to 2047
 DAC_FULL_SCALE = 32767  # int16, of which the DAC uses the upper 12 bits
 ATTENUATION_STEP_DB = 0.25
 RATE_TOLERANCE = 1e-5
 LO_TOLERANCE_HZ = 10.0  # the LO's step is 2.4 Hz
 BANDWIDTH_TOLERANCE = 0.05
 RX_GAIN_TOLERANCE_DB = 0.5
-PIECE = 1 << 16  # samples converted at a time
 
 
 class PlutoSdr(Closing):
@@ -165,7 +173,7 @@ class PlutoSdr(Closing):
         Raises ValueError, and changes nothing, where a part of a sample exceeds 1 or is not finite.
         """
         frame = np.asarray(frame)
-        if frame.ndim != 1 or frame.size == 0 or not _largest_part(frame) <= 1:
+        if frame.ndim != 1 or frame.size == 0 or not largest_part(frame) <= 1:
             raise ValueError(f"a frame is one row of samples whose parts are at most 1, got shape {frame.shape}")
         with self._guarded("transmit") as session:
             settings = self._configured()
@@ -184,7 +192,7 @@ class PlutoSdr(Closing):
         """
         time_s = self._clock.now_s()
         with self._guarded("capture") as session:
-            self._admit_capture(num_samples)
+            self._admit_capture(num_samples, self.max_samples)
             samples = session.receive(num_samples)
         return self._as_capture(samples, time_s)
 
@@ -197,7 +205,7 @@ class PlutoSdr(Closing):
         self._begun = None
         time_s = self._clock.now_s()
         with self._guarded("begin_capture") as session:
-            self._admit_capture(num_samples)
+            self._admit_capture(num_samples, self.max_samples)
             session.start_receiving(num_samples)
         self._begun = (num_samples, time_s)
 
@@ -209,6 +217,16 @@ class PlutoSdr(Closing):
         with self._guarded("end_capture") as session:
             samples = session.receive(num_samples)
         return self._as_capture(samples, time_s)
+
+    @property
+    def max_samples(self) -> int:
+        """Of one capture, whatever USB sustains: what the radio's memory holds, with all its receivers."""
+        return MAX_BLOCKS * self.max_train_samples
+
+    @property
+    def max_train_samples(self) -> int:
+        """Of one capture of frames: a further block would wait for the next frame, so it must be one block."""
+        return MAX_BLOCK_BYTES // (SAMPLE_BYTES * self._num_receivers)
 
     @property
     def num_receivers(self) -> int:
@@ -244,7 +262,7 @@ class PlutoSdr(Closing):
         """
         time_s = self._clock.now_s()
         with self._guarded("capture_frames") as session:
-            self._admit_capture(train.num_samples)
+            self._admit_capture(train.num_samples, self.max_train_samples)
             if self._playing is None:
                 raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
             samples = session.receive_frames(train, self._playing, self._configured().sample_rate_hz)
@@ -257,14 +275,19 @@ class PlutoSdr(Closing):
     def _as_capture(self, samples: Complex[np.ndarray, "receiver sample"], time_s: float) -> Capture:
         if self._sink is not None:
             self._sink(samples, time_s)
-        return _as_capture(samples, time_s)
+        return as_capture(samples, time_s)
 
-    def _admit_capture(self, num_samples: int) -> None:
+    def _admit_capture(self, num_samples: int, most: int) -> None:
         duration_s = num_samples / self._configured().sample_rate_hz
         if duration_s > self._timeout_s / 2:
             raise RadioError(
                 f"radio {self._name}: a capture of {duration_s:.3g} s does not fit in half of radio.timeout_s "
                 f"({self._timeout_s:g} s)"
+            )
+        if num_samples > most:
+            raise RadioError(
+                f"radio {self._name}: a capture of {num_samples} samples does not fit in its memory, {most} do "
+                f"({MAX_BLOCKS} blocks of {MAX_BLOCK_BYTES >> 20} MiB; one for frames of the TDD engine); split it"
             )
         left_s = self._gate.renew(duration_s)
         if self._gate.on_air:
@@ -375,24 +398,3 @@ def _apply(session: PlutoSession, wanted: RadioSettings) -> RadioSettings:
     tx_gain_db = session.set("tx_hardwaregain_chan0", -attenuation_db, ATTENUATION_STEP_DB / 2)
     session.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, ATTENUATION_STEP_DB / 2)
     return RadioSettings(rate_hz, lo_hz, width_hz, -tx_gain_db, gain_db)
-
-
-def _as_capture(samples: Complex[np.ndarray, "receiver sample"], time_s: float) -> Capture:
-    """From ADC units. Only the first receiver's overload counts: the second one's gain is found by trying."""
-    (scaled, overloaded), *others = (_scaled(each) for each in samples)
-    return Capture(scaled, time_s, overloaded, others[0][0] if others else None)
-
-
-def _scaled(samples: Complex[np.ndarray, "sample"]) -> tuple[Complex[np.ndarray, "sample"], bool]:
-    """Full scale = 1, and whether it was reached; in pieces, since double precision takes much memory."""
-    scaled = np.empty(samples.size, dtype=np.complex64)
-    overloaded = False
-    for start in range(0, samples.size, PIECE):
-        piece = samples[start : start + PIECE]
-        overloaded |= _largest_part(piece) >= ADC_FULL_SCALE - 1
-        scaled[start : start + PIECE] = piece / ADC_FULL_SCALE
-    return scaled, overloaded
-
-
-def _largest_part(samples: Complex[np.ndarray, "*shape"]) -> float:
-    return float(np.maximum(np.abs(samples.real), np.abs(samples.imag)).max(initial=0.0))

@@ -18,8 +18,11 @@ T = TypeVar("T")
 
 MAX_ATTENUATION_DB = 89.75
 TRACKING_LOOPS = ("quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en")
-KERNEL_BUFFERS = 1
+KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
+SAMPLE_BYTES = 4  # of one receiver
+MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
+MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
 _HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
 
 _ADVICE = {
@@ -45,7 +48,7 @@ class PlutoSession:
         self._name = name
         self._frames = frames or FrameEngine(name)
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
-        self._rx_size = 0
+        self._rx_size, self._num_blocks = 0, 1
         self._taken, self._num_listening = False, 1
         self._tracking_held = False
         self._device: PlutoDevice = None
@@ -99,7 +102,7 @@ class PlutoSession:
         self._caller.call(lambda: self._start_tx(samples))
 
     def start_receiving(self, num_samples: int) -> None:
-        """Let the device fill a new block from now on, which the next `receive` of that size returns."""
+        """Let the device fill new blocks from now on, which the next `receive` of that size returns."""
         self._caller.call(lambda: self._start_rx(num_samples))
 
     @property
@@ -112,10 +115,25 @@ class PlutoSession:
         self._caller.call(lambda: self._enable_receivers(num_receivers))
 
     def receive(self, num_samples: int) -> Complex[np.ndarray, "receiver sample"]:
-        """Contiguous samples in ADC units, none older than this call, of each receiver that listens."""
-        samples = np.atleast_2d(np.asarray(self._caller.call(lambda: self._refill(num_samples))))
-        if samples.shape != (self._num_listening, num_samples):
-            raise RadioError(f"radio {self._name}: asked for {num_samples} samples, got {samples.shape}")
+        """Contiguous samples in ADC units, none older than this call, of each receiver that listens.
+
+        What exceeds one block comes in several, all of them queued before the first sample: so none lies between them
+        however long USB takes. They are given back at once, as a second round would be old.
+        """
+        if num_samples != self._rx_size:
+            self._caller.call(lambda: self._resize_rx(num_samples))
+        size = self._block_samples
+        pieces = [self._receive_block(size) for _ in range(self._num_blocks)]
+        if len(pieces) == 1:
+            return pieces[0]
+        self._caller.call(self._destroy_rx)
+        return np.concatenate(pieces, axis=1)[:, :num_samples]
+
+    def _receive_block(self, size: int) -> Complex[np.ndarray, "receiver sample"]:
+        """Single precision holds an ADC's integers exactly."""
+        samples = np.atleast_2d(np.asarray(self._caller.call(lambda: self._pluto.rx()), dtype=np.complex64))
+        if samples.shape != (self._num_listening, size):
+            raise RadioError(f"radio {self._name}: asked for {size} samples, got {samples.shape}")
         return samples
 
     @property
@@ -224,33 +242,36 @@ class PlutoSession:
         self._pluto.tx_cyclic_buffer = True
         self._pluto.tx(samples)
 
-    def _refill(self, num_samples: int) -> Any:
-        if num_samples != self._rx_size:
-            self._resize_rx(num_samples)
-        return self._pluto.rx()
-
     def _start_rx(self, num_samples: int) -> None:
         self._resize_rx(num_samples)
         self._pluto._rx_init_channels()  # opens the buffer, as `rx` would first: the DMA fills its block from then on
 
     def _resize_rx(self, num_samples: int) -> None:
         self._destroy_rx()  # a new size is ignored while the buffer lives
-        self._take_receiver()
-        self._pluto.rx_buffer_size = num_samples
+        self._num_blocks = math.ceil(num_samples * SAMPLE_BYTES * self._num_listening / MAX_BLOCK_BYTES)
         self._rx_size = num_samples
+        self._take_receiver()
+        self._pluto.rx_buffer_size = self._block_samples
 
     def _destroy_tx(self) -> None:
         self._pluto.tx_destroy_buffer()
 
+    @property
+    def _block_samples(self) -> int:
+        return -(-self._rx_size // self._num_blocks)
+
     def _destroy_rx(self) -> None:
-        self._rx_size = 0
+        self._rx_size, self._num_blocks = 0, 1
         self._pluto.rx_destroy_buffer()
 
     def _take_receiver(self) -> None:
-        """One kernel block, so that none is filled before it is asked for; of two channels the first alone."""
+        """No more kernel blocks than a capture has, so that none is filled before it is asked for.
+
+        Of two channels the first alone.
+        """
         if not self._taken and has_two_channels(self._pluto):
             self._pluto.rx_enabled_channels = self._pluto.tx_enabled_channels = [0]
-        self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS)
+        self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS * self._num_blocks)
         self._taken = True
 
     def _release_frames(self) -> None:

@@ -62,6 +62,11 @@ class TwoPlutos(Closing):
         with self._both_or_none():
             return self._receiver.capture(num_samples)
 
+    @property
+    def max_samples(self) -> int:
+        """Of the receiver."""
+        return self._receiver.max_samples
+
     def begin_capture(self, num_samples: int) -> None:
         with self._both_or_none():
             self._receiver.begin_capture(num_samples)

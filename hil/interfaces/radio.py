@@ -84,6 +84,11 @@ class Thermometer(Protocol):
 class StreamingSdr(Sdr, Protocol):
     """A radio that takes samples while its user does something else."""
 
+    @property
+    def max_samples(self) -> int:
+        """Of one capture."""
+        ...
+
     def begin_capture(self, num_samples: int) -> None:
         """Start to take contiguous samples; the first is taken before this returns."""
         ...
@@ -144,6 +149,11 @@ class FrameTrain:
 @runtime_checkable
 class TriggeringSdr(StreamingSdr, Protocol):
     """A radio whose own timer starts a capture and pulses a board."""
+
+    @property
+    def max_train_samples(self) -> int:
+        """Of one capture of frames."""
+        ...
 
     @property
     def triggers(self) -> bool:

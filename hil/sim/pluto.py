@@ -92,9 +92,9 @@ class SimulatedPluto:
         Raises OSError EBUSY where the device has an open buffer and either is cyclic, ENODEV, EINVAL, ENOMEM, EPIPE.
         """
         shape = BufferShape(num_samples, mask, cyclic)
-        shape.require_possible(2 * self._radio.simulation.num_channels)
         with self._radio.changing():
             name = self._context.device(device).name
+            shape.require_possible(2 * self._radio.simulation.num_channels, self._radio.kernel_blocks.get(name, 1))
             if name not in _BUFFERS or (cyclic and name == RX):
                 raise io_error(errno.EINVAL, f"{'cyclic ' if cyclic else ''}buffer of {name}")
             others = self._open_on(name)

@@ -12,7 +12,8 @@ from hil.sim.iio_context import io_error
 from hil.sim.pluto_radio import RX, TX, Radio
 
 WORD_BYTES = 2
-MAX_BLOCK_BYTES = 64 << 20
+MAX_BLOCK_BYTES = 16 << 20  # industrialio_buffer_dma.max_block_size; a real kernel hands out less in silence
+DMA_MEMORY_BYTES = 256 << 20  # CMA of the Pluto's kernel
 WAIT_SLICE_S = 0.1  # a closed buffer ends a wait this soon
 HALF_SAMPLE = 0.5
 
@@ -29,12 +30,14 @@ class BufferShape:
     def num_bytes(self) -> int:
         return self.num_samples * self.mask.bit_count() * WORD_BYTES
 
-    def require_possible(self, num_columns: int) -> None:
-        """Raise OSError EINVAL or ENOMEM for a buffer that cannot be on a device of so many columns."""
+    def require_possible(self, num_columns: int, num_blocks: int) -> None:
+        """Raise OSError EINVAL or ENOMEM for a buffer that cannot be on a device of so many columns, or so many of."""
         if self.num_samples < 1 or not 1 <= self.mask < 1 << num_columns:
             raise io_error(errno.EINVAL, f"a buffer of {self.num_samples} samples with channel mask {self.mask:#x}")
         if self.num_bytes > MAX_BLOCK_BYTES:
             raise io_error(errno.ENOMEM, f"a block of {self.num_samples} samples")
+        if num_blocks * self.num_bytes > DMA_MEMORY_BYTES:
+            raise io_error(errno.ENOMEM, f"{num_blocks} blocks of {self.num_samples} samples")
 
 
 class Buffer:

@@ -1,6 +1,7 @@
 """A capture in two halves: samples are taken while the program does something else."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,13 @@ TONE = 0.9 * np.exp(2j * np.pi * np.arange(320) / 10)
 
 @pytest.fixture
 def radio() -> Iterator[tuple[PlutoSdr, World]]:
-    config = load_testbed(TESTBED)
+    with opened({}) as made:
+        yield made
+
+
+@contextmanager
+def opened(overrides: dict[str, object]) -> Iterator[tuple[PlutoSdr, World]]:
+    config = load_testbed(TESTBED, overrides)
     assert config.simulation is not None
     world = make_world(config, load_profile(config.surface.profile), config.users[0])
     pluto = make_pluto(config, config.simulation, world)
@@ -88,3 +95,63 @@ def test_a_capture_after_a_begun_one_is_fresh(radio: tuple[PlutoSdr, World]) -> 
     sdr.end_capture()
     fresh = sdr.capture(1000)
     assert np.mean(np.abs(fresh.samples) ** 2) < 1e-4
+
+
+def phase_steps(samples: np.ndarray) -> np.ndarray:
+    """Phase of the tone from one of its periods to the next, in radians."""
+    periods = samples[: samples.size // 10 * 10].reshape(-1, 10) @ TONE[:10].conj()
+    return np.angle(periods[1:] / periods[:-1])
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 4000 bytes at the most: 1000 samples."""
+    for room in ("pluto", "pluto_session"):
+        monkeypatch.setattr(f"hil.drivers.{room}.MAX_BLOCK_BYTES", 4000)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_capture_of_several_blocks_misses_nothing_however_slow_usb_is(begun: bool) -> None:
+    with opened({"simulation.usb_bytes_per_s": 1e6}) as (sdr, _):
+        for num_samples in (6003, 6003, 1000, 2001):
+            if begun:
+                sdr.begin_capture(num_samples)
+            samples = (sdr.end_capture() if begun else sdr.capture(num_samples)).samples
+            assert samples.size == num_samples
+            assert np.abs(phase_steps(samples)).max() < 0.5
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_driver_that_queues_one_block_of_several_loses_samples_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = "hil.sim.iio_face.FaceDevice.set_kernel_buffers_count"
+    monkeypatch.setattr(count, lambda self, number: self._pluto.set_kernel_buffers_count(self.id, 1))
+    with opened({"simulation.usb_bytes_per_s": 1e6}) as (sdr, _):
+        assert np.abs(phase_steps(sdr.capture(6003).samples)).max() > 0.5
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_long_capture_after_a_long_one_is_fresh_and_the_device_gets_its_number_of_blocks_back() -> None:
+    with opened({}) as (sdr, world):
+        sdr.capture(5000)
+        world.clock.sleep(0.01)
+        world.radiate(None, world.clock.now_s())
+        assert np.mean(np.abs(sdr.capture(5000).samples) ** 2) < 1e-4
+        pluto = sdr._session._pluto._pluto  # type: ignore[union-attr]
+        sdr.close()
+        assert pluto._radio.kernel_blocks["cf-ad9361-lpc"] == 4
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_capture_that_does_not_fit_in_the_radio_is_refused_with_its_limits(radio: tuple[PlutoSdr, World]) -> None:
+    sdr, _ = radio
+    assert (sdr.max_samples, sdr.max_train_samples) == (8000, 1000)
+    assert sdr.capture(8000).samples.size == 8000
+    with pytest.raises(RadioError, match="8001 samples does not fit in its memory, 8000 do"):
+        sdr.begin_capture(8001)
+
+
+def test_the_blocks_are_those_of_the_kernel() -> None:
+    """16 MiB a block (`industrialio_buffer_dma.max_block_size`), and half of 256 MiB of contiguous memory."""
+    with opened({}) as (sdr, _):
+        assert (sdr.max_samples, sdr.max_train_samples) == (32 << 20, 4 << 20)
