@@ -1,47 +1,45 @@
 """Less noise in the cascaded channel, by what a surface's channel is: few plane waves, few delays.
 
 Two filters whose every choice follows from the noise variance: Wiener over the delays alone (sure to keep what it
-cannot explain), and Wiener in the subspaces of rows x columns x delays that stand above the noise (a Tucker model,
-higher-order orthogonal iteration, De Lathauwer et al. 2000). The mixture of both that Stein's unbiased risk estimate
-finds best is taken; the divergences that it needs are found by a random probe (Ramani et al. 2008).
+cannot explain), and Wiener in the subspaces of rows x columns x delays that stand above the noise. The mixture of both
+that Stein's unbiased risk estimate finds best is taken. The divergences that it needs have closed forms, as those of
+spectral functions of a matrix (Candes, Sing-Long and Trzasko 2013). Simplification: that the directions of one axis
+turn because those of another did is left out of them.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from hil.arrays import Complex, Float
 from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.tucker import Bases, Powers, Tensor, Tucker, first_bases, gram, times, unfold
 
-PROBE = 3e-2  # step of the probe that finds the divergence, in standard deviations of the noise
-TURNS = 3
 LEAST_OTHERS = 1e-2  # share of the others in an element that is projected: less of it tells nothing
-
-Tensor = Complex[np.ndarray, "row col tap"]
-Core = Complex[np.ndarray, "_ _ _"]
-Bases = list[Complex[np.ndarray, "_ _"]]
-Filter = Callable[[Tensor], Tensor]
 
 
 def denoise(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate:
     """The same estimate with less error, and the variance that is left."""
-    estimate = _untie(estimate, rows, cols) if estimate.tied else estimate
+    tied = bool(estimate.tied) and min(rows, cols) > 1
     spread = np.sqrt(np.median(estimate.cascade_var, axis=0)).astype(estimate.cascade.real.dtype)
     noisy = (estimate.cascade / spread).reshape(rows, cols, -1)
-    filtered, risk = _least_risk(noisy)
+    bases = first_bases(noisy, without_first=tied)
+    if tied:
+        estimate = _untie(estimate, spread, *_from_others(noisy, bases))
+        noisy[0, 0] = estimate.cascade[0] / spread
+    filtered, risk = _least_risk(noisy, bases)
     cascade = (filtered * spread).reshape(estimate.cascade.shape).astype(estimate.cascade.dtype)
     variance = np.minimum(estimate.cascade_var, risk / noisy.size * spread**2)
     return replace(estimate, cascade=cascade, cascade_var=variance)
 
 
-def _untie(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate:
-    """Element 1, of which the pilots tell little, combined with what the surface's other elements make of it."""
-    spread = np.sqrt(np.median(estimate.cascade_var, axis=0)).astype(estimate.cascade.real.dtype)
-    noisy = (estimate.cascade / spread).reshape(rows, cols, -1)
-    if min(rows, cols) < 2:
-        return estimate
-    guess, missed = _from_others(noisy)
+def _untie(
+    estimate: CascadedEstimate, spread: Float[np.ndarray, "tap"], guess: Complex[np.ndarray, "tap"], missed: float
+) -> CascadedEstimate:
+    """Element 1, of which the pilots tell little, combined with what the surface's other elements make of it.
+
+    guess, missed: that, and its error variance, in units of `spread`.
+    """
     pilots_var = float(np.mean(estimate.cascade_var[0] / spread**2))
     trust = pilots_var / (pilots_var + missed)
     change = (trust * (guess * spread - estimate.cascade[0])).astype(estimate.cascade.dtype)
@@ -57,39 +55,24 @@ def _untie(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate
     )
 
 
-def _from_others(noisy: Tensor) -> tuple[Complex[np.ndarray, "tap"], float]:
+def _from_others(noisy: Tensor, bases: Bases) -> tuple[Complex[np.ndarray, "tap"], float]:
     """Element 1 from all others, and the mean squared error of such guesses, seen on all others.
 
     Under a projection on subspaces, what the others make of an element is its projection without its own share.
     """
-    known = noisy.copy()
-    known[0, 0] = noisy[1:, 0].mean(axis=0)
-    bases = _subspaces_of_others(known)
-    known[0, 0] = _leaving_itself_out(known, bases, _core(known, bases))[0, 0]
-    guess = _leaving_itself_out(known, *_tucker(known, turns=1))
-    missed = (guess - noisy).reshape(-1, noisy.shape[2])[1:]
-    return guess[0, 0], float(np.mean(missed.real**2 + missed.imag**2))
-
-
-def _leaving_itself_out(known: Tensor, bases: Bases, core: Core) -> Tensor:
-    """Each element from all others."""
     rows, cols, taps = bases
     share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))[..., None]
-    own = share * ((known @ taps.conj()) @ taps.T)
-    return np.asarray((_expand(core, bases) - own) / np.maximum(1 - share, LEAST_OTHERS))
+    own = noisy @ taps.conj()
+    core = times(times(own, rows.conj(), 0), cols.conj(), 1)
+    guess = (times(times(core, cols.T, 1), rows.T, 0) - share * own) / np.maximum(1 - share, LEAST_OTHERS)
+    others = (_energy(each.reshape(-1, each.shape[2])[1:]) for each in (guess - own, noisy, own))
+    inside, all_delays, kept_delays = others
+    return guess[0, 0] @ taps.T, (inside + all_delays - kept_delays) / (noisy.size - noisy.shape[2])
 
 
-def _subspaces_of_others(noisy: Tensor) -> Bases:
-    """For each axis the directions above the noise's edge of what has nothing to do with element 1."""
-    return [_above_noise(part, mode) for mode, part in enumerate((noisy[:, 1:], noisy[1:], noisy[1:]))]
-
-
-def _least_risk(noisy: Tensor) -> tuple[Tensor, float]:
+def _least_risk(noisy: Tensor, bases: Bases) -> tuple[Tensor, float]:
     """The best mixture of both filters for noise of unit variance, and its expected squared error."""
-    safe, keen = _filter_taps(noisy), _filter_subspaces(noisy)
-    safe_divergence, keen_divergence = (
-        _divergence(noisy, each, by) for each, by in ((safe, _filter_taps), (keen, _filter_subspaces))
-    )
+    (safe, safe_divergence), (keen, keen_divergence) = _filter_taps(noisy), _filter_subspaces(noisy, bases)
     step = keen - safe
     slope = float(np.vdot(step, noisy - safe).real) - (keen_divergence - safe_divergence)
     mix = float(np.clip(slope / max(_energy(step), np.finfo(float).tiny), 0, 1))
@@ -102,87 +85,43 @@ def _risk(noisy: Tensor, filtered: Tensor, divergence: float) -> float:
     return max(_energy(filtered - noisy) - noisy.size + 2 * divergence, divergence / 2)
 
 
-def _divergence(noisy: Tensor, filtered: Tensor, by: Filter) -> float:
-    rng = np.random.default_rng([20210817, noisy.size])
-    probe = rng.choice(np.array([1, 1j, -1, -1j], dtype=noisy.dtype), noisy.shape)
-    return float(np.vdot(probe, by(noisy + noisy.dtype.type(PROBE) * probe) - filtered).real) / PROBE
+def _filter_taps(noisy: Tensor) -> tuple[Tensor, float]:
+    """Wiener filter over the delays, with the covariance that all elements share; and its divergence."""
+    elements = noisy.shape[0] * noisy.shape[1]
+    power, vectors = np.linalg.eigh(gram(noisy, 2) / elements)
+    gain = np.maximum(1 - 1 / np.maximum(power.astype(float), 1), 0)
+    weights = ((vectors * gain) @ vectors.conj().T).T.astype(noisy.dtype)
+    divergence = elements * gain.sum() + np.sum(1 - gain, where=gain > 0)
+    energy = elements * power.astype(float)
+    return noisy @ weights, float(divergence) + _turning(energy, gain[:, None], energy[:, None])
 
 
-def _filter_taps(noisy: Tensor) -> Tensor:
-    """Wiener filter over the delays, with the covariance that all elements share."""
-    elements = noisy.reshape(-1, noisy.shape[2])
-    power, vectors = np.linalg.eigh(_gram(noisy, 2) / len(elements))
-    gain = np.maximum(1 - 1 / np.maximum(power, 1), 0)
-    return np.asarray((elements @ ((vectors * gain) @ vectors.conj().T).T).reshape(noisy.shape))
-
-
-def _filter_subspaces(noisy: Tensor) -> Tensor:
+def _filter_subspaces(noisy: Tensor, bases: Bases) -> tuple[Tensor, float]:
     """Wiener filter in the core of a Tucker model; a coefficient's power is the mean over its neighbours."""
-    bases, core = _tucker(noisy)
-    turns = [_principal(_gram(core, mode))[1] for mode in range(3)]  # neighbours in the core: of similar strength
-    for mode, turn in enumerate(turns):
-        core = _times(core, turn.conj(), mode)
-    filtered = core * (1 - 1 / np.maximum(_local_mean(core.real**2 + core.imag**2), 1))
-    return _expand(filtered, [base @ turn for base, turn in zip(bases, turns, strict=True)])
+    model = Tucker.refine(noisy, bases)
+    power = np.asarray(model.core.real**2 + model.core.imag**2, dtype=float)
+    mean = np.maximum(_local_mean(power), 1)
+    gain = 1 - 1 / mean
+    divergence = gain.sum() + np.sum(_own_weight(power.shape) * power / mean**2, where=mean > 1)
+    turning = (_turning(all_powers, unfold(gain, m), unfold(power, m)) for m, all_powers in enumerate(model.powers))
+    return model.expand((model.core * gain).astype(noisy.dtype)), float(divergence) + sum(turning)
 
 
-def _tucker(noisy: Tensor, turns: int = TURNS) -> tuple[Bases, Core]:
-    """For each axis the directions that stand above the edge of the noise's singular values, at least one, and the
-    coordinates in them."""
-    bases: dict[int, Complex[np.ndarray, "_ _"]] = {}
-    for _ in range(turns):
-        for mode in range(3):
-            core = noisy
-            for other in sorted(bases.keys() - {mode}, reverse=mode == 0):
-                core = _times(core, bases[other].conj(), other)
-            bases[mode] = _above_noise(core, mode)
-    return [bases[mode] for mode in range(3)], _times(core, bases[mode].conj(), mode)
+def _turning(powers: Powers, gain: Float[np.ndarray, "rank other"], power: Float[np.ndarray, "rank other"]) -> float:
+    """Divergence of a filter because the noise turns the directions of one axis, to first order.
+
+    powers: of all directions, those beyond the rank without gain. gain, power: of the coordinates in each direction.
+    Directions as strong as each other turn freely, but for the noise in their strengths.
+    """
+    rank = len(gain)
+    strength = np.append(power.sum(axis=1), powers[rank:])
+    beyond = np.outer(gain.mean(axis=1), powers[rank:])
+    taken = np.sum(gain * power, axis=1)[:, None] + np.concatenate([-power @ gain.T, beyond], axis=1)
+    apart, both = strength[:rank, None] - strength, strength[:rank, None] + strength
+    return float(np.sum(taken * apart / (apart**2 + both / 2 + np.finfo(float).tiny)))
 
 
-def _above_noise(tensor: Core, mode: int) -> Complex[np.ndarray, "size rank"]:
-    """Directions along one axis that stand above the edge of the noise's singular values, at least one."""
-    power, vectors = _principal(_gram(tensor, mode))
-    size = tensor.shape[mode]
-    edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
-    return vectors[:, : max(int(np.sum(power > edge)), 1)]
-
-
-def _principal(
-    gram: Complex[np.ndarray, "size size"],
-) -> tuple[Float[np.ndarray, "size"], Complex[np.ndarray, "size size"]]:
-    """Powers and directions, strongest first."""
-    power, vectors = np.linalg.eigh(gram)
-    return power[::-1], vectors[:, ::-1]
-
-
-def _gram(tensor: Core, mode: int) -> Complex[np.ndarray, "size size"]:
-    unfolded = np.moveaxis(tensor, mode, 0).reshape(tensor.shape[mode], -1)
-    return np.asarray(unfolded @ unfolded.conj().T)
-
-
-def _core(tensor: Tensor, bases: Bases) -> Core:
-    """Coordinates of a tensor in a basis of each axis."""
-    for mode in (2, 0, 1):
-        tensor = _times(tensor, bases[mode].conj(), mode)
-    return tensor
-
-
-def _expand(core: Core, bases: Bases) -> Tensor:
-    for mode in range(3):
-        core = _times(core, bases[mode].T, mode)
-    return core
-
-
-def _times(tensor: Core, matrix: Complex[np.ndarray, "size other"], mode: int) -> Core:
-    """One axis of a tensor replaced by its products with the columns of a matrix."""
-    if mode == 2:
-        return np.asarray(tensor @ matrix)
-    if mode == 1:
-        return np.asarray(matrix.T @ tensor)
-    return np.asarray((matrix.T @ tensor.reshape(len(tensor), -1)).reshape(-1, *tensor.shape[1:]))
-
-
-def _local_mean(power: Float[np.ndarray, "row col tap"]) -> Float[np.ndarray, "row col tap"]:
+def _local_mean(power: Float[np.ndarray, "_ _ _"]) -> Float[np.ndarray, "_ _ _"]:
     """Mean over 3 x 3 x 3 neighbours, edges repeated."""
     for axis in range(3):
         along = np.moveaxis(power, axis, 0)
@@ -191,5 +130,11 @@ def _local_mean(power: Float[np.ndarray, "row col tap"]) -> Float[np.ndarray, "r
     return power
 
 
-def _energy(values: Tensor) -> float:
+def _own_weight(shape: tuple[int, ...]) -> Float[np.ndarray, "_ _ _"]:
+    """Weight of a coefficient in the mean over its neighbours."""
+    along = [(1.0 + (np.arange(size) == 0) + (np.arange(size) == size - 1)) / 3 for size in shape]
+    return np.asarray(np.einsum("i,j,k->ijk", *along))
+
+
+def _energy(values: Complex[np.ndarray, "*any"]) -> float:
     return float(np.vdot(values, values).real)

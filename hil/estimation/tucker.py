@@ -1,0 +1,84 @@
+"""A surface's channel in the few directions of rows, columns and delays that stand above the noise.
+
+A Tucker model by higher-order orthogonal iteration (De Lathauwer et al. 2000), for noise of unit variance. Bases are
+sorted eigenvectors, so the core's slices are orthogonal and fall off in strength: its neighbours are alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+
+Tensor = Complex[np.ndarray, "row col tap"]
+Core = Complex[np.ndarray, "_ _ _"]
+Bases = tuple[Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"]]
+Powers = Float[np.ndarray, "_"]
+
+
+@dataclass(frozen=True)
+class Tucker:
+    """bases: of each axis, [size, rank]. powers: of all directions of each axis, strongest first, those below the noise
+    included. core: coordinates in the bases."""
+
+    bases: Bases
+    powers: tuple[Powers, Powers, Powers]
+    core: Core
+
+    @classmethod
+    def refine(cls, noisy: Tensor, bases: Bases) -> "Tucker":
+        """One turn of the iteration: each axis anew, seen through the bases of the others."""
+        _, cols, taps = bases
+        rows, row_powers = above_noise(times(noisy @ taps.conj(), cols.conj(), 1), 0)
+        seen = times(noisy, rows.conj(), 0)
+        cols, col_powers = above_noise(seen @ taps.conj(), 1)
+        seen = times(seen, cols.conj(), 1)
+        taps, tap_powers = above_noise(seen, 2)
+        return cls((rows, cols, taps), (row_powers, col_powers, tap_powers), seen @ taps.conj())
+
+    def expand(self, core: Core) -> Tensor:
+        """The tensor whose coordinates are `core`."""
+        rows, cols, taps = self.bases
+        return times(times(core, cols.T, 1) @ taps.T, rows.T, 0)
+
+
+def first_bases(noisy: Tensor, *, without_first: bool = False) -> Bases:
+    """Bases to begin with: rows from all there is, columns within the rows', delays within both.
+
+    The axis of fewest waves stands first, and lowers the noise's edge for the others. without_first: from what has
+    nothing to do with the first element.
+    """
+    first = int(without_first and min(noisy.shape[:2]) > 1)
+    rows, _ = above_noise(noisy[:, first:], 0)
+    seen = times(noisy[first:], rows[first:].conj(), 0)
+    cols, _ = above_noise(seen, 1)
+    taps, _ = above_noise(times(seen, cols.conj(), 1), 2)
+    return rows, cols, taps
+
+
+def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank"], Powers]:
+    """Directions along one axis that stand above the edge of the noise's singular values, at least one, and the powers
+    of all."""
+    power, vectors = np.linalg.eigh(gram(tensor, mode))
+    size = tensor.shape[mode]
+    edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
+    rank = max(int(np.sum(power > edge)), 1)
+    return np.ascontiguousarray(vectors[:, : -rank - 1 : -1]), power[::-1].astype(float)
+
+
+def gram(tensor: Core, mode: int) -> Complex[np.ndarray, "size size"]:
+    """Inner products of a tensor's slices along one axis."""
+    unfolded = unfold(tensor, mode)
+    return np.asarray(unfolded @ unfolded.conj().T)
+
+
+def unfold(tensor: np.ndarray, mode: int) -> np.ndarray:
+    """Slices along one axis as rows of a matrix."""
+    return np.moveaxis(tensor, mode, 0).reshape(tensor.shape[mode], -1)
+
+
+def times(tensor: Core, matrix: Complex[np.ndarray, "size other"], mode: int) -> Core:
+    """Rows (mode 0) or columns (mode 1) of a tensor replaced by their products with the columns of a matrix."""
+    if mode == 1:
+        return np.asarray(matrix.T @ tensor)
+    return np.asarray((matrix.T @ tensor.reshape(len(tensor), -1)).reshape(-1, *tensor.shape[1:]))
