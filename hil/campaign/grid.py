@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from hil.config.campaign import CampaignConfig, ChannelsConfig, StationsConfig
-from hil.engine.serve import testbed_tag
+from hil.engine.stations import testbed_tag
 from hil.engine.work import COMPUTE
 
 KINDS = ("los", "nlos")

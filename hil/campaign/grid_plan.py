@@ -11,6 +11,7 @@ from hil.campaign.grid import Study, TaskId
 from hil.config.campaign import StoppingConfig
 
 BATCH_S = 1.0  # of work in a batch: far above what handing one in costs, far below what a lost worker costs
+LEAST_S = 0.05  # of work in the last batches: still above what handing one in costs
 MAX_BATCH = 512
 
 _MISSING, _DONE, _FAILED = range(3)
@@ -31,7 +32,9 @@ class Plan:
         self._open = [[0] * len(study.cells) for study in studies]
         self._stopped = [np.zeros(len(study.cells), dtype=bool) for study in studies]
         self._due: dict[str, dict[Any, deque[TaskId]]] = {}
-        self._seconds: dict[str, float] = {}
+        self._num_due = [np.zeros(len(study.cells), dtype=int) for study in studies]
+        self._tag = [np.array([study.tag(cell) for cell in range(len(study.cells))]) for study in studies]
+        self._seconds = [np.full(len(study.cells), np.nan) for study in studies]
 
     def start(self) -> None:
         """Make due what is missing; call it once, after the rows of an earlier run were recorded."""
@@ -65,12 +68,21 @@ class Plan:
         """Cells that had enough before their last replicate."""
         return sum(int(stopped.sum()) for stopped in self._stopped)
 
-    def next_batch(self, tag: str) -> list[TaskId]:
-        """Tasks for one worker with that tag, about `BATCH_S` of work, those with the same channel together."""
-        groups, batch = self._due[tag], list[TaskId]()
-        wanted = int(np.clip(BATCH_S / self._seconds.get(tag, BATCH_S), 1, MAX_BATCH))
-        while groups and len(batch) < wanted:
-            batch += groups.pop(next(iter(groups)))
+    def next_batch(self, tag: str, workers: int = 1) -> list[TaskId]:
+        """Tasks for one of `workers` with that tag, those with the same channel together, about `BATCH_S` of work.
+
+        Towards the end less: a third of a worker's share of what is due, so that all end together (guided
+        self-scheduling, Polychronopoulos and Kuck, IEEE Trans. Computers 1987). Of a cell of which nothing was timed
+        yet one channel at a time, as its tasks may be long.
+        """
+        groups, batch, work_s = self._due[tag], list[TaskId](), 0.0
+        enough_s = float(np.clip(self._due_s(tag) / (3 * max(1, workers)), LEAST_S, BATCH_S))
+        while groups and work_s < enough_s and len(batch) < MAX_BATCH:
+            group = groups.pop(next(iter(groups)))
+            work_s += sum(self._expected_s(task) for task in group)
+            batch += group
+        for task in batch:
+            self._num_due[task.study][task.cell] -= 1
         return batch
 
     def record(self, task: TaskId, value: float | None, seconds: float) -> None:
@@ -78,14 +90,14 @@ class Plan:
         study, cell, replicate = task
         self._state[study][cell, replicate] = _FAILED if value is None else _DONE
         self._value[study][cell, replicate] = np.nan if value is None else value
-        tag = self.studies[study].tag(cell)
-        self._seconds[tag] = 0.9 * self._seconds.get(tag, seconds) + 0.1 * seconds
+        self._time(task, seconds)
         self._advance(study, cell)
 
-    def restore(self, task: TaskId, value: float) -> None:
+    def restore(self, task: TaskId, value: float, seconds: float) -> None:
         """Take the result that an earlier run left; before `start`."""
         self._state[task.study][task.cell, task.replicate] = _DONE
         self._value[task.study][task.cell, task.replicate] = value
+        self._time(task, seconds)
 
     def interval(self, study: int, cell: int, first: int | None = None) -> tuple[int, float, float]:
         """Of the `first` replicates of a cell, or all: how many count, their mean, half its confidence interval."""
@@ -93,6 +105,23 @@ class Plan:
         values = values[np.isfinite(values)]
         confidence = 0.95 if self._stopping is None else self._stopping.confidence
         return len(values), float(values.mean()) if len(values) else np.nan, half_width(values, confidence)
+
+    def _time(self, task: TaskId, seconds: float) -> None:
+        before = self._seconds[task.study][task.cell]
+        self._seconds[task.study][task.cell] = seconds if np.isnan(before) else 0.8 * before + 0.2 * seconds
+
+    def _expected_s(self, task: TaskId) -> float:
+        """Of a task; endless where none of its cell was timed."""
+        seconds = float(self._seconds[task.study][task.cell])
+        return np.inf if np.isnan(seconds) else seconds
+
+    def _due_s(self, tag: str) -> float:
+        """Work that waits for a worker with that tag; endless where some of it was not timed."""
+        found = 0.0
+        for due, seconds, own in zip(self._num_due, self._seconds, self._tag, strict=True):
+            which = (own == tag) & (due > 0)
+            found += float((due[which] * np.nan_to_num(seconds[which], nan=np.inf)).sum())
+        return found
 
     def _advance(self, study: int, cell: int) -> None:
         """Open further replicates while all open ones are there and they are not enough."""
@@ -120,6 +149,7 @@ class Plan:
         for replicate in replicates:
             if self._state[study][cell, replicate] == _MISSING:
                 groups.setdefault(grid.group(cell, replicate), deque()).append(TaskId(study, cell, replicate))
+                self._num_due[study][cell] += 1
 
 
 def half_width(values: Float[np.ndarray, "replicate"], confidence: float) -> float:

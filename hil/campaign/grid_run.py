@@ -31,7 +31,7 @@ def run_campaign(
     while plan.tags or in_flight:
         for tag in plan.tags:
             while tag in plan.tags and pool.room(tag) > 0:
-                _hand_in(pool, plan, tag, plan.next_batch(tag))
+                _hand_in(pool, plan, tag, plan.next_batch(tag, pool.workers(tag)))
                 in_flight += 1
         in_flight += _take(pool.next(), pool, plan, table) - 1
         progress("campaign", plan.num_done, plan.num_total)
@@ -52,7 +52,7 @@ def _take(finished: Finished, pool: Pool, plan: Plan, table: Table) -> int:
         for task in batch:
             _hand_in(pool, plan, plan.studies[task.study].tag(task.cell), [task])
         return len(batch)
-    found: Sequence[Row] = finished.result or [{"error": repr(finished.error), "seconds": 0.0}]
+    found: Sequence[Row] = finished.result or [{"error": repr(finished.error), "seconds": 0.0, "cpu_seconds": 0.0}]
     rows = [row_of(plan.studies, task, figures) for task, figures in zip(batch, found, strict=True)]
     table.append(rows)
     for task, row in zip(batch, rows, strict=True):
@@ -65,7 +65,7 @@ def _restore(plan: Plan, table: Table) -> None:
         task = TaskId(*row["task"])
         value = _value(plan, task, row)
         if value is not None:
-            plan.restore(task, value)
+            plan.restore(task, value, row["seconds"])
 
 
 def _value(plan: Plan, task: TaskId, row: Row) -> float | None:

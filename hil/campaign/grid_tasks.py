@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def run_batch(work: str, places: Sequence[Place], fixed: Mapping[str, Any]) -> list[Row]:
-    """Figures of each task, or `error` where it failed, and the `seconds` that it took. One BLAS thread."""
+    """Figures of each task, or `error` where it failed, with its `seconds` and `cpu_seconds`. One BLAS thread."""
     with threadpool_limits(1):
         return [_run(WORK[work], place, fixed) for place in places]
 
@@ -45,12 +45,12 @@ def check_algorithms(names: Sequence[str]) -> None:
 
 
 def _run(function: Callable[..., Row], place: Place, fixed: Mapping[str, Any]) -> Row:
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), time.thread_time()
     try:
         row = function(**place, **fixed)
     except Exception as error:  # noqa: BLE001  whatever it is, the campaign goes on and the row says it
         row = {"error": f"{type(error).__name__}: {error}"}
-    return row | {"seconds": time.perf_counter() - began_s}
+    return row | {"seconds": time.perf_counter() - began_s, "cpu_seconds": time.thread_time() - began_cpu_s}
 
 
 def channel(
@@ -125,7 +125,7 @@ def closed_loop(
             "verification": {"rounds": rounds},
         }
     )
-    with open_testbed(STATIONS.find(testbed), user=place) as bed:
+    with STATIONS.alone(testbed) as station, open_testbed(station, user=place) as bed:
         recording = story.new_recording(bed, config, STATIONS.runs)
         told = story.summary(story.run(bed, config, recording))
         recording.finish(told)

@@ -11,17 +11,18 @@ from hil.cli.output import emit_json, print_table, progress
 def campaign(
     tasks: Annotated[int, typer.Option(min=10, help="Of no work.")] = 100_000,
     users: Annotated[int, typer.Option(min=1, help="Of each kind in the campaign of real work.")] = 60,
+    repeats: Annotated[int, typer.Option(min=1, help="Of that campaign, on one worker and on two in turns.")] = 3,
     json: Json = False,
 ) -> None:
-    """Time campaigns: their overhead and their scaling. Many tasks of no work; real work on one worker and on two; peak
-    memory of the client.
+    """Time campaigns: their overhead and their scaling. Many tasks of no work; real work on one worker and on two, by
+    wall time and as on a machine of one's own; peak memory of the client.
 
     Example: hil bench campaign --json
     """
     from hil.campaign.campaign_bench import bench_campaign
 
     with progress() as report:
-        figures = bench_campaign(tasks, users, report)
+        figures = bench_campaign(tasks, users, repeats, report)
     print_table(["figure", "value"], list(figures.items()))
     if json:
         emit_json(figures)

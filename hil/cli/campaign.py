@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,10 @@ from hil.cli.host import Ca, Cert, Key
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 from hil.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hil.campaign.grid_table import Table
+    from hil.config.campaign import CampaignConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -25,59 +29,82 @@ def campaign(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the table.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the campaign in this folder.")] = None,
     testbed: Annotated[
-        list[Path] | None, typer.Option("--testbed", help="A station beside this machine, for local; repeatable.")
+        list[Path] | None,
+        typer.Option("--testbed", help="A station beside this machine, for local and workers:N; repeatable."),
     ] = None,
     ca: Ca = None,
     cert: Cert = None,
     key: Key = None,
+    away_s: Annotated[
+        float, typer.Option(min=0, help="How long to wait for a scheduler that went away, in seconds.")
+    ] = 600.0,
     json: Json = False,
 ) -> None:
     """Run a grid of studies, here or on a cluster. Every combination of its lists, until each mean is known well
     enough.
 
-    Killed, or the cluster gone? What is in the table is kept: hil campaign --resume DIR
+    A scheduler that goes away is waited for. Killed, or the cluster gone for good? What is in the table is kept:
+    hil campaign --resume DIR
 
     Examples: `hil campaign configs/experiments/campaign-table1.yaml --engine workers:2`,
     `hil campaign FILE --engine tls://cluster:8786 --ca ca.pem --cert lab-pc.pem --key lab-pc.key`
     """
     from hil.campaign.grid import studies_of
     from hil.campaign.grid_run import run_campaign
-    from hil.campaign.grid_table import Table
-    from hil.config.campaign import load_campaign
     from hil.engine.pool import open_pool
     from hil.engine.stations import STATIONS
     from hil.engine.tls import Tls
 
     started_s = time.monotonic()
-    if (file is None) == (resume is None):
-        raise ConfigError("which campaign? hil campaign FILE, or hil campaign --resume DIR to go on with one")
-    if resume is not None:
-        table, config = Table.resume(resume)
-        studies = studies_of(config)
-    else:
-        assert file is not None
-        config = load_campaign(file)
-        studies = studies_of(config)
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        table = Table.create(out or Path("runs") / f"{stamp}_{config.name}_campaign", config)
+    table, config = _begin(file, out) if resume is None else _go_on(file, resume)
+    studies = studies_of(config)
     STATIONS.offer(testbed or [], table.folder / "runs")
     say(f"table in {table.folder}")
-    with open_pool(engine, Tls(ca, cert, key)) as pool, progress() as report:
+    with open_pool(engine, Tls(ca, cert, key), away_s=away_s, tell=say) as pool, progress() as report:
         summary = run_campaign(studies, config.stopping, table, pool, report)
-    result = table.export(studies)
     summary |= {
         "outcome": "FAIL" if summary["failed"] else "PASS",
         "campaign": config.name,
         "folder": str(table.folder),
-        "files": [str(table.folder / "rows.jsonl"), str(result)],
+        "files": [str(table.folder / "rows.jsonl"), str(table.export(studies))],
         "wall_time_s": time.monotonic() - started_s,
     }
-    for study in studies:
-        cells = [cell for cell in summary["cells"] if cell["study"] == study.name]
+    _print(summary, json)
+    if summary["failed"]:
+        raise typer.Exit(1)
+
+
+def _begin(file: Path | None, out: Path | None) -> "tuple[Table, CampaignConfig]":
+    """A new table for the campaign of a file, which is whole and in order."""
+    from hil.campaign.grid import studies_of
+    from hil.campaign.grid_table import Table
+    from hil.config.campaign import load_campaign
+
+    if file is None:
+        raise ConfigError(_WHICH)
+    config = load_campaign(file)
+    studies_of(config)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return Table.create(out or Path("runs") / f"{stamp}_{config.name}_campaign", config), config
+
+
+def _go_on(file: Path | None, folder: Path) -> "tuple[Table, CampaignConfig]":
+    from hil.campaign.grid_table import Table
+
+    if file is not None:
+        raise ConfigError(_WHICH)
+    return Table.resume(folder)
+
+
+def _print(summary: dict[str, Any], json: bool) -> None:
+    """A table for each study, each kind of failure once."""
+    for name in dict.fromkeys(cell["study"] for cell in summary["cells"]):
+        cells = [cell for cell in summary["cells"] if cell["study"] == name]
         print_table(list(cells[0]), [["-" if value is None else value for value in cell.values()] for cell in cells])
     for failure in summary["failures"]:
         say(f"failed {failure['count']} times: {failure['error']}; first: {failure['first']}")
     if json:
         emit_json(summary)
-    if summary["failed"]:
-        raise typer.Exit(1)
+
+
+_WHICH = "which campaign? hil campaign FILE, or hil campaign --resume DIR to go on with one"

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hil.engine.logs import quiet_dask
+from hil.engine.memory import keep_freed_memory
+from hil.engine.stations import testbed_tag
 from hil.engine.tls import Tls
 from hil.engine.work import COMPUTE, GPU, keep_in
 from hil.errors import ConfigError, NotConnected
@@ -79,6 +81,7 @@ def serve_worker(
     """
     security = tls.security(scheduler)
     keep_in(state_dir)
+    keep_freed_memory()
     quiet_dask()
     asyncio.run(_work(scheduler, security, dict(resources), ready, lost))
 
@@ -99,10 +102,6 @@ def resources_of(device: str | None, testbeds: Iterable[str]) -> dict[str, float
         if not torch.cuda.is_available():
             raise ConfigError("--device cuda: no CUDA device is visible to torch, allowed: cpu")
     return tags | {COMPUTE: 1.0} | ({GPU: 1.0} if device == "cuda" else {})
-
-
-def testbed_tag(name: str) -> str:
-    return f"testbed:{name}"
 
 
 async def _work(

@@ -1,13 +1,17 @@
 """What runs on a worker of an optimizer host; tasks name these functions, so that none travels."""
 
 import platform
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from hil.config import TestbedConfig
 from hil.engine.kept import KeptStates
+from hil.engine.memory import keep_freed_memory
 from hil.engine.seam import run_round
+from hil.engine.stations import STATIONS
 from hil.engine.wire import pack_answer, unpack_question
 
 COMPUTE, GPU = "compute", "GPU"
@@ -37,6 +41,37 @@ def answer(loop: str, blob: bytes) -> tuple[str, bytes]:
     found = run_round(question)
     _kept.put(name, found.state)
     return str(get_worker().address), pack_answer(found)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which a worker takes a campaign's batch.
+
+    versions: that it must have. testbeds, runs: stations that it shall know beside its own, for a worker that stands
+    where the campaign was started.
+    """
+
+    versions: Mapping[str, str]
+    testbeds: Mapping[str, TestbedConfig] = field(default_factory=dict)
+    runs: Path = Path("runs")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A batch that a worker did not take. versions: its own, other ones than it must have."""
+
+    versions: Mapping[str, str]
+
+
+def run_on(terms: Terms, function: Callable[..., Any], *arguments: object) -> Any:
+    """`function(*arguments)`, or Refused. Raises what the function raises."""
+    if differences(terms.versions):
+        return Refused(versions())
+    keep_freed_memory()
+    if terms.testbeds:
+        STATIONS.testbeds.update(terms.testbeds)
+        STATIONS.runs = terms.runs
+    return function(*arguments)
 
 
 def versions() -> dict[str, str]:

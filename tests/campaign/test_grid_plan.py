@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hil.campaign.grid import Study
 from hil.campaign.grid_plan import MAX_BATCH, Plan, half_width
 from hil.config.campaign import StoppingConfig
+from hil.engine.dask_pool import AHEAD
 
 AXES = {"size": (8, 4), "algorithm": ("a", "b")}
 STOPPING = StoppingConfig(relative_half_width=0.2, look=3)
@@ -43,7 +44,7 @@ def drain(plan: Plan, order: random.Random, spread: float, stop_after: int | Non
 def started(stopping, restored=()) -> Plan:
     plan = Plan([study()], stopping)
     for task, value in restored:
-        plan.restore(task, value)
+        plan.restore(task, value, 0.1)
     plan.start()
     return plan
 
@@ -102,6 +103,38 @@ def test_batches_grow_with_the_speed_of_the_tasks_and_have_an_end():
         for task in batch:
             plan.record(task, 1.0, 1e-6)
     assert sizes[0] == 1 and max(sizes) == MAX_BATCH
+
+
+def test_cells_that_were_not_timed_are_begun_with_one_channel():
+    """A cell of seconds beside one of microseconds: its tasks must not come by the hundred."""
+    plan = Plan([Study("test", "nothing", {"size": (1, 2)}, 300)])
+    plan.start()
+    for task in plan.next_batch("compute"):
+        plan.record(task, 1.0, 1e-6)
+    batches = []
+    while plan.tags:
+        batches.append({task.cell: 0 for task in plan.next_batch("compute")})
+    mixed = [batch for batch in batches if len(batch) > 1]
+    assert len(mixed) <= 1 and len(batches) >= 299
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_workers_end_together(workers):
+    """Two lengths of tasks, shortest first, on simulated workers that take what they are given, with batches ahead."""
+    plan = Plan([Study("test", "nothing", {"size": (1, 2)}, 400)])
+    plan.start()
+    work_s = (0.02, 0.2)
+    free_s, waiting = [0.0] * workers, [[] for _ in range(workers)]
+    while plan.tags or any(waiting):
+        for queue in waiting:
+            while plan.tags and len(queue) < 1 + AHEAD:
+                queue.append(plan.next_batch("compute", workers))
+        first = min((w for w in range(workers) if waiting[w]), key=lambda w: free_s[w])
+        for task in waiting[first].pop(0):
+            plan.record(task, 1.0, work_s[task.cell])
+            free_s[first] += work_s[task.cell]
+    assert sum(free_s) == pytest.approx(400 * sum(work_s))
+    assert max(free_s) - min(free_s) <= 2 * max(work_s)
 
 
 def test_a_task_on_a_station_needs_the_worker_beside_it():
