@@ -14,7 +14,7 @@ from hil.channel.elements import aperture_amplitude
 from hil.channel.frame import delay_s, distance_m
 from hil.channel.paths import Paths, Scene
 from hil.errors import ConfigError
-from hil.units import wavelength_m
+from hil.units import amplitude_from_db, wavelength_m
 
 NEAREST_BODY_M = 0.3  # a body scatters as if it were no nearer than this
 
@@ -27,6 +27,7 @@ class LabOptions:
     its centre floor_m above the floor and ceiling_m below the ceiling.
     wall_reflection: amplitude that walls, floor and ceiling reflect.
     num_bodies, body_m2: pieces of furniture and the largest radar cross-section of one.
+    blocked_db: what stands between transmitter and user takes so much from the straight way of the direct channel.
     """
 
     width_m: float = 6.0
@@ -36,6 +37,7 @@ class LabOptions:
     wall_reflection: float = 0.4
     num_bodies: float = 24
     body_m2: float = 0.3
+    blocked_db: float = 0.0
 
     @property
     def low_m(self) -> Float[np.ndarray, "3"]:
@@ -81,6 +83,7 @@ def lab_scene(
         return Paths(gain[kept] + 0j, delay_s(ways.length_m[kept]), towards[kept], ways.source_m[kept])
 
     past = _bounces(options, bodies, strength, transmitter_m, user_m)
+    past.amplitude[0] *= amplitude_from_db(-options.blocked_db)
     return Scene(
         direct=Paths(friis * past.amplitude + 0j, delay_s(past.length_m), np.zeros_like(past.source_m)),
         to_surface=hop(transmitter_m),

@@ -53,4 +53,7 @@ class TrackConfig(Section):
     compute_s: NonNegative = Field(
         0.04, description="charged to a simulated clock for the software of a round; real ones see what it takes"
     )
+    hold_every: Annotated[int, Field(ge=1)] = Field(
+        1, description="rounds from one sounding of the first pattern of all, for comparison, to the next"
+    )
     judge_every_s: Positive = Field(0.1, description="simulation: the true channel judges about so often")

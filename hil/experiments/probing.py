@@ -2,7 +2,8 @@
 
 Where the board steps by its own timer, patterns stand in its codebook between the complement of the serving pattern and
 that pattern itself: so the capture sees a clear first and last step, and the surface serves before the first and from
-the last on. Only patterns that changed travel. Elsewhere patterns are sent one by one, the serving one last.
+the last on. Only patterns that changed travel. Elsewhere patterns are sent one by one, the serving one last; that one
+was sounded as the round's reference, so it is not sounded again.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,9 @@ class Prober(Protocol):
     stored: bool
     """Whether each new pattern must be stored on the board first."""
 
-    def sound(self, serving: Pattern, ask: Ask) -> Probed: ...
+    def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
+        """reference: of the serving pattern, just before; told with the others where captures are alike."""
+        ...
 
 
 def suited(config: SweepConfig, testbed: Testbed) -> SweepConfig:
@@ -92,7 +95,7 @@ class _Sequence:
         self._sdr, self._surface, self._plan = testbed.sequencer(symbols)
         self._sweep_plan = testbed.sequencer(swept_symbols)[2]
 
-    def sound(self, serving: Pattern, ask: Ask) -> Probed:
+    def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
         if ask.rows is not None and (rows := self._made_by_board(ask)) is not None:
             return self._sweep(serving, ask, rows)
         patterns = np.concatenate([_complement(serving, self._surface.states)[None], ask.patterns, serving[None]])
@@ -137,20 +140,22 @@ class _Stepped:
         self._testbed, self._max_retakes, self._pipelined = testbed, max_retakes, pipelined
         self._sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes)
 
-    def sound(self, serving: Pattern, ask: Ask) -> Probed:
-        patterns: Patterns = np.concatenate([ask.patterns, serving[None]])
+    def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
         clock, began_s = self._testbed.clock, self._testbed.clock.now_s()
         block = sound_patterns(
             self._sounder,
             self._testbed.surface,
-            patterns,
+            ask.patterns,
             mode="pipelined" if self._pipelined else "stepped",
             max_retakes=self._max_retakes,
         )
-        until_s = float(block.time_s[-1])
-        busy_s = len(patterns) * (self._testbed.turnaround_s + self._sounder.capture_s)
-        listening = min(1.0, busy_s / max(clock.now_s() - began_s, busy_s))
-        return Probed(Heard(patterns, block, slice(0, len(ask.patterns)), ()), began_s, until_s, listening)
+        self._testbed.surface.apply(serving)
+        until_s = clock.now_s()
+        busy_s = len(ask.patterns) * (self._testbed.turnaround_s + self._sounder.capture_s)
+        listening = min(1.0, busy_s / max(until_s - began_s, busy_s))
+        patterns: Patterns = np.concatenate([serving[None], ask.patterns])
+        block = SoundingBlock.join([as_block([reference]), block])
+        return Probed(Heard(patterns, block, slice(1, None), ()), began_s, until_s, listening)
 
 
 def _complement(pattern: Pattern, states: StateSet) -> Pattern:

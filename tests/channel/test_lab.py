@@ -111,6 +111,13 @@ def test_a_hidden_user_lacks_the_straight_way_alone():
     assert seen.delay_s[0] == pytest.approx(math.dist(RECEIVER_M, SURFACE_M) / LIGHT_M_S)
 
 
+def test_what_stands_between_weakens_the_straight_way_alone():
+    free, blocked = lab(), lab(blocked_db=20.0)
+    assert blocked.direct.gain[0] == pytest.approx(free.direct.gain[0] / 10)
+    assert np.array_equal(blocked.direct.gain[1:], free.direct.gain[1:])
+    assert np.array_equal(blocked.from_surface.gain, free.from_surface.gain)
+
+
 def test_the_direct_channel_stands_far_above_a_random_pattern_and_a_coherent_one_is_worth_decibels():
     scene = lab()
     direct, cascade = direct_response(scene, BAND_HZ), surface_response(scene, BOARD, BAND_HZ)

@@ -14,7 +14,7 @@ from hil.experiments import track
 from hil.experiments.begin import begin
 from hil.experiments.track import TrackResult
 from hil.experiments.tracking.draw import draw
-from hil.experiments.tracking.judge import timelines
+from hil.experiments.tracking.judge import Timeline, served_mbps, timelines
 from hil.experiments.tracking.rounds import MAX_LOST
 from hil.interfaces import Truth
 from hil.measure.recording import Recording
@@ -109,11 +109,36 @@ def test_the_surface_shows_what_the_timeline_says(told: tuple[Recording, TrackRe
     configured, surface = timelines(recording)
     sounded = next(each for each in result.rounds if each.patterns)
     assert sounded.away_from_s is not None and sounded.away_until_s is not None
-    before, flowing = configured.at(sounded.away_from_s)[0], surface.at(sounded.away_from_s - 1e-6)[1]
+    before, flowing = configured.at(sounded.away_from_s)[0], surface.at(sounded.begin_s - 1e-6)[1]
     assert flowing == 1.0
+    shown, flowing = surface.at(sounded.begin_s + 1e-6)
+    assert flowing == 0 and np.array_equal(shown, before), "pilots are listened to while the pattern stays"
     during, flowing = surface.at((sounded.away_from_s + sounded.away_until_s) / 2)
     assert flowing < 1 and not np.array_equal(during, before)
     assert np.array_equal(surface.at(sounded.away_until_s + 1e-6)[0], before)
+
+
+def test_the_first_pattern_is_foreseen_in_every_round_and_sounded_in_some(station: MakeStation, tmp_path: Path) -> None:
+    _, result = followed(walking(station()), loop(policy__quiet=0.0, hold_every=3), tmp_path)
+    assert [each.hold_mbps is not None for each in result.rounds] == [
+        (each.number - 1) % 3 == 0 for each in result.rounds
+    ]
+    assert all((each.hold_predicted_mbps or 0) > 0 for each in result.rounds)
+
+
+def test_served_is_the_mean_over_an_interval_of_what_was_on_the_surface() -> None:
+    """0.4 s of what was configured at 100, 0.1 s without data, 0.2 s of another at 50 for half the time, 0.3 s again."""
+    here, other = np.zeros(4, dtype=np.uint8), np.ones(4, dtype=np.uint8)
+    surface = Timeline(
+        np.array([0.0, 1.4, 1.5, 1.7]),
+        [here, here, other, here],
+        np.array([1.0, 0.0, 0.5, 1.0]),
+        np.array([False, False, True, False]),
+    )
+    assert surface.data_s(1.0, 2.0) == pytest.approx([0.4, 0.0, 0.1, 0.3])
+    rng = np.random.default_rng(0)
+    served = served_mbps(surface, (1.0, 2.0), 100.0, lambda pattern: 50.0 if pattern[0] else float("nan"), rng)
+    assert served == pytest.approx(0.7 * 100 + 0.1 * 50)
 
 
 @pytest.mark.parametrize("policy", ["hold", "full", "grouped", "partial", "progressive", "two_timescale"])

@@ -57,7 +57,7 @@ class TwoTimescale:
         self._sweeping = self._misfits >= PATIENCE
         if self._sweeping:
             return Ask(self.plan.patterns(), self.plan.board_rows)
-        count = max(FEWEST, round(effort * self.config.patterns))
+        count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
         if not self._stored:
             self._signs, _ = choose_probes(self._waves.basis, self._expected(), self._noise_var, count)
         return Ask(signs_to_patterns(self.setup, self._signs[:count]))

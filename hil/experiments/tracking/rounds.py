@@ -35,8 +35,9 @@ ALARM = 4.0  # times `policy.quiet`: a surprise for which all of them are sounde
 class Round:
     """What a round did, seconds of the testbed's clock.
 
-    predicted_mbps: of the pattern that it applied. measured_mbps: of the pattern that served before it; hold_mbps: of
-    the first pattern of all; both measured in this round, None where it was not.
+    predicted_mbps: of the pattern that it applied, hold_predicted_mbps: of the first pattern of all, by the same
+    estimate for the same time. measured_mbps: of the pattern that served before it; hold_mbps: of the first pattern of
+    all; both measured in this round, None where it was not.
     surprise: of the reference sounding; misfit: of the others. doppler_hz: spread of the waves that are followed.
     stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
     software_ms: this process's own time, the simulator's apart. sounded_s: when the last pattern was sounded.
@@ -52,6 +53,7 @@ class Round:
     patterns: int = 0
     predicted_mbps: float | None = None
     measured_mbps: float | None = None
+    hold_predicted_mbps: float | None = None
     hold_mbps: float | None = None
     surprise: float | None = None
     misfit: float | None = None
@@ -158,7 +160,7 @@ class _Loop:
     def _reference(self, this: Round) -> float:
         """Sound what serves; returns how much is to be sounded after it."""
         with self._stage(this, "reference"):
-            sounding = self.sounder.sound()
+            self.reference = sounding = self.sounder.sound()
         this.measured_mbps = self._rate_of(as_block([sounding]), 0)
         if not self.policy.watches or this.number == 1:
             return 1.0  # the first round stores on the board what later ones use
@@ -173,11 +175,11 @@ class _Loop:
         ask = self.policy.ask(self.serving, effort) if effort > 0 else None
         if ask is None:
             return None
-        with_hold = ask.rows is None
+        with_hold = ask.rows is None and (this.number - 1) % self.config.hold_every == 0
         if with_hold:
             ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
         with self._stage(this, "sound"):
-            probed = self.prober.sound(self.serving, ask)
+            probed = self.prober.sound(self.serving, ask, self.reference)
         heard = self._account(this, probed, with_hold)
         this.misfit = self.policy.hear(heard)
         this.doppler_hz = getattr(self.policy, "doppler_hz", None)
@@ -212,6 +214,8 @@ class _Loop:
         reply = self.engine.optimize(this.number, problem, self.method, deadline_s=self.config.deadline_s)
         assert reply.solution.pattern is not None, "a board has states"
         this.predicted_mbps = float(reply.solution.rate_mbps)
+        if this.number:
+            this.hold_predicted_mbps = float(problem.rate_mbps(self.setup.states[self.hold]))
         this.place, this.note = reply.place, reply.note
         return reply.solution.pattern
 
