@@ -1,21 +1,25 @@
 """Which element really moves when one is told to: mirrored, turned, exchanged rows and columns, found from the channel.
 
 Each way in which a surface can hang is tried against the field of the straight ways, whose phases the positions in the
-testbed file foretell. Exchanged lines tear the few waves that make up the field: freed of the straight way's curvature,
-a field in the right order has a sparse spectrum, and of all exchanges of two lines the one that makes it sparsest
-(fourth moment) is undone, as long as that is clear. Simplifications: whole rows and columns only; what looks alike in
-the channel (above and below between antennas at the surface's height, neighbouring lines) cannot be told.
+testbed file foretell. Exchanged lines tear the few waves that make up the field. Freed of the straight way's curvature,
+a field in the right order has a sparse spectrum, so the exchanges that make it sparsest (fourth moment) are looked at;
+one is undone where all other lines foretell the two better that way round. Simplifications: whole rows and columns
+only; what looks alike in the channel (above and below between antennas at the surface's height) cannot be told.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import combinations
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Int
+from hil.arrays import Bool, Complex, Float, Int
+from hil.estimation.waves import predict_field
 
 Grid = Complex[np.ndarray, "row col"]
+Exchange = tuple[str, int, int]
+"""Kind of lines (`columns` or `rows`), one and the other."""
 
 ORIENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as declared": lambda grid: grid,
@@ -25,7 +29,8 @@ ORIENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 CLEARLY_BETTER = 0.12  # of the field's energy, by which another orientation must explain more than the declared one
 LEAST_EXPLAINED = 0.3  # of the field's energy by the straight ways: below it nothing is said
-SPARSER = 0.65  # least relative gain of the fourth moment, times the number of lines: right orders reach 0.5 by chance
+LOOKED_AT = 8  # exchanges that make the spectrum sparsest
+FORETOLD = 0.6  # misfit of exchanged lines over that of lines as told: below 0.35 where it is so, above 1.5 where not
 MAX_EXCHANGES = 4
 CHUNK = 1 << 20  # elements whose spectra are held at once
 
@@ -42,7 +47,7 @@ class ElementOrder:
 
     moves: Int[np.ndarray, "element"]
     orientation: str
-    exchanged: tuple[tuple[str, int, int], ...]
+    exchanged: tuple[Exchange, ...]
     explained: float
     untold: tuple[str, ...]
 
@@ -64,12 +69,19 @@ class ElementOrder:
         return ("; ".join(found) or "as declared") + unsure
 
 
-def find_order(field: Grid, straight: Grid, *, largest_tilt: Float[np.ndarray, "2"]) -> ElementOrder:
+def find_order(
+    field: Grid,
+    straight: Grid,
+    *,
+    largest_tilt: Float[np.ndarray, "2"],
+    noise_var: float = 0.0,
+    dead: Bool[np.ndarray, "row col"] | None = None,
+) -> ElementOrder:
     """Where the elements are, from what was measured over them as they were told.
 
     field: the strongest delay of the cascade, at each element by its number. straight: what the straight ways alone
     would bring to each place. largest_tilt: radians from row to row and from column to column, by which antennas that
-    stand elsewhere than declared may tilt the phases.
+    stand elsewhere than declared may tilt the phases. noise_var: of the field; dead: elements that tell nothing.
     """
     fits = {name: _tilted(turn(straight), field, largest_tilt) for name, turn in ORIENTATIONS.items()}
     explained = {name: _explained(fit, field) for name, fit in fits.items()}
@@ -79,7 +91,8 @@ def find_order(field: Grid, straight: Grid, *, largest_tilt: Float[np.ndarray, "
     alike = [name for name in ORIENTATIONS if name != best and explained[best] - explained[name] < CLEARLY_BETTER]
     moves = ORIENTATIONS[best](np.arange(field.size).reshape(field.shape))
     known = explained[best] >= LEAST_EXPLAINED
-    exchanged = _exchanges(field, np.exp(-1j * np.angle(fits[best]))) if known else ()
+    follows = np.ones(field.shape, dtype=bool) if dead is None else ~dead
+    exchanged = _exchanges(field, np.exp(-1j * np.angle(fits[best])), follows, noise_var) if known else ()
     for exchange in reversed(exchanged):
         moves = _exchange(moves, exchange)
     return ElementOrder(np.ascontiguousarray(moves).ravel(), best, exchanged, explained[best], tuple(alike))
@@ -99,20 +112,35 @@ def _tilted(model: Grid, field: Grid, largest: Float[np.ndarray, "2"]) -> Grid:
     return np.asarray(model * np.outer(row[i], col[j]))
 
 
-def _exchanges(field: Grid, flatten: Grid) -> tuple[tuple[str, int, int], ...]:
-    """Exchanges of two lines, one after the other, that make the flattened field's spectrum clearly sparser."""
-    found: list[tuple[str, int, int]] = []
+def _exchanges(
+    field: Grid, flatten: Grid, follows: Bool[np.ndarray, "row col"], noise_var: float
+) -> tuple[Exchange, ...]:
+    """Exchanges of two lines, one after the other, that the rest of the field foretells."""
+    found: list[Exchange] = []
     while len(found) < MAX_EXCHANGES:
-        now = float(_fourth_moment((field * flatten)[None])[0])
-        value, best = max(_candidates(field, flatten))
-        if value / now - 1 < SPARSER / field.shape[1 if best[0] == "columns" else 0]:
+        sparsest = nlargest(LOOKED_AT, _candidates(field, flatten))
+        misfit, best = min((_misfit(field, pair, follows, noise_var), pair) for _, pair in sparsest)
+        if misfit > FORETOLD:
             break
         found.append(best)
-        field = _exchange(field, best)
+        field, follows = _exchange(field, best), _exchange(follows, best)
     return tuple(found)
 
 
-def _candidates(field: Grid, flatten: Grid) -> Iterator[tuple[float, tuple[str, int, int]]]:
+def _misfit(field: Grid, exchange: Exchange, follows: Bool[np.ndarray, "row col"], noise_var: float) -> float:
+    """Of two lines exchanged, relative to them as they are, both foretold by all others."""
+    kind, one, other = exchange
+    lines = np.zeros(field.shape, dtype=bool)
+    lines[(slice(None), [one, other]) if kind == "columns" else [one, other]] = True
+    foretold = predict_field(field, follows & ~lines, noise_var)
+    misfits = [
+        float(np.sum(np.abs(foretold - each)[lines & which] ** 2))
+        for each, which in ((_exchange(field, exchange), _exchange(follows, exchange)), (field, follows))
+    ]
+    return misfits[0] / max(misfits[1], np.finfo(float).tiny)
+
+
+def _candidates(field: Grid, flatten: Grid) -> Iterator[tuple[float, Exchange]]:
     pairs = [("columns", *pair) for pair in combinations(range(field.shape[1]), 2)]
     pairs += [("rows", *pair) for pair in combinations(range(field.shape[0]), 2)]
     chunk = max(1, CHUNK // field.size)
@@ -122,7 +150,7 @@ def _candidates(field: Grid, flatten: Grid) -> Iterator[tuple[float, tuple[str, 
         yield from zip(_fourth_moment(fields).tolist(), some, strict=True)
 
 
-def _exchange(grid: np.ndarray, exchange: tuple[str, int, int]) -> np.ndarray:
+def _exchange(grid: np.ndarray, exchange: Exchange) -> np.ndarray:
     kind, one, other = exchange
     order = np.arange(grid.shape[1 if kind == "columns" else 0])
     order[[one, other]] = other, one

@@ -1,10 +1,18 @@
-"""Ratio of an element's two states, from a sweep and from the direct channel without the surface.
+"""Reflection of an element's states, smooth over frequency, as far as the channel tells it.
 
-With Gamma = a + b s, s = +-1, a sweep shows D = d + (a/b) S, where S is the sum of the cascade b v over all elements
-and d the channel past the surface. Adding a constant to all states and taking it from d changes nothing that can be
-measured while the surface hangs there: for the ratio, d must be known by itself, from a sweep while the surface is
-covered. Of that one the start of the captures, the LO's phase and the gain differ, so D = g d + r S is solved for g and
-r, one start after the other; the two are told apart by their shapes over frequency, and r's error says how well.
+With Gamma_s = a + b u_s, where u is +1 and -1 for the two states of the sweep, a sweep shows D = d + (a/b) S and the
+cascade b v of each element: S is the sum of these, d the channel past the surface. So there are two questions.
+
+Other states than these two: u_s is what an element adds in state s over what it adds in `plus`, told by soundings in
+which many elements stand in s. Nothing else is needed to foretell any pattern, nor to choose one.
+
+The ratio of the two states: adding a constant to all states and taking it from d changes nothing that can be measured
+while the surface hangs there, so d must be known by itself, from a sweep while the surface is covered. Of that one the
+start of the captures, the LO's phase and the gain differ, so D = g d + r S is solved for g and r = a/b, one start after
+the other; the two are told apart by their shapes over frequency, and r's error says how well.
+
+Each of these functions of frequency is a polynomial of as few terms as the evidence asks for: one number in a narrow
+band. Axis `power`: coefficients of 1, x, x^2, with x = -1 .. 1 over the band.
 """
 
 from dataclasses import dataclass
@@ -12,27 +20,48 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Bool, Complex
+from hil.arrays import Bool, Complex, Float
 from hil.estimation.least_squares import CascadedEstimate
 from hil.phy.sync import advance
 from hil.units import power_db
 
 LARGEST_ERROR = 0.15  # of the ratio, relative, above which it is not known
 AS_GOOD = 1.3  # times the least misfit, up to which another start of the captures is as good
+GAIN_DB = 6.0  # by which the radio's gain may differ between the two sweeps from what its settings say
+MOST_POWERS = 3
+SURER = 2.0  # times the penalty of the Bayesian information criterion, for a term more
+
+
+def powers_of(num_subcarriers: int, count: int = MOST_POWERS) -> Float[np.ndarray, "power subcarrier"]:
+    """1, x, x^2, ... on each subcarrier."""
+    x = 2 * (np.arange(num_subcarriers) - num_subcarriers // 2) / num_subcarriers
+    return np.asarray(x ** np.arange(count)[:, None])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A smooth function over the band. error: standard deviation in its middle, by what was left over."""
+
+    coefficients: Complex[np.ndarray, "power"]
+    error: float
+
+    def at(self, x: Float[np.ndarray, "*any"]) -> Complex[np.ndarray, "*any"]:
+        """Its values; x = -1 .. 1 over the band."""
+        return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients))
 
 
 @dataclass(frozen=True)
 class StateRatio:
     """Gamma of `minus` over that of `plus`.
 
-    measured: False where it is the profile's word. error: standard deviation of the ratio, relative.
-    table: reflection of all states, where it was measured, for a calibration record.
+    ratio: in the middle of the band. measured: False where it is the profile's word. error: its standard deviation,
+    relative. share: r = a/b over the band; None where it was not measured.
     """
 
     ratio: complex
     measured: bool
     error: float | None = None
-    table: dict[str, Any] | None = None
+    share: Curve | None = None
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -40,12 +69,15 @@ class StateRatio:
             "phase_deg": float(np.degrees(np.angle(self.ratio))),
             "measured": self.measured,
             "error_db": None if self.error is None else float(2 * power_db(1 + self.error)),
+            "terms_over_frequency": 1 if self.share is None else self.share.coefficients.size,
         }
 
 
-def declared_ratio(reflection: Complex[np.ndarray, "state"], plus: int, minus: int) -> StateRatio:
-    """What the profile says."""
-    return StateRatio(complex(reflection[minus] / reflection[plus]), measured=False)
+def declared_ratio(
+    reflection: Complex[np.ndarray, "state"], plus: int, minus: int, error: float | None = None
+) -> StateRatio:
+    """What the profile says; error: of the measurement that was not good enough."""
+    return StateRatio(complex(reflection[minus] / reflection[plus]), measured=False, error=error)
 
 
 def state_ratio(
@@ -56,40 +88,99 @@ def state_ratio(
     reflection: Complex[np.ndarray, "state"],
     plus: int,
     minus: int,
-    lo_hz: float,
 ) -> StateRatio:
-    """From a sweep with the surface and the direct channel without it, at the same gain or another.
+    """From a sweep with the surface and the direct channel without it, of which the gain is known but for `GAIN_DB`.
 
-    reflection: as declared; kept for `plus`, so that only the ratio is what was measured. The declared one comes back
-    where direct channel and surface look too much alike over frequency.
+    reflection: as declared, in the middle of the band; its ratio comes back where direct channel and surface look too
+    much alike over frequency.
     """
     static = (estimate.basis @ estimate.direct)[used]
     surface = (estimate.basis @ estimate.cascade.sum(axis=0))[used]
+    powers, told = powers_of(used.size)[:, used], estimate.direct.size
+    starts = [advance(direct, np.array(shift), fft_size)[used, None] for shift in range(-fft_size // 2, fft_size // 2)]
     found = [
-        _solve(static, advance(direct, np.array(shift), fft_size)[used], surface)
-        for shift in range(-fft_size // 2, fft_size // 2)
+        _fit(static, start, surface * powers[:count], told) for start in starts for count in range(1, MOST_POWERS + 1)
     ]
-    misfit, r, _ = min(found, key=lambda each: each[0])
-    error = max(float(np.hypot(abs(other - r), doubt)) for left, other, doubt in found if left <= AS_GOOD * misfit)
-    blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
-    error = float(np.hypot(error, abs(r) * np.sqrt(blur))) * 2 / max(abs(r * r - 1), np.finfo(float).tiny)
-    if not error < LARGEST_ERROR:
+    possible = [each for each in found if abs(2 * float(power_db(max(abs(each.gain), 1e-9)))) < GAIN_DB]
+    if not possible:
         return declared_ratio(reflection, plus, minus)
-    ratio = (r - 1) / (r + 1)
-    table = reflection.astype(complex)
-    table[minus] = ratio * table[plus]
-    rows = {"frequency_hz": [lo_hz], "re": [table.real.tolist()], "im": [table.imag.tolist()]}
-    return StateRatio(complex(ratio), True, error, rows)
+    best = min(possible, key=lambda each: each.worth)
+    alike = [each for each in possible if each.misfit <= AS_GOOD * best.misfit and each.curve.size == best.curve.size]
+    r = complex(best.curve[0])
+    doubt = max(float(np.hypot(abs(complex(each.curve[0]) - r), each.error)) for each in alike)
+    blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
+    doubt = float(np.hypot(doubt, abs(r) * np.sqrt(blur)))
+    error = doubt * 2 / max(abs(r * r - 1), np.finfo(float).tiny)
+    if not error < LARGEST_ERROR:
+        return declared_ratio(reflection, plus, minus, error)
+    return StateRatio((r - 1) / (r + 1), True, error, Curve(best.curve, doubt))
 
 
-def _solve(
-    static: Complex[np.ndarray, "f"], direct: Complex[np.ndarray, "f"], surface: Complex[np.ndarray, "f"]
-) -> tuple[float, complex, float]:
-    """Misfit, r and its standard deviation of static = g direct + r surface."""
-    columns = np.stack([direct, surface], axis=1)
+def other_state(
+    changed: Complex[np.ndarray, "sounding used"],
+    moved: Complex[np.ndarray, "sounding used"],
+    used: Bool[np.ndarray, "subcarrier"],
+) -> Curve:
+    """u of a state: changed = u moved, in soundings of which everything else was taken out.
+
+    moved: sum of the cascade over the elements that stood in that state.
+    """
+    columns = (moved * powers_of(used.size)[:, None, used]).reshape(MOST_POWERS, -1)
+    none = np.zeros((changed.size, 0), dtype=complex)
+    fits = [_fit(changed.ravel(), none, columns[:count], changed.size) for count in range(1, MOST_POWERS + 1)]
+    best = min(fits, key=lambda each: each.worth)
+    return Curve(best.curve, best.error)
+
+
+def table_over(
+    declared: Complex[np.ndarray, "row state"],
+    x: Float[np.ndarray, "row"],
+    ratio: StateRatio,
+    others: dict[int, Curve],
+    plus: int,
+    minus: int,
+) -> Complex[np.ndarray, "row state"]:
+    """Reflection of all states at some places of the band: as measured where it was, else as declared.
+
+    declared: at the same places; kept for `plus`, since one state's own phase cannot be told from the paths'.
+    others: u of each other state that was measured.
+    """
+    centre, half = (declared[:, plus] + declared[:, minus]) / 2, (declared[:, plus] - declared[:, minus]) / 2
+    units = (declared - centre[:, None]) / half[:, None]
+    for state, curve in others.items():
+        units[:, state] = curve.at(x)
+    share = centre / half if ratio.share is None else ratio.share.at(x)
+    table = declared[:, plus, None] * (share[:, None] + units) / (share[:, None] + 1)
+    return np.asarray(table)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """curve: coefficients of what is smooth; error: standard deviation of the first; gain: of what is besides.
+
+    worth: the less the better.
+    """
+
+    curve: Complex[np.ndarray, "power"]
+    error: float
+    gain: complex
+    misfit: float
+    worth: float
+
+
+def _fit(
+    target: Complex[np.ndarray, "f"],
+    besides: Complex[np.ndarray, "f other"],
+    smooth: Complex[np.ndarray, "power f"],
+    told: int,
+) -> _Fit:
+    """target = besides g + sum_p smooth_p curve_p. told: independent numbers that the target holds."""
+    columns = np.concatenate([smooth.T, besides], axis=1)
     gram = columns.conj().T @ columns
-    inverse = np.linalg.inv(gram + 1e-12 * np.trace(gram).real * np.eye(2))
-    solution = inverse @ (columns.conj().T @ static)
-    misfit = float(np.sum(np.abs(static - columns @ solution) ** 2))
-    variance = misfit / (static.size - 2) * float(inverse[1, 1].real)
-    return misfit, complex(solution[1]), float(np.sqrt(max(variance, 0.0)))
+    inverse = np.linalg.inv(gram + 1e-12 * np.trace(gram).real * np.eye(len(gram)))
+    solution = inverse @ (columns.conj().T @ target)
+    misfit = max(float(np.sum(np.abs(target - columns @ solution) ** 2)), np.finfo(float).tiny)
+    variance = misfit / max(told - len(gram), 1) * float(inverse[0, 0].real)
+    worth = told * np.log(misfit) + SURER * len(gram) * np.log(2 * told)
+    error, gain = float(np.sqrt(max(variance, 0.0))), complex(solution[-1])
+    return _Fit(solution[: len(smooth)], error, gain, misfit, float(worth))

@@ -13,11 +13,20 @@ from hil.arrays import Bool, Pattern, Patterns
 from hil.config import CalibrateConfig, SweepConfig
 from hil.estimation.element_order import ElementOrder, find_order
 from hil.estimation.elements import Elements, dead_columns, look_at_elements
-from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
-from hil.estimation.states import StateRatio, declared_ratio, state_ratio
+from hil.estimation.states import Curve, StateRatio
 from hil.experiments.calibration.board_clock import measure_board_clock
 from hil.experiments.calibration.receive import Gain, candidates, measure_levels, read_gain, set_gain
+from hil.experiments.calibration.reflection import (
+    declared_states,
+    estimate_of,
+    keep_direct,
+    last_sweep,
+    measured_table,
+    read_others,
+    read_ratio,
+    sound_other_states,
+)
 from hil.experiments.calibration.switch import read_settling, time_switches
 from hil.experiments.calibration.watch import Watched, read_stability, watch
 from hil.experiments.listen import listen_first
@@ -43,7 +52,8 @@ class CalibrationResult:
     """Everything that a calibration found out.
 
     gain: on the strongest pattern of all. settling: None where no change was seen. levels: see `measure_levels`.
-    ratio: of the states. board_clock_ppm: board's clock against the radio's; None where it has no timer.
+    ratio: of the two states of the sweep; others: u of every other state (`hil.estimation.states`).
+    board_clock_ppm: board's clock against the radio's; None where it has no timer.
     """
 
     setup: Setup
@@ -56,6 +66,7 @@ class CalibrationResult:
     elements: Elements
     order: ElementOrder
     ratio: StateRatio
+    others: dict[int, Curve]
     watched: Watched
     board_clock_ppm: float | None
     calibration: Calibration
@@ -63,7 +74,12 @@ class CalibrationResult:
     @property
     def dead(self) -> Bool[np.ndarray, "element"]:
         """Elements that do not follow, each at its true place (front view)."""
-        return _in_place(self.elements, self.order)
+        return _in_place(self.elements.dead, self.order)
+
+    @property
+    def faded(self) -> Bool[np.ndarray, "element"]:
+        """Elements of which the channel between these antennas cannot tell whether they follow."""
+        return _in_place(self.elements.faded, self.order)
 
     @property
     def outcome(self) -> Outcome:
@@ -89,18 +105,20 @@ def run(
     look = experiment.sweep.model_copy(update={"repetitions": None})
     sound_surface(testbed, recording, look, seed=seed, progress=progress, stage="look")
 
-    seen = _estimate(recording, "look")
+    seen = estimate_of(recording, "look")
     louder = _louder(gain, seen, setup)
     gain = set_gain(testbed, recording, "gain/best", louder, experiment)
     settling = time_switches(testbed, recording, louder[-1], experiment)
-    repetitions = testbed.config.ofdm.repetitions
-    sweep = _long_enough(experiment.sweep, seen, repetitions)
+    sweep = _long_enough(experiment.sweep, seen, setup)
     waited_s = recording.read("surface").facts["settle_s"]
-    if settling is not None and (sweep.repetitions != repetitions or settling.given(waited_s) > waited_s):
+    if settling is not None and (
+        sweep.repetitions != testbed.config.ofdm.repetitions or settling.given(waited_s) > waited_s
+    ):
         sound_surface(testbed, recording, sweep, seed=seed, progress=progress)
     measure_levels(testbed, recording, gain)
     watch(testbed, recording, gain.strongest, experiment.watch_s, experiment.watch_soundings, progress)
-    _keep_direct(recording, experiment)
+    sound_other_states(testbed, recording, louder[-1], progress)
+    keep_direct(recording, experiment)
     measure_board_clock(testbed, recording)
 
     result = evaluate(recording)
@@ -113,7 +131,7 @@ def check(experiment: CalibrateConfig) -> None:
     """Raise RecordingError where the sweep without the surface is none."""
     if experiment.direct is not None:
         covered = Recording.load(Path(experiment.direct))
-        load_sweep(covered, _last_sweep(covered))
+        load_sweep(covered, last_sweep(covered))
 
 
 def evaluate(recording: Recording) -> CalibrationResult:
@@ -123,16 +141,16 @@ def evaluate(recording: Recording) -> CalibrationResult:
     noted = recording.read("surface").facts
     tried = recording.read("surface").data
     first = read_gain(recording, "gain", tried)
-    gain = read_gain(recording, "gain/best", _louder(first, _estimate(recording, "look"), setup))
-    stage = _last_sweep(recording)
-    estimate = _estimate(recording, stage)
+    gain = read_gain(recording, "gain/best", _louder(first, estimate_of(recording, "look"), setup))
+    stage = last_sweep(recording)
+    estimate = estimate_of(recording, stage)
     levels = recording.read("levels").facts
     settling = read_settling(recording, experiment)
-    elements = look_at_elements(estimate)
+    elements = look_at_elements(estimate, setup.rows, setup.cols)
     geometry = Geometry(setup.rows, setup.cols, *noted["pitch_m"])
     order = _find_order(setup, geometry, elements)
     watched = read_stability(recording, setup.grid, setup.testbed.ofdm.num_taps)
-    ratio = _ratio(recording, setup, estimate, noted)
+    ratio, others = read_ratio(recording, setup, estimate), read_others(recording, setup, estimate)
     clock_ppm = recording.read("board_clock").facts["ppm"]
     calibration = Calibration(
         made_utc=recording.manifest["started_utc"],
@@ -144,10 +162,10 @@ def evaluate(recording: Recording) -> CalibrationResult:
         rx_gain_db=gain.gain_db,
         noise_floor_dbfs=levels["noise_dbfs"],
         settle_time_s=settling.given(noted["settle_s"]) if settling else None,
-        dead_elements=tuple(np.flatnonzero(_in_place(elements, order)).tolist()),
+        dead_elements=tuple(np.flatnonzero(_in_place(elements.dead, order)).tolist()),
         moves=None if order.as_declared else tuple(order.moves.tolist()),
         drift_deg_per_s=watched.stability.phase_deg,
-        states=ratio.table if ratio.measured else None,
+        states=measured_table(recording, setup, ratio, others),
     )
     return CalibrationResult(
         replace(
@@ -162,6 +180,7 @@ def evaluate(recording: Recording) -> CalibrationResult:
         elements,
         order,
         ratio,
+        others,
         watched,
         clock_ppm,
         calibration,
@@ -190,8 +209,10 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
         "settle_resolution_s": result.settling.resolution_s if result.settling else None,
         "settle_declared_s": result.declared_settle_s,
         "state_ratio": result.ratio.summary(),
+        "other_states": other_states(result),
         "dead_elements": np.flatnonzero(result.dead).tolist(),
         "dead_columns": dead_columns(result.dead, setup.rows, setup.cols).tolist(),
+        "faded_elements": np.flatnonzero(result.faded).tolist(),
         "element_clearance_db": result.elements.clearance_db,
         "element_order": result.order.words,
         "order_as_declared": result.order.as_declared,
@@ -210,6 +231,19 @@ def summary(result: CalibrationResult) -> dict[str, Any]:
     }
 
 
+def other_states(result: CalibrationResult) -> dict[str, dict[str, float]]:
+    """Of each state that the sweep did not use: what it adds relative to `plus`, beyond what both have in common."""
+    return {
+        str(state): {
+            "amplitude_db": float(2 * power_db(max(abs(complex(curve.coefficients[0])), 1e-12))),
+            "phase_deg": float(np.degrees(np.angle(curve.coefficients[0]))),
+            "error": curve.error,
+            "terms_over_frequency": curve.coefficients.size,
+        }
+        for state, curve in result.others.items()
+    }
+
+
 def findings(result: CalibrationResult) -> list[str]:
     """What is not as declared, in words."""
     rows, cols = result.setup.rows, result.setup.cols
@@ -218,7 +252,11 @@ def findings(result: CalibrationResult) -> list[str]:
     columns = dead_columns(dead, rows, cols)
     single = [n for n in np.flatnonzero(dead).tolist() if n % cols not in columns]
     if not result.elements.told:
-        found.append("too noisy to tell one element: raise sweep.repetitions or the transmit power")
+        found.append(
+            "too noisy to tell one element: raise sweep.repetitions or the transmit power, keep people out of the room"
+        )
+    if result.faded.any():
+        found.append(f"elements {_list(np.flatnonzero(result.faded))} cannot be told: the waves cancel there")
     if columns.size:
         found.append(f"columns {_list(columns)} do not follow: check their supply and cables")
     if single:
@@ -259,31 +297,21 @@ def link_figures(setup: Setup, estimate: CascadedEstimate) -> dict[str, float]:
 def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
     """What the station says of its surface, and the patterns that the gain is searched on."""
     surface = testbed.surface
-    gamma = surface.states.reflection(np.array([testbed.settings.lo_hz]))[0]
     facts = {
         "pitch_m": [surface.geometry.pitch_x_m, surface.geometry.pitch_y_m],
         "settle_s": surface.timing.settle_s,
-        "reflection": [[float(state.real), float(state.imag)] for state in gamma],
+        **declared_states(testbed),
     }
     experiment = CalibrateConfig.model_validate(recording.manifest["experiment"])
     recording.step("surface", lambda: Step(candidates(testbed, experiment), testbed.clock.now_s(), facts))
 
 
-def _last_sweep(recording: Recording) -> str:
-    """The first look is good enough where it had symbols enough and the surface settled in time."""
-    return "sweep" if "sweep/begin" in recording else "look"
-
-
-def _estimate(recording: Recording, stage: str = "sweep") -> CascadedEstimate:
-    """Without denoising, which would fill elements that do not follow from their neighbours."""
-    return estimate_channel(load_sweep(recording, stage), Setup.from_json(recording.manifest), denoised=False)
-
-
-def _long_enough(sweep: SweepConfig, seen: CascadedEstimate, repetitions: int) -> SweepConfig:
-    """The sweep with symbols enough to tell each element, by what a first one with `repetitions` showed."""
+def _long_enough(sweep: SweepConfig, seen: CascadedEstimate, setup: Setup) -> SweepConfig:
+    """The sweep with symbols enough to tell each element, by what a first one with the testbed's showed."""
+    repetitions = setup.testbed.ofdm.repetitions
     if sweep.repetitions is not None:
         return sweep
-    missing_db = CLEARANCE_DB - look_at_elements(seen).clearance_db
+    missing_db = CLEARANCE_DB - look_at_elements(seen, setup.rows, setup.cols).clearance_db
     wanted = int(np.clip(repetitions * 10 ** (missing_db / 10), repetitions, max(MOST_REPETITIONS, repetitions)))
     return sweep.model_copy(update={"repetitions": wanted})
 
@@ -298,10 +326,10 @@ def _louder(gain: Gain, estimate: CascadedEstimate, setup: Setup) -> Patterns:
     return np.stack([gain.strongest, best])
 
 
-def _in_place(elements: Elements, order: ElementOrder) -> Bool[np.ndarray, "element"]:
-    dead = np.zeros(order.moves.size, dtype=bool)
-    dead[order.moves[elements.dead]] = True
-    return dead
+def _in_place(which: Bool[np.ndarray, "element"], order: ElementOrder) -> Bool[np.ndarray, "element"]:
+    placed = np.zeros(order.moves.size, dtype=bool)
+    placed[order.moves[which]] = True
+    return placed
 
 
 def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> ElementOrder:
@@ -313,24 +341,9 @@ def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> Element
         elements.strongest.reshape(shape),
         straight_cascade(testbed, user, geometry).reshape(shape),
         largest_tilt=tilt * np.array([geometry.pitch_y_m, geometry.pitch_x_m]),
+        noise_var=1.0,
+        dead=(elements.dead | elements.faded).reshape(shape),
     )
-
-
-def _ratio(recording: Recording, setup: Setup, estimate: CascadedEstimate, noted: dict[str, Any]) -> StateRatio:
-    declared = np.array([complex(*state) for state in noted["reflection"]])
-    if "direct" not in recording:
-        return declared_ratio(declared, setup.plus, setup.minus)
-    ofdm, grid, lo_hz = setup.testbed.ofdm, setup.grid, setup.testbed.radio.lo_hz
-    direct = recording.read("direct").data
-    return state_ratio(estimate, direct, grid.used, ofdm.fft_size, declared, setup.plus, setup.minus, lo_hz)
-
-
-def _keep_direct(recording: Recording, experiment: CalibrateConfig) -> None:
-    """The direct channel of the sweep that was made without the surface, for the states' ratio."""
-    if experiment.direct is not None:
-        covered = Recording.load(Path(experiment.direct))
-        other = _estimate(covered, _last_sweep(covered))  # at whatever gain
-        recording.step("direct", lambda: Step(other.basis @ other.direct, recording.time_s))
 
 
 def _scale(setup: Setup, recording: Recording, gain: Gain) -> float:

@@ -57,7 +57,7 @@ def image_dbc(samples: Complex[np.ndarray, "sample"], fft_size: int, sent: Float
     """Power at the mirrored frequencies of what was sent on one side of the carrier, relative to it.
 
     samples: whole periods. sent: power sent in each bin of the period; none in the mirror images of any.
-    Transmitter's and receiver's image together. None where it does not stand out of the noise by three sigma.
+    Transmitter's and receiver's image together. None where it does not stand out of the noise by five sigma.
     """
     symbols = np.fft.fft(samples.reshape(-1, fft_size), axis=-1, norm="forward")
     mean = symbols.mean(axis=0)
@@ -65,6 +65,6 @@ def image_dbc(samples: Complex[np.ndarray, "sample"], fft_size: int, sent: Float
     there = sent > 0
     mirrored = np.roll(there[::-1], 1)
     signal, image = (float(np.sum(np.abs(mean[which]) ** 2)) - noise * int(which.sum()) for which in (there, mirrored))
-    if image < 3 * noise * math.sqrt(int(mirrored.sum())):
+    if image < 5 * noise * math.sqrt(int(mirrored.sum())):
         return None
     return float(power_db(image / signal))

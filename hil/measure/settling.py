@@ -9,6 +9,7 @@ from hil.arrays import Complex, Float
 
 STILL = 0.2  # share of a capture's symbols, at each end, in which nothing changes
 CLEAR_SIGMAS = 5.0
+SMOOTHED = (1, 3, 10, 30, 100, 300)  # symbols on either side, over which a drift may be the same
 BEGUN = 0.3  # share of the change at which captures are laid over each other
 
 
@@ -37,14 +38,42 @@ class Settling:
 def progress_of(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> tuple[Complex[np.ndarray, "symbol"], float]:
     """Progress of a change over the symbols of one capture, and the standard deviation of its noise.
 
-    The first and the last fifth of the symbols must be still.
+    The first and the last fifth of the symbols must be still. A radio that drifts multiplies what stands still too:
+    what that adds along the change is foretold from what it adds beside it, and taken out.
     """
     still = max(2, int(STILL * len(symbols)))
     first, last = symbols[:still].mean(axis=0), symbols[-still:].mean(axis=0)
     change = last - first
     energy = max(float(np.sum(np.abs(change) ** 2)), np.finfo(float).tiny)
-    progress = (symbols - first) @ change.conj() / energy
+    along = complex(np.vdot(change, first)) / energy
+    beside = first - along * change
+    left = max(float(np.sum(np.abs(beside) ** 2)), np.finfo(float).tiny)
+    drift = _smooth((symbols - first) @ beside.conj() / left)
+    progress = ((symbols - first) @ change.conj() / energy - along * drift) / (1 + drift)
     return progress, float(np.std(np.concatenate([progress[:still], progress[-still:] - 1])))
+
+
+def _smooth(values: Complex[np.ndarray, "symbol"]) -> Complex[np.ndarray, "symbol"]:
+    """Means over as many neighbours as foretell each value best; zero where nothing foretells it better than zero."""
+    best, least = np.zeros_like(values), float(np.mean(np.abs(values) ** 2))
+    for reach in SMOOTHED:
+        if 2 * reach + 1 > values.size:
+            break
+        total = _sums(values, reach)
+        counts = _sums(np.ones(values.size), reach)
+        missed = float(np.mean(np.abs((total - values) / (counts - 1) - values) ** 2))
+        if missed < least:
+            best, least = total / counts, missed
+    return best
+
+
+def _sums(
+    values: Complex[np.ndarray, "symbol"] | Float[np.ndarray, "symbol"], reach: int
+) -> Complex[np.ndarray, "symbol"] | Float[np.ndarray, "symbol"]:
+    """Over each value and its neighbours up to `reach` away, fewer at the ends."""
+    whole = np.concatenate([[0], np.cumsum(values)])
+    at = np.arange(values.size)
+    return np.asarray(whole[np.minimum(at + reach + 1, values.size)] - whole[np.maximum(at - reach, 0)])
 
 
 def settle_time(

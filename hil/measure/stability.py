@@ -2,8 +2,9 @@
 
 A radio's drift multiplies what is received, motion adds to it. So drift turns every delay alike, motion shows at other
 delays too, and what it adds along the still channel it adds to phase and level alike. The pace of the drift is what the
-phase walks beyond the level (differences over rising lags); of the level's own walk nothing can be said while people
-move. Simplification: echoes are taken to be as strong in quadrature with the still channel as along it.
+phase walks beyond the level (differences over rising lags), once what goes along with the other delays is taken out; of
+the level's own walk nothing can be said while people move. Simplification: echoes are taken to be as strong in
+quadrature with the still channel as along it.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from hil.units import DB_PER_NEPER, power_db
 MIN_SIGMAS = 5.0  # by which motion stands out of the noise at other delays
 QUIETEST = 1e-6  # of the still channel's power, that motion must have at other delays: rounding of captures is below
 LAGS = 12
+ECHO = 1e-3  # share of the strongest echo's power, from which on another one is told from noise
+CLEAR_SIGMAS = 2.5  # by which a walk stands out
 DOPPLERS = 200
 
 
@@ -58,14 +61,19 @@ def assess(
     phase, level = np.unwrap(np.angle(along)), np.log(np.abs(along))
     interval_s = float(np.median(np.diff(time_s)))
     noise = noise_along / (2 * power)
-    pace = _pace(phase, interval_s, _structure(level) if moving else 2 * noise)
+    doppler_hz = _doppler_hz(others * np.exp(-1j * phase)[:, None], interval_s) if moving else None
+    pace = (
+        _pace_beside(phase, level, others, interval_s, doppler_hz)
+        if doppler_hz
+        else _pace(phase, interval_s, 2 * noise)
+    )
     gain_pace = None if moving else _pace(level, interval_s, 2 * noise)
     motion = beside + 2 * power * max(float(level.var()) - noise, 0.0)
     return Stability(
         phase_deg=float(np.degrees(np.sqrt(pace))),
         gain_db=None if gain_pace is None else float(DB_PER_NEPER * np.sqrt(gain_pace)),
         motion_db=float(power_db(motion / power)) if moving else None,
-        doppler_hz=_doppler_hz(others * np.exp(-1j * phase)[:, None], interval_s) if moving else None,
+        doppler_hz=doppler_hz,
         repeat_deg=float(np.degrees(phase.std())),
         repeat_db=float(DB_PER_NEPER * level.std()),
         noise_db=float(power_db(noise_along / power)),
@@ -81,21 +89,44 @@ def _structure(values: Float[np.ndarray, "sounding"]) -> Float[np.ndarray, "lag"
     return np.array([np.mean((values[lag:] - values[:-lag]) ** 2) for lag in _lags(values.size)])
 
 
-def _pace(values: Float[np.ndarray, "sounding"], interval_s: float, other: Float[np.ndarray, "lag"] | float) -> float:
-    """Variance of a random walk after one second; zero where it does not stand out by two standard errors.
+def _pace_beside(
+    phase: Float[np.ndarray, "sounding"],
+    level: Float[np.ndarray, "sounding"],
+    others: Complex[np.ndarray, "sounding tap"],
+    interval_s: float,
+    doppler_hz: float,
+) -> float:
+    """The pace of the phase while echoes move, whose part along the still channel goes with that at other delays."""
+    seen = others * np.exp(-1j * phase)[:, None]
+    left, singular, _ = np.linalg.svd(seen, full_matrices=False)
+    echoes = left[:, : max(1, int(np.sum(singular**2 > ECHO * singular[0] ** 2)))]
+    values = level + 1j * phase
+    weights = np.linalg.lstsq(np.diff(echoes, axis=0), np.diff(values), rcond=None)[0]  # steps: a walk's are white
+    rest = values - echoes @ weights
+    return _pace(rest.imag, interval_s, _structure(rest.real), round(0.5 / (doppler_hz * interval_s)))
 
-    other: what else the squared differences hold. Weighted least squares through the origin; a squared difference over
+
+def _pace(
+    values: Float[np.ndarray, "sounding"],
+    interval_s: float,
+    other: Float[np.ndarray, "lag"] | float,
+    alike: int = 1,
+) -> float:
+    """Variance of a random walk after one second; zero where it does not stand out by some standard errors.
+
+    other: what else the squared differences hold, as uncertain as they. alike: soundings over which that hardly
+    changes. Weighted least squares through the origin; a squared difference over
     a lag has an error as large as itself over the root of the number of lags within the time.
     """
     lags = np.array(_lags(values.size))
     seen = _structure(values)
     total = np.maximum(seen, np.finfo(float).tiny)
-    error = total * np.sqrt(2 * lags / values.size)
+    error = np.hypot(total, other) * np.sqrt(2 * np.maximum(lags, alike) / values.size)
     span_s = lags * interval_s
     weight = span_s / error**2
     pace = float(weight @ (seen - other) / (weight @ span_s))
     doubt = float(np.sqrt(1 / np.max(span_s**2 / error**2)))
-    return pace if pace > 2 * doubt else 0.0
+    return pace if pace > CLEAR_SIGMAS * doubt else 0.0
 
 
 def _doppler_hz(others: Complex[np.ndarray, "sounding tap"], interval_s: float) -> float:

@@ -1,4 +1,4 @@
-"""Elements that do not follow, their order and the states' ratio, on estimates whose truth is known."""
+"""Elements that do not follow, and their order, on estimates whose truth is known."""
 
 from dataclasses import replace
 
@@ -9,8 +9,6 @@ from hil.config import HiddenSurfaceConfig
 from hil.estimation.element_order import ORIENTATIONS, find_order
 from hil.estimation.elements import dead_columns, look_at_elements
 from hil.estimation.least_squares import CascadedEstimate
-from hil.estimation.states import declared_ratio, state_ratio
-from hil.phy.sync import advance
 from hil.sim.hidden import wiring
 
 ROWS, COLS, TAPS, TONES = 12, 16, 6, 96
@@ -44,24 +42,59 @@ def estimate(rng, surface, noise=1e-3):
 
 
 def test_dead_elements_are_found_and_hardly_a_living_one_is_called_dead():
-    alarms = 0
+    alarms = missed = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
         surface = field(rng)[0]
         dead = rng.choice(N, 7, replace=False)
         surface.ravel()[dead] = 0
-        seen = look_at_elements(estimate(rng, surface))
+        seen = look_at_elements(estimate(rng, surface), ROWS, COLS)
         assert seen.told
-        assert set(np.flatnonzero(seen.dead)) >= set(dead)
-        alarms += int(seen.dead.sum()) - dead.size
-    assert alarms <= 2  # of 3700: waves that cancel at an element
+        assert (seen.dead | seen.faded)[dead].all()
+        missed += int((~seen.dead)[dead].sum())
+        alarms += len(set(np.flatnonzero(seen.dead)) - set(dead))
+    assert alarms == 0
+    assert missed <= 8  # of 140: where the waves cancel
+
+
+def test_a_whole_element_where_the_waves_cancel_is_not_called_dead_but_untold():
+    rng = np.random.default_rng(1)
+    row, col = np.mgrid[:ROWS, :COLS]
+    standing = np.exp(0.5j * (col - 8) + 0.2j * row) - np.exp(-0.5j * (col - 8) + 0.2j * row)  # cancels in column 8
+    seen = look_at_elements(estimate(rng, standing), ROWS, COLS)
+    assert seen.told
+    assert not seen.dead.any()
+    assert set(range(8, N, COLS)) <= set(np.flatnonzero(seen.faded))
+
+
+def test_drift_along_the_direct_channel_hides_no_dead_element():
+    rng = np.random.default_rng(2)
+    surface = field(rng)[0]
+    surface[:, 3] = 0
+    found = estimate(rng, surface)
+    drift = np.zeros(TAPS)
+    drift[0] = 3.0  # a hundred times what the noise is there
+    cascade = found.cascade + np.sqrt(drift / 2) * (rng.normal(size=(N, TAPS)) + 1j * rng.normal(size=(N, TAPS)))
+    seen = look_at_elements(replace(found, cascade=cascade, cascade_var=found.cascade_var + drift), ROWS, COLS)
+    assert seen.told
+    np.testing.assert_array_equal(np.flatnonzero(seen.dead), np.arange(3, N, COLS))
+
+
+def test_motion_that_reached_the_sweep_makes_no_element_dead():
+    rng = np.random.default_rng(3)
+    for seed in range(5):
+        found = estimate(np.random.default_rng(seed), field(rng)[0])
+        echo = np.outer(rng.normal(size=N) + 1j * rng.normal(size=N), [0.1, 0.05, 0.05j, 0, 0, 0])
+        energy = np.sum(np.abs(echo) ** 2) / np.sum(np.abs(found.cascade) ** 2)
+        moved = replace(found, cascade=found.cascade + echo, motion_db=float(10 * np.log10(energy)))
+        assert not look_at_elements(moved, ROWS, COLS).dead.any()
 
 
 def test_nothing_is_said_of_elements_that_noise_hides():
     rng = np.random.default_rng(0)
     surface = field(rng)[0]
     surface[:, 3] = 0
-    seen = look_at_elements(estimate(rng, surface, noise=0.3))
+    seen = look_at_elements(estimate(rng, surface, noise=0.3), ROWS, COLS)
     assert not seen.told
     assert not seen.dead.any()
 
@@ -96,9 +129,25 @@ def test_what_moves_in_the_place_of_each_element_is_found_and_told_in_words(hidd
     assert order.as_declared == (not hidden)
 
 
-def test_whole_surfaces_are_hardly_ever_said_to_be_miswired():
-    orders = [find_order(*field(np.random.default_rng(seed)), largest_tilt=TILT) for seed in range(40)]
-    assert sum(not order.as_declared for order in orders) <= 1
+def test_whole_surfaces_are_not_said_to_be_miswired():
+    orders = [find_order(*field(np.random.default_rng(seed)), largest_tilt=TILT) for seed in range(12)]
+    assert all(order.as_declared for order in orders)
+
+
+def test_dead_lines_are_not_taken_for_exchanged_ones():
+    for seed in range(2):
+        total, straight = field(np.random.default_rng(seed))
+        dead = np.zeros(total.shape, dtype=bool)
+        dead[:, [3, 9]] = True
+        order = find_order(np.where(dead, 0, total), straight, largest_tilt=TILT, dead=dead)
+        assert order.as_declared
+
+
+def test_two_exchanges_are_both_found():
+    total, straight = field(np.random.default_rng(9))
+    true = wiring(ROWS, COLS, HiddenSurfaceConfig(swapped_columns=((1, 6), (4, 13))))
+    order = find_order(total.ravel()[true].reshape(ROWS, COLS), straight, largest_tilt=TILT)
+    np.testing.assert_array_equal(order.moves, true)
 
 
 def test_an_antenna_a_little_off_its_place_turns_nothing():
@@ -121,32 +170,3 @@ def test_a_symmetric_channel_is_told_to_be_so():
     order = find_order(straight, straight, largest_tilt=TILT)
     assert order.untold == ("upside down",)
     assert set(ORIENTATIONS) > set(order.untold)
-
-
-@pytest.mark.parametrize("ratio", [-1.0, 0.5 * np.exp(2j), 1.2 * np.exp(-1.3j)])
-def test_the_states_ratio_follows_from_the_direct_channel_without_the_surface(ratio):
-    rng = np.random.default_rng(7)
-    found = estimate(rng, field(rng)[0], noise=1e-6)
-    without = found.basis @ found.direct
-    r = (1 + ratio) / (1 - ratio)
-    total = found.basis.conj().T @ (without + r * (found.basis @ found.cascade.sum(axis=0)))
-    covered = 0.3 * np.exp(1j) * advance(without, np.array(-5), 128)  # another gain, phase and start
-    used = np.ones(TONES, dtype=bool)
-    table = np.array([0.7 + 0j, 0.7 * ratio + 0.1])
-    told = state_ratio(replace(found, direct=total), covered, used, 128, table, 0, 1, 5e9)
-    assert told.measured
-    assert told.ratio == pytest.approx(ratio, abs=0.02)
-    assert told.table is not None
-    assert complex(told.table["re"][0][1], told.table["im"][0][1]) == pytest.approx(0.7 * ratio, abs=0.02)
-
-
-def test_a_surface_that_looks_like_the_direct_channel_tells_no_ratio():
-    rng = np.random.default_rng(8)
-    found = estimate(rng, field(rng)[0])
-    alike = found.cascade.sum(axis=0)
-    direct = 2 * alike + 1e-3 * rng.normal(size=TAPS)
-    covered = found.basis @ (0.5 * alike)
-    table = np.array([1.0, -0.8 + 0j])
-    told = state_ratio(replace(found, direct=direct), covered, np.ones(TONES, bool), 128, table, 0, 1, 5e9)
-    assert told == declared_ratio(table, 0, 1)
-    assert not told.summary()["measured"]

@@ -51,3 +51,17 @@ def test_what_is_faster_than_a_few_symbols_is_taken_as_declared() -> None:
     assert settling is not None
     assert settling.given(5e-6) == 5e-6
     assert settling.given(1e-3) == settling.settle_s
+
+
+def test_a_radio_that_drifts_is_not_a_surface_that_settles_for_ever() -> None:
+    rng = np.random.default_rng(4)
+    curves, noises = [], []
+    for _ in range(8):
+        symbols = capture(1e-3, 0.02, rng) + 5 * np.exp(0.1j * np.arange(64) ** 2)  # what stands still besides
+        walk = np.cumsum(rng.normal(size=len(symbols))) * np.radians(20) * np.sqrt(SYMBOL_S)
+        curve, noise = progress_of(symbols * np.exp(1j * walk)[:, None])
+        curves.append(curve)
+        noises.append(noise)
+    settling = settle_time(np.stack(curves), np.array(noises), SYMBOL_S, settled_db=-34.0)
+    assert settling is not None
+    assert settling.settle_s == pytest.approx(1e-3 * 34 / 20 * np.log(10) / 4, abs=3 * SYMBOL_S)

@@ -58,6 +58,12 @@ def test_even_close_people_are_no_drift():
     assert np.median(found) < 1
 
 
+@pytest.mark.parametrize("doppler_hz", [0.6, 2.0])
+def test_people_are_hardly_ever_taken_for_drift(doppler_hz):
+    told = [assessed(seed, motion_db=-28, doppler_hz=doppler_hz).phase_deg > 0 for seed in range(30)]
+    assert sum(told) <= 1
+
+
 def test_drift_shows_while_people_move():
     found = assessed(pace_deg=10.0, motion_db=-35, doppler_hz=2.0)
     assert found.phase_deg == pytest.approx(10, rel=0.35)

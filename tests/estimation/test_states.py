@@ -1,0 +1,121 @@
+"""Reflection of the states over frequency, on estimates whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.states import declared_ratio, other_state, powers_of, state_ratio, table_over
+from hil.phy.sync import advance
+from hil.phy.taps import DelayBasis, delay_response
+
+N, TONES, FFT = 64, 96, 128
+USED = np.arange(TONES) != TONES // 2
+BASIS = DelayBasis.build(USED, -2, 10, tolerance=1e-5).basis
+X = powers_of(TONES, 2)[1]
+
+
+def channel(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Direct channel and cascade in the basis' coordinates: paths at delays of their own."""
+    delays, gains = rng.uniform(0, 6, (2, 4)), np.exp(2j * np.pi * rng.random((2, 4))) * [[1, 0.4, 0.3, 0.2]]
+    direct, path = (
+        BASIS.conj().T @ delay_response(TONES, each) @ gain for each, gain in zip(delays, gains, strict=True)
+    )
+    return 10 * direct, np.outer(np.exp(2j * np.pi * rng.random(N)), path) / np.sqrt(N)
+
+
+def swept(rng, ratio, noise: float = 1e-8) -> tuple[CascadedEstimate, np.ndarray]:
+    """What a sweep shows of a surface whose two states have that ratio on each subcarrier; and the channel past it."""
+    direct, cascade = channel(rng)
+    share = (1 + ratio) / (1 - ratio) * np.ones(TONES)
+    total = BASIS @ direct + share * (BASIS @ cascade.sum(axis=0))
+
+    def noisy(values, var):
+        return values + np.sqrt(var / 2) * (rng.normal(size=values.shape) + 1j * rng.normal(size=values.shape))
+
+    estimate = CascadedEstimate(
+        direct=noisy(BASIS.conj().T @ total, noise),
+        cascade=noisy(cascade, noise / N),
+        basis=BASIS,
+        direct_var=np.full(BASIS.shape[1], noise),
+        cascade_var=np.full(cascade.shape, noise / N),
+    )
+    covered = 0.8 * np.exp(1j) * advance(BASIS @ direct, np.array(-5), FFT)  # another gain, phase and start
+    return estimate, covered
+
+
+TABLE = np.array([0.7 + 0j, -0.6 + 0j])
+
+
+@pytest.mark.parametrize("ratio", [-1.0, 0.5 * np.exp(2j), 1.2 * np.exp(-1.3j)])
+def test_the_ratio_follows_from_the_direct_channel_without_the_surface_and_one_number_is_enough(ratio: complex) -> None:
+    told = state_ratio(*swept(np.random.default_rng(7), ratio), USED, FFT, TABLE, 0, 1)
+    assert told.measured
+    assert told.ratio == pytest.approx(ratio, abs=0.02)
+    assert told.share is not None
+    assert told.share.coefficients.size == 1
+
+
+def test_a_ratio_that_turns_over_the_band_is_followed_where_the_evidence_asks_for_it() -> None:
+    for seed in range(5):
+        ratio = 0.8 * np.exp(1j * (2.5 + 0.25 * X))
+        told = state_ratio(*swept(np.random.default_rng(seed), ratio), USED, FFT, TABLE, 0, 1)
+        assert told.measured
+        assert told.share is not None
+        assert told.share.coefficients.size >= 2
+        ends = np.array([-0.9, 0.0, 0.9])
+        share = told.share.at(ends)
+        true = 0.8 * np.exp(1j * (2.5 + 0.25 * ends))
+        np.testing.assert_allclose((share - 1) / (share + 1), true, atol=0.03)
+
+
+def test_the_error_that_is_told_is_the_error_that_is_made() -> None:
+    off, told = [], []
+    for seed in range(60):
+        found = state_ratio(*swept(np.random.default_rng(seed), 0.8 * np.exp(2.5j), noise=3e-3), USED, FFT, TABLE, 0, 1)
+        if found.measured:
+            off.append(abs(found.ratio / (0.8 * np.exp(2.5j)) - 1))
+            told.append(found.error)
+    assert len(off) > 30
+    assert 0.5 < np.sqrt(np.mean(np.square(off)) / np.mean(np.square(told))) < 2
+
+
+def test_a_surface_that_looks_like_the_direct_channel_tells_no_ratio() -> None:
+    rng = np.random.default_rng(8)
+    found, _ = swept(rng, -0.8)
+    alike = found.cascade.sum(axis=0)
+    direct = 2 * alike + 1e-3 * rng.normal(size=alike.size)
+    told = state_ratio(replace(found, direct=direct), BASIS @ (0.5 * alike), USED, FFT, TABLE, 0, 1)
+    assert not told.measured
+    assert told.ratio == declared_ratio(TABLE, 0, 1).ratio
+    assert told.error is not None
+    assert told.error > 0.15
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_a_third_state_is_told_by_what_its_elements_add_over_frequency_where_it_varies(turn: float) -> None:
+    rng = np.random.default_rng(9)
+    moved = rng.normal(size=(6, TONES)) + 1j * rng.normal(size=(6, TONES))
+    true = 0.7 * np.exp(1j * (1.1 + turn * X))
+    noise = 0.02 * (rng.normal(size=moved.shape) + 1j * rng.normal(size=moved.shape))
+    told = other_state((true * moved + noise)[:, USED], moved[:, USED], USED)
+    np.testing.assert_allclose(told.at(X), true, atol=0.02)
+    assert (told.coefficients.size == 1) == (turn == 0)
+    assert told.error < 0.005
+
+
+def test_the_table_holds_what_was_measured_and_the_profiles_word_elsewhere() -> None:
+    x = np.array([-1.0, 0.0, 1.0])
+    declared = np.tile([1.0, -1.0, 1j, -1j], (3, 1)).astype(complex)
+    estimate, covered = swept(np.random.default_rng(7), 0.5j)
+    ratio = state_ratio(estimate, covered, USED, FFT, declared[0], 0, 1)
+    moved = np.ones((1, TONES), complex)
+    table = table_over(declared, x, ratio, {2: other_state(0.3j * moved, moved, np.ones(TONES, bool))}, 0, 1)
+    np.testing.assert_allclose(table[:, 0], 1.0)
+    np.testing.assert_allclose(table[:, 1], 0.5j, atol=0.02)
+    centre, half = (1 + 0.5j) / 2, (1 - 0.5j) / 2
+    np.testing.assert_allclose(table[:, 2], centre + 0.3j * half, atol=0.02)
+    np.testing.assert_allclose(table[:, 3], centre - 1j * half, atol=0.02)
+    unmeasured = table_over(declared, x, declared_ratio(declared[0], 0, 1), {}, 0, 1)
+    np.testing.assert_allclose(unmeasured, declared)
