@@ -14,7 +14,7 @@ from hil.optimize.solve import Solution, solve
 class Method:
     """How a problem shall be solved; the fields are those of `hil.optimize.solve.solve`.
 
-    user: whose warm state to start from, and to leave.
+    user: whose warm state to start from, and to leave. warm: false to leave one only.
     """
 
     algorithm: str = "tap-space"
@@ -25,11 +25,16 @@ class Method:
     device: str = "cpu"
     certify: bool = True
     user: str = ""
+    warm: bool = True
 
     @classmethod
-    def of(cls, config: OptimizerConfig, *, seed: int, certify: bool = True, user: str = "") -> "Method":
+    def of(
+        cls, config: OptimizerConfig, *, seed: int, certify: bool = True, user: str = "", warm: bool = True
+    ) -> "Method":
         """What a section `optimizer` asks for."""
-        return cls(config.algorithm, config.starts, config.epochs, config.polish, seed, config.device, certify, user)
+        return cls(
+            config.algorithm, config.starts, config.epochs, config.polish, seed, config.device, certify, user, warm
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +42,12 @@ class WarmState:
     """What a round leaves to the next.
 
     code: what its configuration asked for (`Solution.code`); coordinates in the basis of its problem.
+    network: what a network that goes on from round to round became (`Solution.network`); empty where there is none.
     """
 
     round_number: int
     code: Complex[np.ndarray, "*batch tap"]
+    network: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +80,7 @@ def run_round(question: Question) -> Answer:
     number of taps) is of no use and left out. Raises what `solve` raises.
     """
     problem, method, warm = question.problem, question.method, question.warm
-    start = warm.code if warm is not None and warm.code.shape == problem.direct.shape else None
+    start = warm.code if warm is not None and method.warm and warm.code.shape == problem.direct.shape else None
     solution = solve(
         problem,
         method.algorithm,
@@ -83,9 +90,10 @@ def run_round(question: Question) -> Answer:
         seed=method.seed,
         device=method.device,
         warm=start,
+        network=warm.network if warm is not None and method.warm else (),
         certify=method.certify,
     )
-    return Answer(solution, WarmState(question.round_number, solution.code), start is not None)
+    return Answer(solution, WarmState(question.round_number, solution.code, solution.network), start is not None)
 
 
 def as_sent(problem: Problem) -> Problem:

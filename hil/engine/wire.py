@@ -54,7 +54,7 @@ def pack_question(question: Question, *, kept: bool) -> bytes:
     if problem.states is not None:
         arrays["states"] = problem.states
     if warm is not None and not kept:
-        arrays["warm"] = warm.code
+        arrays |= {"warm": warm.code, **_numbered(warm.network)}
     facts = {name: getattr(problem, name) for name in ("snr_scale", "num_taps", "bandwidth_hz", "rows", "cols")}
     warm_round = None if warm is None else warm.round_number
     rest = {"problem": facts, "method": asdict(question.method), "round": question.round_number, "warm": warm_round}
@@ -71,7 +71,7 @@ def unpack_question(blob: bytes) -> tuple[Question, int | None]:
         states=arrays.get("states"),
         **facts["problem"],
     )
-    warm = WarmState(facts["warm"], arrays["warm"]) if "warm" in arrays else None
+    warm = WarmState(facts["warm"], arrays["warm"], _network(arrays)) if "warm" in arrays else None
     question = Question(facts["round"], problem, warm, Method(**facts["method"]))
     return question, None if warm else facts["warm"]
 
@@ -81,6 +81,7 @@ def pack_answer(answer: Answer) -> bytes:
     solution = answer.solution
     arrays = {name: getattr(solution, name) for name in ("rate_mbps", "bound_mbps", "history", "code")}
     arrays |= {"reflection": solution.reflection} if solution.pattern is None else {"pattern": solution.pattern}
+    arrays |= _numbered(solution.network)
     arrays |= {f"stages/{name}": rate for name, rate in solution.stages.items()}
     arrays |= {f"relaxed/{name}": rate for name, rate in solution.relaxed.items()}
     order = {"stages": list(solution.stages), "relaxed": list(solution.relaxed)}
@@ -102,12 +103,13 @@ def unpack_answer(blob: bytes, asked: Problem) -> Answer:
         stages={name: arrays[f"stages/{name}"] for name in facts["stages"]},
         relaxed={name: arrays[f"relaxed/{name}"] for name in facts["relaxed"]},
         seconds=facts["seconds"],
+        network=_network(arrays),
     )
-    return Answer(solution, WarmState(facts["round"], solution.code), facts["warm"])
+    return Answer(solution, WarmState(facts["round"], solution.code, solution.network), facts["warm"])
 
 
 def pack_state(state: WarmState) -> bytes:
-    return pack("warm state", {"code": state.code}, {"round": state.round_number})
+    return pack("warm state", {"code": state.code, **_numbered(state.network)}, {"round": state.round_number})
 
 
 def unpack_state(blob: bytes) -> WarmState:
@@ -115,7 +117,16 @@ def unpack_state(blob: bytes) -> WarmState:
     arrays, facts = unpack("warm state", blob)
     if "code" not in arrays or not isinstance(facts.get("round"), int):
         raise ValueError("no warm state in safetensors: it lacks a code or the number of a round")
-    return WarmState(facts["round"], arrays["code"])
+    return WarmState(facts["round"], arrays["code"], _network(arrays))
+
+
+def _numbered(network: tuple[np.ndarray, ...]) -> Arrays:
+    return {f"network/{index}": array for index, array in enumerate(network)}
+
+
+def _network(arrays: Arrays) -> tuple[np.ndarray, ...]:
+    count = sum(name.startswith("network/") for name in arrays)
+    return tuple(arrays[f"network/{index}"] for index in range(count))
 
 
 def _reflection(problem: Problem, pattern: np.ndarray) -> Complex[np.ndarray, "*batch element"]:

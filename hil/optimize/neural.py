@@ -75,6 +75,24 @@ class Network:
         kernel, bias = uniform(groups, 2, 3, 3, fan_in=18), uniform(groups, fan_in=18)
         return cls((code(rows), code(cols)), (branch(rows), branch(cols)), kernel, bias, output_rad)
 
+    def keep(self) -> tuple[np.ndarray, ...]:
+        """What `kept` makes the same network of: codes and weights."""
+        return tuple(each.detach().cpu().numpy().copy() for each in (*self.inputs, *self.parameters()))
+
+    def kept(self, arrays: tuple[np.ndarray, ...]) -> "Network":
+        """A network of this shape with what another one kept; this one where that had another shape."""
+        import torch
+
+        mine = (*self.inputs, *self.parameters())
+        if [each.shape for each in arrays] != [tuple(each.shape) for each in mine]:
+            return self
+        row, col, *weights = (torch.tensor(each, device=mine[0].device) for each in arrays)
+        for each in weights:
+            each.requires_grad_()
+        half = len(self.branches[0])
+        branches = (weights[:half], weights[half : 2 * half])
+        return Network((row, col), branches, weights[-2], weights[-1], self.output_rad)
+
     def parameters(self) -> "list[torch.Tensor]":
         return [*self.branches[0], *self.branches[1], self.kernel, self.bias]
 
@@ -100,6 +118,13 @@ class Network:
         return self.output_rad * functional.conv2d(image, self.kernel, self.bias, groups=groups)[0]
 
 
+@dataclass
+class Memory:
+    """What a network begins with, where it has that shape, and what it leaves: see `Network.keep`."""
+
+    arrays: tuple[np.ndarray, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Training:
     """State: the network, what trains it, and the configuration[batch, start, element] before the last update."""
@@ -114,18 +139,19 @@ class Training:
 
 @dataclass(frozen=True)
 class PaperPrior:
-    """The paper's network, `starts` of them for each user, trained for `epochs`."""
+    """The paper's network, `starts` of them for each user, trained for `epochs`; on from a memory that it has."""
 
     starts: int = 8
     epochs: int = 300
     reading: Reading = field(default=PRACTICAL)
     device: str = "cpu"
+    memory: Memory | None = field(default=None, compare=False)
     kind: Kind = "reflection"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Training:
         groups = objective.num_users * self.starts
         network = Network.random(groups, objective.rows, objective.cols, rng, self.device, self.reading.output_rad)
-        return self.begin(objective, network)
+        return self.begin(objective, network if self.memory is None else network.kept(self.memory.arrays))
 
     def begin(self, objective: Objective, network: Network) -> Training:
         """Training of a network as it is, for instance of one that was trained for an earlier channel."""
@@ -152,6 +178,8 @@ class PaperPrior:
         (-bits.sum()).backward()
         state.optimizer.step()
         state.schedule.step()
+        if self.memory is not None and state.epoch + 1 == self.epochs:
+            self.memory.arrays = state.network.keep()
         return Training(
             state.network, state.optimizer, state.schedule, reflection.detach(), rate.detach(), state.epoch + 1
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from hil.optimize.bound import certified_bound
 from hil.optimize.columns import ColumnPhases, column_flip_patterns, column_patterns
 from hil.optimize.discrete import discretise, relaxed
 from hil.optimize.iterate import Candidates, Solver, iterate, on_host
-from hil.optimize.neural import PRACTICAL, PRINTED, PaperPrior, Reading
+from hil.optimize.neural import PRACTICAL, PRINTED, Memory, PaperPrior, Reading
 from hil.optimize.objective import Objective, Problem
 from hil.optimize.phases import PhaseAdam, PhaseLbfgs, Riemannian
 from hil.optimize.power_method import EnergyPower, sign_power_patterns
@@ -29,12 +29,16 @@ from hil.optimize.tap_space import TapPool, TapSearch
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu or cuda."""
+    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu or cuda.
+
+    memory: of the paper's network.
+    """
 
     starts: int | None = None
     epochs: int | None = None
     polish: bool = True
     device: str = "cpu"
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Solution:
     relaxed: rate after each stage before quantisation. seconds: time of each stage, quantisation and bound.
     history: best rate after each step, before quantisation: [step, *batch].
     code: what the configuration asks for, dR/dh* of unit norm; outlives the channel's phases, see `solve(warm=...)`.
+    network: what the paper's network became, see `solve(network=...)`; empty where another was asked.
     """
 
     pattern: UInt8[np.ndarray, "*batch element"] | None
@@ -82,6 +87,7 @@ class Solution:
     stages: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
     relaxed: dict[str, Float[np.ndarray, "*batch"]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    network: tuple[np.ndarray, ...] = ()
 
     @property
     def certified_fraction(self) -> Float[np.ndarray, "*batch"]:
@@ -116,13 +122,15 @@ def solve(
     seed: int = 0,
     device: str = "cpu",
     warm: Complex[np.ndarray, "*batch tap"] | None = None,
+    network: tuple[np.ndarray, ...] = (),
     certify: bool = True,
 ) -> Solution:
     """Choose a configuration for every user of a problem.
 
     algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train or ascend from random starts.
     polish: refine a network's result in tap space. warm: `Solution.code` of an earlier channel on the same basis, to
-    begin with beside the algorithm's own starts; tap-space and neural-prior make use of it.
+    begin with beside the algorithm's own starts; tap-space and neural-prior make use of it. network: `Solution.network`
+    of an earlier channel, with which the paper's network goes on where `starts` and the surface are the same.
     certify: compute the upper bound. Same seed, same solution.
 
     Raises ConfigError for an unknown algorithm, for one that needs states where there are none, and for a device that
@@ -131,7 +139,8 @@ def solve(
     if algorithm not in ALGORITHMS:
         raise ConfigError(f"algorithm: there is no {algorithm!r}, allowed: {', '.join(ALGORITHMS)}")
     chosen = ALGORITHMS[algorithm]
-    options = Options(starts, epochs, polish, _device(device))
+    memory = Memory(network)
+    options = Options(starts, epochs, polish, _device(device), memory)
     run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, chosen.flipped)
     if problem.states is not None and chosen.patterns is not None:
         run.take_patterns(algorithm, chosen.patterns)
@@ -139,7 +148,7 @@ def solve(
         run.optimise(chosen.stages(options), warm)
     else:
         raise ConfigError(f"algorithm: {algorithm} chooses states; this surface takes any phase")
-    return run.solution(problem, certify, seed)
+    return replace(run.solution(problem, certify, seed), network=() if memory.arrays is network else memory.arrays)
 
 
 def evaluate(problem: Problem, pattern: UInt8[np.ndarray, "*batch element"], *, certify: bool = False) -> Solution:
@@ -273,7 +282,7 @@ def _phases(solver: Callable[..., Solver[Any]]) -> Callable[[Options], tuple[Sta
 
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
-    network = PaperPrior(options.starts or 8, options.epochs or 300, reading, options.device)
+    network = PaperPrior(options.starts or 8, options.epochs or 300, reading, options.device, options.memory)
     return _polished(network, options, None)
 
 

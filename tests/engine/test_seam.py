@@ -1,5 +1,7 @@
 """One pure function, wherever it runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,28 @@ def test_a_round_starts_from_the_state_that_it_is_given(make_problem, monkeypatc
 def test_a_state_of_another_number_of_taps_is_left_out(make_problem):
     state = WarmState(1, np.ones(7, dtype=complex))
     assert not run_round(Question(2, make_problem(num_taps=3), state, Method())).warm
+
+
+def test_a_method_that_begins_anew_leaves_a_state_all_the_same(make_problem):
+    code = np.array([1, 2j, 3])
+    answer = run_round(Question(2, make_problem(num_taps=3), WarmState(1, code), Method(warm=False)))
+    assert not answer.warm and answer.state.code.shape == code.shape
+
+
+def test_the_papers_network_goes_on_from_round_to_round(make_problem):
+    """What it begins with is what it ended with; a warm state of another surface's network is left out."""
+    method = Method("neural-prior-paper", starts=1, epochs=20, polish=False)
+    problem = make_problem(4, 4, states=0)
+    first = run_round(Question(1, problem, None, method))
+    second = run_round(Question(2, problem, first.state, method))
+    assert first.state.network
+    assert second.solution.history[0] > first.solution.history[0]
+    assert second.solution.history[0] == pytest.approx(first.solution.history[-1], rel=0.02)
+    anew = run_round(Question(2, problem, first.state, replace(method, warm=False)))
+    assert anew.solution.history[0] == first.solution.history[0]
+    other = run_round(Question(2, make_problem(2, 4, states=0), first.state, method))
+    assert np.isfinite(other.solution.rate_mbps)
+    assert not run_round(Question(1, problem, None, Method())).state.network
 
 
 def test_channels_are_sent_in_single_precision_and_solved_in_double(make_problem):

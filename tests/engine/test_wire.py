@@ -61,6 +61,17 @@ def test_an_answer_arrives_as_it_was_sent(make_problem, states):
     assert arrived.solution.winner == answer.solution.winner and arrived.state.round_number == 2
 
 
+def test_a_network_arrives_as_it_was_sent_with_question_answer_and_state(make_problem):
+    problem = as_sent(make_problem(4, 4))
+    answer = run_round(Question(2, problem, None, Method("neural-prior-paper", starts=1, epochs=1, polish=False)))
+    network = answer.state.network
+    asked = Question(3, problem, answer.state, Method("neural-prior-paper"))
+    arrived = unpack_question(pack_question(asked, kept=False))[0].warm
+    assert arrived is not None and network
+    for other in (arrived, unpack_answer(pack_answer(answer), problem).state, unpack_state(pack_state(answer.state))):
+        assert all(same(mine, theirs) for mine, theirs in zip(network, other.network, strict=True))
+
+
 def test_a_problem_of_64_x_64_elements_is_less_than_0_8_megabytes(make_problem):
     problem = make_problem(64, 64, num_taps=20)
     assert len(pack_question(Question(1, problem, None, Method()), kept=False)) < 0.8e6
