@@ -32,14 +32,8 @@ class SweepConfig(Section):
         5, description="tries for one sounding before the sweep fails"
     )
     record_iq: bool = Field(
-        False, description="keep the raw samples too, as SigMF, for `hil replay`: stepped, pipelined, codebook only"
+        False, description="keep the raw samples too, as SigMF, for `hil replay`"
     )
-
-    @model_validator(mode="after")
-    def _raw_pattern_by_pattern(self) -> "SweepConfig":
-        if self.record_iq and self.mode in ("sequence", "triggered", "burst"):
-            raise ValueError(f"record_iq: not with mode `{self.mode}`; take stepped, pipelined or codebook, or auto")
-        return self
 
     @model_validator(mode="after")
     def _groups_in_pairs(self) -> "SweepConfig":

@@ -25,7 +25,6 @@ What the libraries and the device do behind one's back, and what is done about i
   A new rate, or a TX LO step above 100 MHz, starts a calibration that emits: in `configure`, the TX LO powered down.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -40,7 +39,6 @@ from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
 from hil.drivers.pluto_samples import as_capture, largest_part
 from hil.drivers.pluto_session import (
-    MAX_ATTENUATION_DB,
     MAX_BLOCK_BYTES,
     MAX_BLOCKS,
     SAMPLE_BYTES,
@@ -48,6 +46,7 @@ from hil.drivers.pluto_session import (
     is_interrupted,
     raise_interrupt,
 )
+from hil.drivers.pluto_settings import ATTENUATION_STEP_DB, RX_GAIN_TOLERANCE_DB, apply_settings
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import HilError, NotConnected, RadioError
 from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings, RawSink
@@ -58,11 +57,6 @@ T = TypeVar("T")
 DacSamples = Complex[np.ndarray, "sample"]
 SIMULATED_SERIAL = "hil-sim-"  # how the serial numbers of simulated devices begin, through both of their doors
 DAC_FULL_SCALE = 32767  # int16, of which the DAC uses the upper 12 bits
-ATTENUATION_STEP_DB = 0.25
-RATE_TOLERANCE = 1e-5
-LO_TOLERANCE_HZ = 10.0  # the LO's step is 2.4 Hz
-BANDWIDTH_TOLERANCE = 0.05
-RX_GAIN_TOLERANCE_DB = 0.5
 
 
 class PlutoSdr(Closing):
@@ -143,7 +137,7 @@ class PlutoSdr(Closing):
         self._settings = None
         self.quiet()
         with self._guarded("configure") as session:
-            self._settings = _apply(session, settings)
+            self._settings = apply_settings(session, settings)
         return self._settings
 
     def set_rx_gain(self, gain_db: float) -> float:
@@ -260,12 +254,20 @@ class PlutoSdr(Closing):
         Each frame pulses pin L10P. The engine is put back as it was, whatever happens.
         Raises RadioError where nothing is on the air, or the engine is missing or stands still; else as `capture`.
         """
+        if self._playing is None:
+            with self._guarded("capture_frames"):
+                raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
+        return self._in_frames(train, self._playing)
+
+    def listen_in_frames(self, train: FrameTrain) -> Capture:
+        """The same while another radio sends: this one's transmitter, and what is on the air, are not touched."""
+        return self._in_frames(train, None)
+
+    def _in_frames(self, train: FrameTrain, playing: DacSamples | None) -> Capture:
         time_s = self._clock.now_s()
         with self._guarded("capture_frames") as session:
             self._admit_capture(train.num_samples, self.max_train_samples)
-            if self._playing is None:
-                raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
-            samples = session.receive_frames(train, self._playing, self._configured().sample_rate_hz)
+            samples = session.receive_frames(train, playing, self._configured().sample_rate_hz)
         return self._as_capture(samples, time_s)
 
     def tap(self, sink: RawSink | None) -> None:
@@ -383,18 +385,3 @@ class PlutoSdr(Closing):
         self._begun = self._playing = None
         if session is not None:
             session.close()
-
-
-def _apply(session: PlutoSession, wanted: RadioSettings) -> RadioSettings:
-    """Bring the settings to the device, in the order in which they take; full attenuation again at the end."""
-    session.set_manual_gain()
-    rate_hz = session.set("sample_rate", round(wanted.sample_rate_hz), RATE_TOLERANCE * wanted.sample_rate_hz)
-    lo_hz = session.set("rx_lo", round(wanted.lo_hz), LO_TOLERANCE_HZ)
-    session.set("tx_lo", round(wanted.lo_hz), LO_TOLERANCE_HZ)
-    width_hz = session.set("rx_rf_bandwidth", round(wanted.bandwidth_hz), BANDWIDTH_TOLERANCE * wanted.bandwidth_hz)
-    session.set("tx_rf_bandwidth", round(wanted.bandwidth_hz), BANDWIDTH_TOLERANCE * wanted.bandwidth_hz)
-    gain_db = session.set("rx_hardwaregain_chan0", float(wanted.rx_gain_db), RX_GAIN_TOLERANCE_DB)
-    attenuation_db = math.ceil(round(wanted.tx_attenuation_db / ATTENUATION_STEP_DB, 6)) * ATTENUATION_STEP_DB
-    tx_gain_db = session.set("tx_hardwaregain_chan0", -attenuation_db, ATTENUATION_STEP_DB / 2)
-    session.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, ATTENUATION_STEP_DB / 2)
-    return RadioSettings(rate_hz, lo_hz, width_hz, -tx_gain_db, gain_db)

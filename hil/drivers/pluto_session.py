@@ -142,11 +142,16 @@ class PlutoSession:
         return self._caller.call(lambda: self._frames.is_in(self._pluto))
 
     def receive_frames(
-        self, train: FrameTrain, playing: Complex[np.ndarray, "sample"], sample_rate_hz: float
+        self, train: FrameTrain, playing: Complex[np.ndarray, "sample"] | None, sample_rate_hz: float
     ) -> Complex[np.ndarray, "receiver sample"]:
-        """One capture of a train of frames, with which `playing` starts anew; the engine as before afterwards."""
-        self._caller.call(lambda: self._frames.arm(self._pluto, train, sample_rate_hz))
-        self.play(playing)
+        """One capture of a train of frames, with which `playing` starts anew; the engine as before afterwards.
+
+        playing: None where this radio does not send.
+        """
+        sends = playing is not None
+        self._caller.call(lambda: self._frames.arm(self._pluto, train, sample_rate_hz, sends=sends))
+        if playing is not None:
+            self.play(playing)
         self.start_receiving(train.num_samples)
         self._caller.call(lambda: self._frames.start(self._pluto))
         samples = self.receive(train.num_samples)

@@ -37,8 +37,11 @@ class FrameEngine:
         """Whether this radio has the engine and its pin."""
         return device.ctx.find_device(ENGINE) is not None and device.ctx.find_device(PINS) is not None
 
-    def arm(self, device: PlutoDevice, train: FrameTrain, sample_rate_hz: float) -> None:
-        """Let both DMAs wait for the first frame. Raises RadioError where a setting does not take."""
+    def arm(self, device: PlutoDevice, train: FrameTrain, sample_rate_hz: float, *, sends: bool = True) -> None:
+        """Let both DMAs wait for the first frame; the transmit DMA only where this radio `sends`.
+
+        Raises RadioError where a setting does not take.
+        """
         if not self.is_in(device):
             raise RadioError(
                 f"radio {self._name}: has no TDD engine ({ENGINE}); update the Pluto's firmware to 0.39 or later, or "
@@ -57,7 +60,8 @@ class FrameEngine:
         }
         on = {PULSE: train.lead_samples * cycles, RECEIVE: 0, TRANSMIT: 0}
         for channel, on_raw in on.items():
-            edges = {"on_raw": on_raw, "off_raw": on_raw + PULSE_SAMPLES * cycles, "polarity": 0, "enable": 1}
+            edges = {"on_raw": on_raw, "off_raw": on_raw + PULSE_SAMPLES * cycles, "polarity": 0}
+            edges["enable"] = int(sends or channel != TRANSMIT)
             wanted |= {(ENGINE, channel, name): value for name, value in edges.items()}
         for place, value in wanted.items():
             self._write(device, place, value)

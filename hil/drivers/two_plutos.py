@@ -11,13 +11,16 @@ import numpy as np
 from hil.arrays import Complex
 from hil.drivers.pluto import PlutoSdr
 from hil.errors import InstrumentError, NotConnected
-from hil.interfaces import Capture, Closing, RadioSettings
+from hil.interfaces import Capture, Closing, FrameTrain, RadioSettings, RawSink
 
 __all__ = ["TwoPlutos"]
 
 
 class TwoPlutos(Closing):
-    """A `StreamingSdr`. Both drivers ask the same gate, so that a capture is granted for what the sender radiates."""
+    """A `TriggeringSdr` and a `RawSdr`.
+
+    Both drivers ask the same gate, so that a capture is granted for what the sender radiates.
+    """
 
     def __init__(self, sender: PlutoSdr, receiver: PlutoSdr) -> None:
         self._sender, self._receiver = sender, receiver
@@ -74,6 +77,28 @@ class TwoPlutos(Closing):
     def end_capture(self) -> Capture:
         with self._both_or_none():
             return self._receiver.end_capture()
+
+    @property
+    def triggers(self) -> bool:
+        """Whether the receiver has a TDD engine: pulses that belong to places in the samples are its own."""
+        return self._receiver.triggers
+
+    @property
+    def max_train_samples(self) -> int:
+        """Of the receiver."""
+        return self._receiver.max_train_samples
+
+    def capture_frames(self, train: FrameTrain) -> Capture:
+        """One capture from the start of the receiver's first frame on; each frame pulses its pin L10P.
+
+        What is on the air goes on as it was: it starts with no frame. Raises as `PlutoSdr.listen_in_frames`.
+        """
+        with self._both_or_none():
+            return self._receiver.listen_in_frames(train)
+
+    def tap(self, sink: RawSink | None) -> None:
+        """What the receiver's ADC gives, as `PlutoSdr.tap`."""
+        self._receiver.tap(sink)
 
     def quiet(self) -> None:
         """The sender first; the receiver too, whatever fails. Raises RadioError as `PlutoSdr.quiet`."""

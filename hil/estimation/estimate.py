@@ -48,7 +48,7 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         partner=plan.partner,
     )
     if soundings.reference is not None:
-        alignment = at_one_start(alignment, soundings.response)
+        alignment = at_one_start(alignment, soundings.response, soundings.reference)
     basis = alignment.model.basis
     estimate = estimate_taps(
         plan,

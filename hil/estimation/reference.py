@@ -1,9 +1,11 @@
 """Soundings over their reference: start, gain and phases of the radios taken out of each.
 
-The reference is what a second receiver heard meanwhile, or what a capture held while the surface showed what it shows
-before all captures. One crystal drives both converters, so captures start whole samples apart: the fraction in a
-reference's advance is the coupler's own, the same for all. A gain's noise multiplies the whole sounding, so it is
-counted as noise of its energy.
+The reference is what a second receiver heard meanwhile, or what a capture of many soundings held while the surface
+showed what it shows before all captures. The soundings of one capture, known by their common record, share all that is
+to be taken out; over a capture's balanced patterns the surface's part averages out, so their mean, the direct channel,
+tells it better than the record, which is left to captures of few. One crystal drives both converters, so captures start
+whole samples apart: the fraction in a reference's advance is the coupler's own, the same for all. A gain's noise
+multiplies the whole sounding, so it is counted as noise of its energy.
 """
 
 from dataclasses import replace
@@ -12,8 +14,14 @@ import numpy as np
 
 from hil.arrays import Complex, Float, Int
 from hil.estimation.align import Alignment
+from hil.estimation.exhaustive import margin_of
+from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
-from hil.phy.sync import advance
+from hil.phy.sync import advance, advance_between
+
+JUDGES = 256  # of a capture's soundings, which tell the start of all
+MIN_JUDGES = 16  # of a capture, below which its soundings are judged with all others
+FRACTIONS = 64  # of a sample, to which two crystals' captures are matched
 
 
 def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) -> SoundingBlock:
@@ -21,9 +29,9 @@ def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) 
 
     Levels stay what they were at the first one.
     """
-    reference = soundings.reference
-    if reference is None:
+    if soundings.reference is None:
         return soundings
+    reference = _told_by_captures(soundings, fft_size, soundings.reference, one_crystal=one_crystal)
     advances = whole_samples(reference["advance"]) if one_crystal else reference["advance"] - reference["advance"][0]
     factor = reference["gain"] / np.abs(reference["gain"][0])
     response = advance(soundings.response, -advances, fft_size) / factor[:, None]
@@ -39,9 +47,59 @@ def whole_samples(advances: Float[np.ndarray, "pattern"]) -> Int[np.ndarray, "pa
     return np.asarray(np.round(advances - fraction).astype(int))
 
 
-def at_one_start(alignment: Alignment, responses: Complex[np.ndarray, "pattern subcarrier"]) -> Alignment:
-    """An alignment of soundings that are known to share their start: the advance that most of them were found at."""
-    common = int(np.bincount(alignment.samples[~alignment.ambiguous], minlength=1).argmax())
-    taps = alignment.model.basis.project(advance(responses, np.asarray(common), alignment.fft_size))
-    everywhere = np.full(len(responses), common)
-    return replace(alignment, samples=everywhere, margin=np.full(len(responses), np.inf), taps=taps)
+def at_one_start(
+    alignment: Alignment, responses: Complex[np.ndarray, "pattern subcarrier"], reference: np.ndarray
+) -> Alignment:
+    """An alignment of soundings that are known to share their start: the advance under which they are likeliest.
+
+    What noise hides in one of them the others tell. reference: of each, dtype `measure.reference.REFERENCE`. Those of
+    one capture are asked by themselves. What all of them leave open stays ambiguous.
+    """
+    samples, margin = np.empty(len(responses), dtype=int), np.empty(len(responses))
+    for those in [np.arange(len(responses)), *captures_of(reference)]:
+        some = those[:: -(-those.size // JUDGES)]
+        score = alignment.model.log_likelihood(responses[some], alignment.fft_size).sum(axis=0)
+        samples[those], margin[those] = score.argmax(), margin_of(score)
+    taps = alignment.model.basis.project(advance(responses, samples, alignment.fft_size))
+    return replace(alignment, samples=samples, margin=margin, taps=taps)
+
+
+def captures_of(reference: np.ndarray) -> list[Int[np.ndarray, "some"]]:
+    """Soundings of each capture of many, the first one's first; none where a record is of few soundings each."""
+    _, first, number, count = np.unique(
+        reference["advance"], return_index=True, return_inverse=True, return_counts=True
+    )
+    return [np.flatnonzero(number == each) for each in np.argsort(first) if count[each] >= MIN_JUDGES]
+
+
+def _told_by_captures(
+    soundings: SoundingBlock, fft_size: int, reference: np.ndarray, *, one_crystal: bool
+) -> np.ndarray:
+    """The records, those of captures of many by their means, all of them relative to the first such capture's."""
+    captures = captures_of(reference)
+    if not captures:
+        return reference
+    told, anchor = reference.copy(), reference[captures[0][0]]
+    told["gain"] /= anchor["gain"]
+    told["noise_var"] /= np.abs(anchor["gain"]) ** 2
+    told["advance"] -= anchor["advance"]
+    means = np.stack([soundings.response[those].mean(axis=0) for those in captures]).astype(complex)
+    strength = float(np.sum(np.abs(means[0]) ** 2))
+    whole, _ = advance_between(means, means[0], fft_size)
+    for those, mean, shift in zip(captures, means, whole, strict=True):
+        fraction = 0.0 if one_crystal else _fraction(advance(mean, np.asarray(shift), fft_size), means[0], fft_size)
+        gain = np.vdot(means[0], advance(mean, np.asarray(shift + fraction), fft_size)) / strength
+        noise = float(soundings.noise_var[those].mean()) / those.size
+        told[those] = np.array((gain, -(shift + fraction), noise / strength), dtype=REFERENCE)
+    return told
+
+
+def _fraction(
+    mean: Complex[np.ndarray, "subcarrier"], wanted: Complex[np.ndarray, "subcarrier"], fft_size: int
+) -> float:
+    """Of a sample, by which a mean is advanced to fit best: the top of a parabola through the best that is tried."""
+    tried = np.arange(-FRACTIONS, FRACTIONS + 1) / FRACTIONS
+    fit = np.abs(advance(mean[None], tried, fft_size) @ wanted.conj())
+    best = int(np.clip(fit.argmax(), 1, tried.size - 2))
+    left, top, right = fit[best - 1 : best + 2]
+    return float(tried[best] + (left - right) / (2 * (left - 2 * top + right)) / FRACTIONS)

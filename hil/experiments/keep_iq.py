@@ -1,6 +1,6 @@
 """Keeping the raw samples of steps while they are measured, where the configuration asks for it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -9,13 +9,11 @@ import numpy as np
 from hil.config import SweepConfig
 from hil.errors import ConfigError
 from hil.interfaces import RawSdr, SweepMode
+from hil.measure.at_once import AtOncePlan, plan_to_json
 from hil.measure.raw_iq import Conduct, RawCapture, RawStep, write_raw
 from hil.measure.recording import Recording, Step
 from hil.measure.witness import WitnessedSurface
 from hil.testbed import Testbed
-
-REPLAYED: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")
-"""Modes whose soundings follow from one capture a pattern and the board's restarts alone."""
 
 
 class IqKeeper:
@@ -28,38 +26,54 @@ class IqKeeper:
         self._sdr: RawSdr | None = None
         if config.record_iq:
             if not isinstance(testbed.sdr, RawSdr):
-                raise ConfigError("sweep.record_iq: not with two radios, whose captures are no raw samples of one")
+                raise ConfigError("sweep.record_iq: this radio does not give its raw samples")
             self._sdr, self._board = testbed.sdr, WitnessedSurface(testbed.surface)
             self.testbed = replace(testbed, surface=self._board)
 
-    def keeping(self, step: str, mode: SweepMode, repetitions: int, measure: Callable[[], Step]) -> Callable[[], Step]:
-        """`measure`, its captures on disk before it returns; as it is where nothing was asked for."""
-        sdr = self._sdr
-        return measure if sdr is None else lambda: self._measure(sdr, step, mode, repetitions, measure)
+    def keeping(
+        self,
+        step: str,
+        mode: SweepMode,
+        repetitions: int,
+        measure: Callable[[], Step],
+        at_once: AtOncePlan | None = None,
+    ) -> Callable[[], Step]:
+        """`measure`, its captures on disk before it returns; as it is where nothing was asked for.
 
-    def _measure(self, sdr: RawSdr, step: str, mode: SweepMode, repetitions: int, measure: Callable[[], Step]) -> Step:
+        at_once: how captures hold many patterns, where they do.
+        """
+        sdr = self._sdr
+        return measure if sdr is None else lambda: self._measure(sdr, step, mode, repetitions, measure, at_once)
+
+    def _measure(
+        self,
+        sdr: RawSdr,
+        step: str,
+        mode: SweepMode,
+        repetitions: int,
+        measure: Callable[[], Step],
+        at_once: AtOncePlan | None,
+    ) -> Step:
         self._board.listen()
         with _tapped(sdr) as captures:
             measured = measure()
         if not captures:
             return measured
-        conduct = Conduct(mode, len(measured.data), repetitions, self._config.max_retakes, tuple(self._board.restarts))
+        conduct = Conduct(
+            mode,
+            len(measured.data),
+            repetitions,
+            self._config.max_retakes,
+            tuple(self._board.restarts),
+            None if at_once is None else plan_to_json(at_once),
+            at_once is not None,
+            tuple(self._board.answers),
+        )
         raw = RawStep(tuple(captures), conduct)
         facts = write_raw(
             self._recording, step, raw, identity=self.testbed.sdr.identity, settings=self.testbed.settings
         )
         return replace(measured, facts={**measured.facts, "iq": facts})
-
-
-def replayed_modes(available: Sequence[SweepMode]) -> tuple[SweepMode, ...]:
-    """Those of a station in which raw samples can be kept. Raises ConfigError where there are none."""
-    possible = tuple(mode for mode in available if mode in REPLAYED)
-    if not possible:
-        raise ConfigError(
-            f"sweep.record_iq: is possible in the modes {', '.join(REPLAYED)}; "
-            f"this board and radio do {', '.join(available) or 'none'}"
-        )
-    return possible
 
 
 @contextmanager

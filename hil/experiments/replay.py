@@ -1,8 +1,9 @@
 """Raw samples of a run once more through the driver, the sounder and the estimator: does the same come out?
 
 Each step is sounded again from its samples: `PlutoSdr` over a device that gives what the ADCs gave, `Sounder` and
-`sound_patterns` over a board that restarts where the recorded one did. The soundings must be those on record, to the
-byte, and so the estimates. Which start each sounding has, and everything else, is computed anew.
+`sound_patterns`, or `sound_at_once`, over a board that answers and restarts as the recorded one did. The soundings must
+be those on record, to the byte, and so the estimates. Where patterns lie in a capture, which start each sounding has,
+and everything else, is computed anew.
 """
 
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.sound import load_sweep
 from hil.interfaces import Progress, RadioSettings, no_progress
+from hil.measure.at_once import plan_from_json, sound_at_once
 from hil.measure.raw_iq import RawStep, read_raw
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
@@ -106,14 +108,18 @@ def _sound(raw: RawStep, setup: Setup, manifest: dict[str, Any]) -> SoundingBloc
     """The soundings that follow from the samples of a step."""
     how, settings = raw.conduct, RadioSettings(**manifest["radio"])
     blocks = [Block(capture.samples, capture.time_s) for capture in raw.captures]
-    with recorded_radio(setup.testbed, settings, manifest["identity"]["radio"], blocks) as sdr:
-        return sound_patterns(
-            Sounder(sdr, setup.grid, how.repetitions, max_retakes=how.max_retakes),
-            RecalledSurface(how.restarts),
-            np.zeros((how.num_patterns, setup.num_elements), dtype=np.uint8),  # any: what was shown is in the samples
-            mode=how.mode,
-            max_retakes=how.max_retakes,
-        )
+    board = RecalledSurface(how.restarts, how.answers)
+    patterns = np.zeros((how.num_patterns, setup.num_elements), dtype=np.uint8)  # any: what was shown is in the samples
+    with recorded_radio(setup.testbed, settings, manifest["identity"]["radio"], blocks) as (sdr, clock):
+        if how.plan is not None:
+            before = patterns[0] if how.referred else None
+            return sound_at_once(
+                sdr, board, clock, setup.grid, plan_from_json(how.plan), patterns, before=before,
+                max_retakes=how.max_retakes,
+            )  # fmt: skip
+        apart_lo_hz = setup.testbed.radio.lo_hz if setup.testbed.receiver is not None else None
+        sounder = Sounder(sdr, setup.grid, how.repetitions, max_retakes=how.max_retakes, apart_lo_hz=apart_lo_hz)
+        return sound_patterns(sounder, board, patterns, mode=how.mode, max_retakes=how.max_retakes)
 
 
 def _difference(found: SoundingBlock, recorded: Step) -> str:

@@ -8,22 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Int, Patterns
+from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
 from hil.experiments.again import SYMBOLS, in_doubt, put_in_place, sound_again
-from hil.experiments.keep_iq import IqKeeper, replayed_modes
+from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
 from hil.experiments.listen import heard_before, listen_first
-from hil.interfaces import Geometry, Progress, ReferencedSdr, Surface, SweepMode, no_progress
-from hil.measure.burst import sound_burst
+from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
+from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
 from hil.measure.recording import Recording, Step
 from hil.measure.reference import Coupling, find_coupling
-from hil.measure.sequence import MAX_PATTERNS, sound_sequence
+from hil.measure.self_stepping import MAX_PATTERNS, complement
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
-from hil.measure.triggered import sound_triggered
 from hil.phy.grouping import block_groups
 from hil.testbed import Testbed
 
@@ -80,7 +79,7 @@ def sound_surface(
     """
     config, states = config or SweepConfig(), testbed.surface.states
     available = testbed.sweep_modes(_repetitions(testbed, config))
-    mode = choose_mode(config.mode, replayed_modes(available) if config.record_iq else available)
+    mode = choose_mode(config.mode, available)
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
     plan = plan_of(config, testbed.surface.geometry, plus=states.plus, minus=states.minus, seed=seed)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
@@ -164,11 +163,14 @@ def sound_in_blocks(
         sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
         coupling = _listen_to_coupler(testbed, config)
         testbed.continue_at(recording.time_s)
+        at_once = testbed.at_once(mode, _repetitions(testbed, config))
+        before = complement(patterns(slice(0, 1))[0], testbed.surface.states)
+        sound = _sounding(testbed, sounder, config, mode, at_once, before)
         for name, which in blocks.items():
             measure = partial(
                 _sound_block,
                 testbed,
-                sounder,
+                sound,
                 patterns(which),
                 rows(which) if mode in BY_ITSELF else None,
                 config,
@@ -176,7 +178,7 @@ def sound_in_blocks(
                 partial(_report, progress, stage, which.start, num_patterns),
                 {"reference_snr_db": coupling.snr_db if coupling else None},
             )
-            recording.step(name, iq.keeping(name, mode, repetitions, measure))
+            recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))
         if in_doubt is not None:
             lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
             sent = np.concatenate([patterns(slice(i, i + 1)) for i in lost]) if lost.size else patterns(slice(0, 0))
@@ -199,7 +201,7 @@ def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int)
 
 def _sound_block(
     testbed: Testbed,
-    sounder: Sounder,
+    sound: "_Sound",
     patterns: Patterns,
     rows: BoardRows | None,
     config: SweepConfig,
@@ -211,34 +213,41 @@ def _sound_block(
     if mode in ("codebook", *BY_ITSELF) and rows is None:
         _store(testbed.surface, patterns, config.max_retakes)
     stored_s = testbed.clock.now_s()
-    soundings = _sound(testbed, sounder, patterns, rows, config, mode, progress)
+    soundings = sound(patterns, rows, progress)
     ended_s = testbed.clock.now_s()
     times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
     return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times, **facts})
 
 
-def _sound(
+_Sound = Callable[[Patterns, BoardRows | None, Callable[[int], object]], SoundingBlock]
+
+
+def _sounding(
     testbed: Testbed,
     sounder: Sounder,
-    patterns: Patterns,
-    rows: BoardRows | None,
     config: SweepConfig,
     mode: SweepMode,
-    progress: Callable[[int], object],
-) -> SoundingBlock:
-    """Soundings of the patterns of a block, by the mode's own way."""
-    repetitions, tries, clock, grid = _repetitions(testbed, config), config.max_retakes, testbed.clock, testbed.grid
-    match mode:
-        case "triggered":
-            radio, board, frames = testbed.trigger(repetitions)
-            return sound_triggered(radio, board, grid, frames, patterns, rows, max_retakes=tries, progress=progress)
-        case "burst":
-            sdr, streamed, burst = testbed.burst(repetitions)
-            return sound_burst(sdr, streamed, clock, grid, burst, patterns, max_retakes=tries, progress=progress)
-        case "sequence":
-            sdr, surface, plan = testbed.sequencer(repetitions)
-            return sound_sequence(sdr, surface, clock, grid, plan, patterns, rows, max_retakes=tries, progress=progress)
-    return sound_patterns(sounder, testbed.surface, patterns, mode=mode, max_retakes=tries, progress=progress)
+    at_once: AtOncePlan | None,
+    before: Pattern,
+) -> _Sound:
+    """How the patterns of a block are sounded. before: what the surface shows before each capture of many patterns."""
+    sdr, surface, tries = testbed.sdr, testbed.surface, config.max_retakes
+
+    def one_by_one(patterns: Patterns, _: BoardRows | None, progress: Callable[[int], object]) -> SoundingBlock:
+        return sound_patterns(sounder, surface, patterns, mode=mode, max_retakes=tries, progress=progress)
+
+    if at_once is None:
+        return one_by_one
+    assert isinstance(sdr, StreamingSdr) and isinstance(surface, AtOnceSurface), "there is a plan"
+    streaming, stepping, plan = sdr, surface, at_once
+
+    def all_at_once(patterns: Patterns, rows: BoardRows | None, progress: Callable[[int], object]) -> SoundingBlock:
+        return sound_at_once(
+            streaming, stepping, testbed.clock, testbed.grid, plan, patterns, rows,
+            before=before, max_retakes=tries, progress=progress,
+        )  # fmt: skip
+
+    return all_at_once
 
 
 def _listen_to_coupler(testbed: Testbed, config: SweepConfig) -> Coupling | None:
@@ -262,14 +271,11 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
     A board that makes Hadamard rows itself makes them in their order.
     """
     repetitions, ability = _repetitions(testbed, config), testbed.sequence_ability
-    if mode == "burst":
-        return {"block": testbed.burst(repetitions)[2].num_patterns}
-    if ability is None or mode not in ("codebook", *BY_ITSELF):
-        return {}
-    if mode == "codebook":
-        return {"block": min(ability.num_slots, MAX_PATTERNS)}
-    plan = testbed.sequencer(repetitions)[2] if mode == "sequence" else testbed.trigger(repetitions)[2]
-    return {"block": plan.num_patterns, **({"shuffle": False} if ability.hadamard else {})}
+    at_once = testbed.at_once(mode, repetitions)
+    if at_once is None:
+        return {"block": min(ability.num_slots, MAX_PATTERNS)} if ability is not None and mode == "codebook" else {}
+    in_order = mode in BY_ITSELF and ability is not None and ability.hadamard
+    return {"block": at_once.num_patterns, **({"shuffle": False} if in_order else {})}
 
 
 def _report(progress: Progress, stage: str, start: int, total: int, count: int) -> None:

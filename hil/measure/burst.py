@@ -11,23 +11,26 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from hil.arrays import Bool, Float, Int, Patterns
-from hil.errors import BoardReset, Overload
-from hil.interfaces import Capture, Clock, StreamingSdr, StreamingSurface, SurfaceTiming
+from hil.arrays import Bool, Float, Int, Pattern, Patterns
+from hil.errors import BoardReset
+from hil.interfaces import Capture, Clock, StateSet, StreamingSdr, SurfaceTiming
 from hil.measure.burst_start import find_start
-from hil.measure.clocks import follow, paced_symbols, tune
+from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import repeated_from, slipped_from
 from hil.measure.dwells import (
+    capture_references,
     demodulate_dwells,
     dwell_references,
     is_still,
     tap_track,
     until_whole,
 )
-from hil.measure.reference import coupled_pilot, steadied
+from hil.measure.reference import steadied
+from hil.measure.self_stepping import HOST_SAMPLES, MAX_PATTERNS, complement, require_no_overload
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
@@ -35,10 +38,26 @@ from hil.phy.ofdm import OfdmGrid
 GUARD_S = 10e-6  # of a dwell, on either side of its symbols
 LATEST_START_S = 2e-3  # of a capture's first sample behind its request
 TAIL_S = 1e-3  # of a capture, after the last dwell as planned
-MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
-MAX_PATTERNS = 4096
 MIN_SYMBOLS = 2  # of a dwell, whose scatter tells the noise
 MIN_PATTERNS = 4  # of one capture, below which another mode is as fast
+
+
+@runtime_checkable
+class StreamedSurface(Protocol):
+    """What a burst needs of a `StreamingSurface`."""
+
+    @property
+    def states(self) -> StateSet: ...
+    @property
+    def timing(self) -> SurfaceTiming: ...
+
+    def apply(self, pattern: Pattern, ahead: Pattern | None = None) -> None: ...
+
+    def stream(self, patterns: Patterns, still_s: float) -> Float[np.ndarray, "pattern"]: ...
+
+    def check(self) -> None: ...
+
+    def read_pattern(self) -> Pattern | None: ...
 
 
 @dataclass(frozen=True)
@@ -66,16 +85,26 @@ class BurstPlan:
 
 
 def plan_burst(
-    timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int, *, apart_lo_hz: float | None = None
+    timing: SurfaceTiming,
+    grid: OfdmGrid,
+    repetitions: int,
+    num_taps: int,
+    *,
+    max_samples: int = HOST_SAMPLES,
+    apart_lo_hz: float | None = None,
 ) -> BurstPlan | None:
-    """The plan for that many symbols of each pattern, two at least; None where too few patterns fit in a capture."""
+    """The plan for that many symbols of each pattern, two at least; None where too few patterns fit in a capture.
+
+    max_samples: of one capture, as far as the radio is concerned.
+    """
     repetitions = max(repetitions, MIN_SYMBOLS)
     still_s = (repetitions + 1) * grid.symbol_s + 2 * GUARD_S  # starts are known to a symbol
     pitch_s = pattern_floor_s(timing, "burst", capture_s=still_s, turnaround_s=0.0)
     before_s = timing.update_s + timing.settle_s + timing.reply_s
     head_s = LATEST_START_S + 3 * grid.symbol_s
     lead_s = head_s + before_s + (timing.stream_s or timing.frame_s - timing.overlap_s)
-    by_samples = int((MAX_SAMPLES / grid.sample_rate_hz - lead_s - TAIL_S) / pitch_s)
+    longest_s = min(max_samples, HOST_SAMPLES) / grid.sample_rate_hz
+    by_samples = int((longest_s - lead_s - TAIL_S) / pitch_s)
     if by_samples < MIN_PATTERNS:
         return None
     most = min(by_samples, MAX_PATTERNS)
@@ -86,50 +115,62 @@ def plan_burst(
 
 def sound_burst(
     sdr: StreamingSdr,
-    surface: StreamingSurface,
+    surface: StreamedSurface,
     clock: Clock,
     grid: OfdmGrid,
     plan: BurstPlan,
     patterns: Patterns,
     *,
+    before: Pattern | None = None,
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Sound patterns in as few captures as it takes, `plan.num_patterns` in each.
 
+    before: what the surface shows before each burst, another pattern than the first of any `plan.num_patterns`, the
+    same for all captures that shall be tied together; where None they are not.
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all of them.
     """
 
     def take(some: Patterns, missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        capture, settled_s = _capture(sdr, surface, clock, grid, plan, some[missing])
-        return split_burst(capture, settled_s, grid, plan)
+        spare = int(missing.size < len(some))  # the first step must be clear, and is not into any pattern
+        shown = np.concatenate([some[:spare], some[missing]])
+        capture, settled_s = _capture(sdr, surface, clock, grid, plan, shown, before)
+        block, good = split_burst(capture, settled_s, grid, plan, referred=before is not None)
+        return block[spare:], good[spare:]
+
+    def report(start: int, count: int) -> None:
+        if progress is not None:
+            progress(start + count)
 
     blocks: list[SoundingBlock] = []
     for start in range(0, len(patterns), plan.num_patterns):
         some = patterns[start : start + plan.num_patterns]
-        blocks.append(until_whole(partial(take, some), len(some), max_retakes, "burst"))
-        if progress is not None:
-            progress(start + len(some))
+        blocks.append(until_whole(partial(take, some), len(some), max_retakes, "burst", partial(report, start)))
     return SoundingBlock.join(blocks)
 
 
 def split_burst(
-    capture: Capture, settled_s: Float[np.ndarray, "pattern"], grid: OfdmGrid, plan: BurstPlan
+    capture: Capture,
+    settled_s: Float[np.ndarray, "pattern"],
+    grid: OfdmGrid,
+    plan: BurstPlan,
+    *,
+    referred: bool = False,
 ) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
     """The soundings of a burst, referred to the capture's first sample, and which of them are good.
 
     settled_s: from when on each pattern stands still, on the clock of `capture.time_s`; NaN where that is not known.
+    referred: beside them stands what was heard before the burst, or what a second receiver heard.
     Raises MeasurementError where the patterns' changes do not tell when the capture started.
     """
-    capture, pace = steadied(capture, grid), 1.0
-    if plan.apart_lo_hz is not None:
-        tuned = tune(capture, grid, plan.apart_lo_hz)
-        capture, pace = tuned.capture, tuned.pace
-    samples, rate_hz = capture.samples, grid.sample_rate_hz
+    capture = steadied(capture, grid)
+    tuned = Tuned.of_one_radio(capture) if plan.apart_lo_hz is None else tune(capture, grid, plan.apart_lo_hz)
+    samples, rate_hz = tuned.capture.samples, grid.sample_rate_hz * tuned.pace
     length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
     planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
     late = grid.fft_size * find_start(
-        tap_track(samples, grid, plan.num_taps, pace),
+        tap_track(samples, grid, plan.num_taps),
         planned / grid.fft_size,
         still=still / grid.fft_size,
         before=plan.before_s / grid.symbol_s,
@@ -141,21 +182,20 @@ def split_burst(
     if plan.apart_lo_hz is not None:
         surely = max(still, int((plan.pitch_s - plan.before_s) * rate_hz))
         within = starts[good & (starts + surely <= samples.size)]
-        tuned = follow(tuned, grid, plan.apart_lo_hz, within, surely)
-        samples, pace = tuned.capture.samples, tuned.pace
-    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions, pace)
-    good &= is_still(samples, starts, still, grid, plan.num_taps, pace)
+        tuned = follow(tuned, grid, within, surely)
+        samples = tuned.capture.samples
+    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
+    good &= is_still(samples, starts, still, grid, plan.num_taps)
     repeated = repeated_from(samples)
     if repeated is not None:
         good &= starts + still <= repeated
     slipped = slipped_from(response[good], grid.fft_size, plan.num_taps) if good.any() else None
     if slipped is not None:
         good[np.flatnonzero(good)[slipped] :] = False
-    if plan.apart_lo_hz is None:
-        reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
-    else:
-        before = int(planned[0] - late - plan.before_s * rate_hz)
-        reference = np.full(len(starts), coupled_pilot(paced_symbols(samples[:before], grid, pace), grid))
+    reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
+    if reference is None and referred:
+        head = samples[: int(planned[0] - late - plan.before_s * rate_hz)]
+        reference = capture_references(head, grid, len(starts))
     noise = float(np.median(scatter[good])) if good.any() else 0.0
     block = SoundingBlock(
         response,
@@ -171,22 +211,19 @@ def split_burst(
 
 def _capture(
     sdr: StreamingSdr,
-    surface: StreamingSurface,
+    surface: StreamedSurface,
     clock: Clock,
     grid: OfdmGrid,
     plan: BurstPlan,
     patterns: Patterns,
+    before: Pattern | None,
 ) -> tuple[Capture, Float[np.ndarray, "pattern"]]:
     """Samples of a burst and when each pattern stood still.
 
-    Before it the surface shows the first one's complement: a clear step. Of two radios it shows the same pattern before
-    each burst, all zeros: that is the reference inside each capture.
+    Before it the surface shows `before`, or what makes the clearest first step.
     """
-    states = surface.states
-    before = np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8)
-    if plan.apart_lo_hz is not None:
-        before = np.zeros_like(before)
-    surface.apply(before, None if surface.timing.stream_s else patterns[0])
+    shown = complement(patterns[0], surface.states) if before is None else before
+    surface.apply(shown, None if surface.timing.stream_s else patterns[0])
     sdr.begin_capture(plan.num_samples(len(patterns), grid))
     clock.sleep(plan.head_s)
     settled_s = surface.stream(patterns, plan.still_s)
@@ -195,6 +232,5 @@ def _capture(
     held = surface.read_pattern()
     if held is not None and not np.array_equal(held, patterns[-1]):
         raise BoardReset("the board holds another pattern than the last one of a burst")
-    if capture.overloaded:
-        raise Overload("receiver: a capture of a burst clipped at the ADC; lower radio.rx_gain_db by 6 dB")
+    require_no_overload(capture, "burst")
     return capture, settled_s

@@ -8,7 +8,6 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import BoardReset, InstrumentError, MeasurementError, Overload
 from hil.interfaces import Capture
-from hil.measure.clocks import paced_symbols
 from hil.measure.reference import coupled_pilot
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
@@ -28,11 +27,10 @@ def demodulate_dwells(
     starts: Int[np.ndarray, "dwell"],
     grid: OfdmGrid,
     repetitions: int,
-    pace: float = 1.0,
 ) -> tuple[Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell"]]:
     """Mean of the symbols from each start on, as of the capture's own start, and the variance of one symbol around it.
 
-    The variance is zero where there is but one symbol. pace: samples of the sender's clock for each of the receiver's.
+    The variance is zero where there is but one symbol.
     """
     length = repetitions * grid.fft_size
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
@@ -42,7 +40,7 @@ def demodulate_dwells(
         taken = samples[starts[part, None] + np.arange(length)]
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
         mean = symbols.mean(axis=1)
-        response[part] = advance(mean, -(starts[part] * pace % grid.fft_size), grid.fft_size)
+        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter
@@ -62,10 +60,23 @@ def dwell_references(
     return np.array(records)
 
 
+def capture_references(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, count: int) -> np.ndarray:
+    """For each of `count` soundings of one capture the same: what was heard before them, of a known pattern.
+
+    samples: from the capture's start on, while that pattern stood still. Soundings of a capture are known by this
+    record: no other capture's is the same.
+    """
+    return np.full(count, coupled_pilot(whole_symbols(samples, grid), grid))
+
+
 def still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
     """Variance of one symbol over samples in which the surface stands still."""
-    whole = samples.size // grid.fft_size * grid.fft_size
-    return float(_scatter(grid.demodulate(samples[:whole])[None], grid)[0])
+    return float(_scatter(whole_symbols(samples, grid)[None], grid)[0])
+
+
+def whole_symbols(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> Complex[np.ndarray, "symbol subcarrier"]:
+    """Responses of all symbols in a row."""
+    return grid.demodulate(samples[: samples.size // grid.fft_size * grid.fft_size])
 
 
 def change_heights(
@@ -88,7 +99,6 @@ def is_still(
     length: int,
     grid: OfdmGrid,
     num_taps: int,
-    pace: float = 1.0,
 ) -> Bool[np.ndarray, "dwell"]:
     """Whether nothing but noise changes within `length` samples from each start on; in most of them nothing must.
 
@@ -96,8 +106,8 @@ def is_still(
     can be said against any of them.
     """
     symbols = max(1, length // (2 * grid.fft_size))
-    early, _ = demodulate_dwells(samples, starts, grid, symbols, pace)
-    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols, pace)
+    early, _ = demodulate_dwells(samples, starts, grid, symbols)
+    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
     window = _delays(early, num_taps)
     energy = _energy(_at_delays(late - early, window))
     usual = float(np.median(energy))
@@ -106,13 +116,13 @@ def is_still(
 
 
 def tap_track(
-    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int, pace: float = 1.0
+    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int
 ) -> Complex[np.ndarray, "symbol tap"]:
     """The response of each symbol of a capture, at the delays at which something arrives only.
 
     White noise of variance v on a subcarrier has variance v on each tap.
     """
-    symbols = paced_symbols(samples, grid, pace)
+    symbols = whole_symbols(samples, grid)
     return _at_delays(symbols, _delays(symbols, num_taps))
 
 
@@ -148,10 +158,12 @@ def until_whole(
     count: int,
     max_retakes: int,
     what: str,
+    progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Soundings of `count` patterns from as many captures as it takes.
 
     take: sounds those patterns in one capture; returns their soundings and which of them are good.
+    progress: called with `count` once all are there.
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring them all.
     """
     block: SoundingBlock | None = None
@@ -168,6 +180,8 @@ def until_whole(
         missing = missing[~good]
         retakes[missing] += 1
         if not missing.size:
+            if progress is not None:
+                progress(count)
             overloaded = np.full(count, any(isinstance(error, Overload) for error in failures))
             resets = sum(isinstance(error, BoardReset) for error in failures)
             return replace(block, retakes=retakes, overloaded=overloaded, resets=resets)

@@ -13,20 +13,22 @@ def possible_modes(
     repetitions: int,
     num_taps: int,
     *,
-    streams: bool = True,
-    wired: bool = False,
+    max_samples: int = 0,
+    max_train_samples: int = 0,
     apart: bool = False,
 ) -> tuple[SweepMode, ...]:
     """The board's modes, best first, that can be done with that many symbols of each pattern and gain something.
 
-    streams: the radio takes samples while its user does something else. wired: it has a timer whose pulses reach the
-    board. apart: sender and receiver are two radios, whose phases only one long capture holds together.
+    max_samples: of one capture that the radio takes while its user does something else; 0 where it cannot.
+    max_train_samples: of one whose frames pulse the board; 0 where no wire reaches it, or the radio has no such timer.
+    apart: sender and receiver are two radios, whose phases only one long capture holds together.
     """
     ability = surface.sequence if isinstance(surface, SequencedSurface) else None
-    sequence = plan_sequence(ability, surface.timing, grid, repetitions, num_taps) if streams else None
-    triggered = plan_triggered(ability, surface.timing, grid, repetitions, num_taps) if wired else None
-    burst = plan_burst(surface.timing, grid, repetitions, num_taps) if streams else None
-    if apart:
-        return ("burst",) if burst is not None else ()
-    impossible = {"sequence": sequence is None, "triggered": triggered is None, "burst": burst is None}
-    return tuple(mode for mode in surface.modes if not impossible.get(mode, False))
+    at_once: dict[SweepMode, bool] = {
+        "sequence": plan_sequence(ability, surface.timing, grid, repetitions, num_taps, max_samples=max_samples)
+        is not None,
+        "triggered": plan_triggered(ability, surface.timing, grid, repetitions, num_taps, max_samples=max_train_samples)
+        is not None,
+        "burst": plan_burst(surface.timing, grid, repetitions, num_taps, max_samples=max_samples) is not None,
+    }
+    return tuple(mode for mode in surface.modes if at_once.get(mode, not apart))

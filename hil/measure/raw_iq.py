@@ -54,13 +54,20 @@ class RawCapture:
 
 @dataclass(frozen=True)
 class Conduct:
-    """How the patterns of a step were sounded (`sound_patterns`, `Sounder`), and the calls that met a restart."""
+    """How the patterns of a step were sounded (`sound_patterns`, `Sounder`), and what the board told meanwhile.
+
+    restarts: numbers of the calls that met one. plan: of `sound_at_once`, as plain values, where captures hold many
+    patterns; `referred`: they are tied together. answers: number of a call and what it returned, as plain values.
+    """
 
     mode: SweepMode
     num_patterns: int
     repetitions: int
     max_retakes: int
     restarts: tuple[int, ...]
+    plan: dict[str, Any] | None = None
+    referred: bool = False
+    answers: tuple[tuple[int, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,14 @@ def _load(meta: Path, facts: Facts) -> RawStep:
             RawCapture(words[each["core:sample_start"] : end], each["hil:time_s"], each["core:datetime"])
             for each, end in zip(captures, ends, strict=True)
         ),
-        Conduct(**{**conduct, "restarts": tuple(conduct["restarts"])}),
+        Conduct(**{**conduct, **_tuples(conduct)}),
     )
+
+
+def _tuples(conduct: dict[str, Any]) -> dict[str, Any]:
+    """What JSON made lists of."""
+    answers = ((call, value) for call, value in conduct.get("answers", ()))
+    return {"restarts": tuple(conduct["restarts"]), "answers": tuple(answers)}
 
 
 def _global_info(raw: RawStep, step: str, identity: str, settings: RadioSettings) -> dict[str, Any]:
@@ -149,7 +162,7 @@ def _global_info(raw: RawStep, step: str, identity: str, settings: RadioSettings
         "core:extensions": [{"name": "hil", "version": "1.0.0", "optional": True}],
         "hil:step": step,
         "hil:settings": asdict(settings),
-        "hil:conduct": {**asdict(raw.conduct), "restarts": list(raw.conduct.restarts)},
+        "hil:conduct": asdict(raw.conduct),
     }
 
 

@@ -3,21 +3,38 @@
 The capture begins before the board is armed, so that it holds the whole sequence with stillness on both sides; when the
 surface changed is found in the samples (`measure.steps`), which also bridges the two clocks. Of each dwell only the
 middle is used, where the surface has settled. All patterns of a capture share its unknown start within the pilot's
-period: responses are referred to the capture's first sample.
+period: responses are referred to the capture's first sample. Where a sweep takes several captures the same pattern
+stands before each sequence: what is heard of it ties them together, and two radios' phases too.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Int, Patterns
-from hil.errors import MeasurementError, Overload
-from hil.interfaces import Capture, Clock, SequenceAbility, SequencedSurface, StreamingSdr, SurfaceTiming
+from hil.arrays import Bool, Complex, Int, Pattern, Patterns
+from hil.interfaces import Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
+from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import require_continuous
-from hil.measure.dwells import change_heights, demodulate_dwells, dwell_references, still_scatter, until_whole
+from hil.measure.dwells import (
+    capture_references,
+    change_heights,
+    demodulate_dwells,
+    dwell_references,
+    still_scatter,
+    until_whole,
+)
 from hil.measure.reference import steadied
+from hil.measure.self_stepping import (
+    HOST_SAMPLES,
+    SelfSteppingSurface,
+    arm,
+    complement,
+    patterns_that_fit,
+    require_no_overload,
+    require_shown,
+)
 from hil.measure.stepping import SoundingBlock
 from hil.measure.steps import find_steps, first_change
 from hil.measure.sweep import BoardRows
@@ -26,9 +43,7 @@ from hil.phy.ofdm import OfdmGrid
 GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
 LEAD_S, TAIL_S = 3e-3, 1e-3  # of a capture: for the way of the command to the board, and after the last dwell
 STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends by
-MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
-MAX_PATTERNS = 4096  # of one capture: a durable step
-MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
+REFERENCE_SYMBOLS = 128  # of the capture before the sequence, where captures are tied together
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,8 @@ class SequencePlan:
     """How a board's sequences are sounded.
 
     dwell_s: a whole number of microseconds. num_patterns: of one capture, a power of two.
-    num_taps: length of the channel, in taps of 1/B.
+    num_taps: length of the channel, in taps of 1/B. arming_s: until the board has begun, at the longest.
+    apart_lo_hz: of two radios with a crystal each, None of one radio.
     """
 
     ability: SequenceAbility
@@ -44,69 +60,102 @@ class SequencePlan:
     num_patterns: int
     repetitions: int
     num_taps: int
+    arming_s: float
+    apart_lo_hz: float | None = None
+
+    def still_s(self, grid: OfdmGrid, *, referred: bool) -> float:
+        """Of the capture, before the board is armed. referred: captures are tied together by what is heard then."""
+        return max(STILL_DWELLS * self.dwell_s, REFERENCE_SYMBOLS * grid.symbol_s if referred else 0.0)
+
+    def num_samples(self, count: int, grid: OfdmGrid, *, referred: bool) -> int:
+        """Of the capture of that many patterns."""
+        after_s = TAIL_S + STILL_DWELLS * self.dwell_s
+        duration_s = self.still_s(grid, referred=referred) + self.arming_s + count * self.dwell_s + after_s
+        return math.ceil(duration_s * grid.sample_rate_hz)
 
 
 def plan_sequence(
-    ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int
+    ability: SequenceAbility | None,
+    timing: SurfaceTiming,
+    grid: OfdmGrid,
+    repetitions: int,
+    num_taps: int,
+    *,
+    max_samples: int = HOST_SAMPLES,
+    apart_lo_hz: float | None = None,
 ) -> SequencePlan | None:
-    """The plan for that many symbols of each pattern; None where board or radio cannot, or nothing is gained by it."""
+    """The plan for that many symbols of each pattern; None where board or radio cannot, or nothing is gained by it.
+
+    max_samples: of one capture, as far as the radio is concerned.
+    """
     if ability is None or "timer" not in ability.sources:
         return None
     needed_s = timing.update_s + timing.settle_s + repetitions * grid.symbol_s + GUARD_S
     dwell_s = math.ceil(round(max(needed_s, ability.min_dwell_s) * 1e6, 6)) * 1e-6
-    around_s = _lead_s(timing, dwell_s) + _tail_s(dwell_s)
-    by_samples = int((MAX_SAMPLES / grid.sample_rate_hz - around_s) / dwell_s)
-    most = min(by_samples, ability.max_length, ability.num_slots or ability.max_length, MAX_PATTERNS)
-    if most < MIN_PATTERNS:
-        return None
-    return SequencePlan(ability, dwell_s, 1 << (most.bit_length() - 1), repetitions, num_taps)
+    arming_s = LEAD_S + timing.frame_s + timing.reply_s
+    plan = SequencePlan(ability, dwell_s, 1, repetitions, num_taps, arming_s, apart_lo_hz)
+    room = min(max_samples, HOST_SAMPLES) - plan.num_samples(0, grid, referred=True)
+    count = patterns_that_fit(ability, int(room / (dwell_s * grid.sample_rate_hz)))
+    return None if count is None else replace(plan, num_patterns=count)
 
 
 def sound_sequence(
     sdr: StreamingSdr,
-    surface: SequencedSurface,
+    surface: SelfSteppingSurface,
     clock: Clock,
     grid: OfdmGrid,
     plan: SequencePlan,
     patterns: Patterns,
     rows: BoardRows | None = None,
     *,
+    before: Pattern | None = None,
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; a capture in which anything went wrong is void and taken again as a whole.
 
     rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
+    before: what the surface shows before the sequence, another pattern than the first one, the same for all captures
+    that shall be tied together; where None they are not.
     Raises BoardReset, Overload or MeasurementError where no capture of `max_retakes + 1` is whole.
     """
 
     def take(_missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows)
-        return split_capture(capture, grid, plan, len(patterns)), np.ones(len(patterns), dtype=bool)
+        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows, before)
+        block = split_capture(capture, grid, plan, len(patterns), referred=before is not None)
+        return block, np.ones(len(patterns), dtype=bool)
 
-    block = until_whole(take, len(patterns), max_retakes, "sequence")
-    if progress is not None:
-        progress(len(patterns))
-    return block
+    return until_whole(take, len(patterns), max_retakes, "sequence", progress)
 
 
-def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: int) -> SoundingBlock:
+def split_capture(
+    capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: int, *, referred: bool = False
+) -> SoundingBlock:
     """The soundings in a capture of a sequence, referred to its first sample.
 
     Their noise is that of the mean of `plan.repetitions` symbols; where there is but one, from the still surface after
-    the sequence. Raises MeasurementError where the sequence's steps are not found in the samples.
+    the sequence. referred: beside them stands what was heard before the sequence, or what a second receiver heard.
+    Raises MeasurementError where the sequence's steps are not found in the samples.
     """
     capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
+    apart = plan.apart_lo_hz
+    tuned = Tuned.of_one_radio(capture) if apart is None else tune(capture, grid, apart)
     dwell = plan.dwell_s * grid.sample_rate_hz
-    steps = find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size)
-    starts = steps.starts(length, capture.samples.size)
-    response, scatter = demodulate_dwells(capture.samples, starts, grid, plan.repetitions)
+    steps = find_steps(tuned.capture.samples, count=count, dwell=dwell, period=grid.fft_size)
+    starts = steps.starts(length, tuned.capture.samples.size)
+    if apart is not None:
+        tuned = follow(tuned, grid, starts, length)
+    samples = tuned.capture.samples
+    response, scatter = demodulate_dwells(samples, starts, grid, plan.repetitions)
     first = 1 + _number(response, count, plan.num_taps)
     which = slice(first, first + count)
-    require_continuous(capture.samples, response[which], grid.fft_size, plan.num_taps)
+    require_continuous(samples, response[which], grid.fft_size, plan.num_taps)
     noise = float(scatter[which].mean())
     if plan.repetitions == 1:
-        noise = still_scatter(capture.samples[starts[first + count - 1] :], grid)
+        noise = still_scatter(samples[starts[first + count - 1] :], grid)
+    reference = dwell_references(capture, starts[which], grid, plan.repetitions)
+    if reference is None and referred:
+        reference = capture_references(samples[: starts[first - 1] + length], grid, count)
     return SoundingBlock(
         response[which],
         np.full(count, noise / plan.repetitions),
@@ -114,7 +163,7 @@ def split_capture(capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: i
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
-        dwell_references(capture, starts[which], grid, plan.repetitions),
+        reference,
     )
 
 
@@ -126,41 +175,21 @@ def _number(response: Complex[np.ndarray, "dwell subcarrier"], count: int, num_t
 
 def _capture(
     sdr: StreamingSdr,
-    surface: SequencedSurface,
+    surface: SelfSteppingSurface,
     clock: Clock,
     grid: OfdmGrid,
     plan: SequencePlan,
     patterns: Patterns,
     rows: BoardRows | None,
+    before: Pattern | None,
 ) -> Capture:
-    """Samples of a whole sequence. Before it the surface shows the complement of its first pattern: a clear step."""
-    states = surface.states
-    before = np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8)
-    count = len(patterns)
-    surface.apply(before)
-    duration_s = _lead_s(surface.timing, plan.dwell_s) + count * plan.dwell_s + _tail_s(plan.dwell_s)
-    sdr.begin_capture(math.ceil(duration_s * grid.sample_rate_hz))
-    clock.sleep(STILL_DWELLS * plan.dwell_s)
-    if rows is None:
-        surface.arm_sequence(0, count, plan.dwell_s, "timer")
-    else:
-        surface.arm_hadamard(rows.first, rows.count, plan.dwell_s, "timer", complement=rows.complement, mask=rows.mask)
+    """Samples of a whole sequence. Before it the surface shows `before`, or what makes the clearest first step."""
+    count, referred = len(patterns), before is not None
+    surface.apply(complement(patterns[0], surface.states) if before is None else before)
+    sdr.begin_capture(plan.num_samples(count, grid, referred=referred))
+    clock.sleep(plan.still_s(grid, referred=referred))
+    arm(surface, count, plan.dwell_s, "timer", rows)
     capture = sdr.end_capture()
-    status = surface.sequence_status()
-    if status["applied"] != count or status["overruns"]:
-        raise MeasurementError(
-            f"sequence: of {count} patterns the board showed {status['applied']}, {status['overruns']} steps came too "
-            "early; raise the dwell"
-        )
-    if capture.overloaded:
-        raise Overload("receiver: a capture of a sequence clipped at the ADC; lower radio.rx_gain_db by 6 dB")
+    require_shown(surface, count, "sequence", "raise the dwell")
+    require_no_overload(capture, "sequence")
     return capture
-
-
-def _lead_s(timing: SurfaceTiming, dwell_s: float) -> float:
-    """From the capture's start until the sequence's, at the longest."""
-    return LEAD_S + timing.frame_s + timing.reply_s + STILL_DWELLS * dwell_s
-
-
-def _tail_s(dwell_s: float) -> float:
-    return TAIL_S + STILL_DWELLS * dwell_s

@@ -87,13 +87,14 @@ class Sounder:
         """
         clipped = bursts = 0
         while clipped + bursts <= self._max_retakes:
-            capture = self._sdr.capture(self.repetitions * self.grid.fft_size)
+            apart, length = self._apart_lo_hz, self.repetitions * self.grid.fft_size
+            capture = self._sdr.capture(length if apart is None else length + self.grid.fft_size)  # clocks slip
             if capture.overloaded:
                 clipped += 1
                 continue
-            if self._apart_lo_hz is not None:
-                capture = tune(capture, self.grid, self._apart_lo_hz).capture
-            symbols = self.grid.demodulate(capture.samples)
+            if apart is not None:
+                capture = tune(capture, self.grid, apart).capture
+            symbols = self.grid.demodulate(capture.samples[:length])
             clean = clean_symbols(symbols[:, self.grid.used])
             if 2 * clean.sum() >= self.repetitions:
                 sounding = _average(symbols[clean], self.grid, capture, clipped, bursts)

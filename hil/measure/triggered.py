@@ -4,39 +4,49 @@ Pattern n is frame n: nothing needs to be found in the samples. But they are ask
 must have changed the surface where it should, which before showed the complement of the first pattern, and no dwell may
 hold a change; the board is asked how many steps it took and whether one came too early. That leaves one mishap unseen:
 a lost pulse made up for by another that falls within a change. All patterns of a capture share its start within the
-pilot's period, which is the same in each capture, since what is on the air starts with it.
+pilot's period, which is the same in each capture, since what is on the air starts with it. Of two radios the one that
+receives counts the frames and pulses the board; the other one's pilot starts when it likes, on a crystal of its own, so
+that captures are tied together by what is heard of the surface before the first pulse.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Int, Patterns
-from hil.errors import MeasurementError, Overload
-from hil.interfaces import (
-    START_SAMPLES,
-    Capture,
-    FrameTrain,
-    SequenceAbility,
-    SequencedSurface,
-    SurfaceTiming,
-    TriggeringSdr,
-)
+from hil.arrays import Bool, Complex, Int, Pattern, Patterns
+from hil.errors import MeasurementError
+from hil.interfaces import START_SAMPLES, Capture, FrameTrain, SequenceAbility, SurfaceTiming, TriggeringSdr
+from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import require_continuous
-from hil.measure.dwells import change_heights, demodulate_dwells, dwell_references, is_still, still_scatter, until_whole
-from hil.measure.reference import steadied
+from hil.measure.dwells import (
+    capture_references,
+    change_heights,
+    demodulate_dwells,
+    dwell_references,
+    is_still,
+    still_scatter,
+    until_whole,
+)
+from hil.measure.reference import same_start, steadied
+from hil.measure.self_stepping import (
+    HOST_SAMPLES,
+    SelfSteppingSurface,
+    arm,
+    complement,
+    patterns_that_fit,
+    require_no_overload,
+    require_shown,
+)
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
 
 GUARD_SAMPLES = START_SAMPLES + 8  # of each dwell: the capture comes late by an unknown part of it
 STILL_SYMBOLS = 8  # after the last dwell, to know the noise by
-MAX_SAMPLES = 6_000_000  # of one capture: 24 MB in the radio
-MAX_PATTERNS = 4096  # of one capture: a durable step
-MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
 CLEAR_SIGMAS = 8.0  # by which the first change stands out of the noise
+WIRE = "look at the wire from the radio's pin L10P to the board's trigger input"
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class TriggerPlan:
     """How frames are sounded: samples of a frame, of the dwell at its end that is still, and of the symbols in it.
 
     settle_samples: from a pulse until the surface stands still. num_patterns: of one capture, a power of two.
+    apart_lo_hz: of two radios with a crystal each, None of one radio.
     """
 
     ability: SequenceAbility
@@ -52,10 +63,15 @@ class TriggerPlan:
     num_patterns: int
     repetitions: int
     num_taps: int
+    apart_lo_hz: float | None = None
+
+    def lead_symbols(self, grid: OfdmGrid) -> int:
+        """Whole ones before the first pulse, in which the surface stands still: as many as a frame holds."""
+        return (self.frame_samples - 1 - GUARD_SAMPLES) // grid.fft_size
 
     def lead_samples(self, grid: OfdmGrid) -> int:
-        """From the start of the capture until the first pulse: one symbol of stillness."""
-        return grid.fft_size + GUARD_SAMPLES
+        """From the start of the capture until the first pulse."""
+        return self.lead_symbols(grid) * grid.fft_size + GUARD_SAMPLES
 
     def train(self, count: int, grid: OfdmGrid) -> FrameTrain:
         """Frames for that many patterns."""
@@ -66,9 +82,19 @@ class TriggerPlan:
 
 
 def plan_triggered(
-    ability: SequenceAbility | None, timing: SurfaceTiming, grid: OfdmGrid, repetitions: int, num_taps: int
+    ability: SequenceAbility | None,
+    timing: SurfaceTiming,
+    grid: OfdmGrid,
+    repetitions: int,
+    num_taps: int,
+    *,
+    max_samples: int = HOST_SAMPLES,
+    apart_lo_hz: float | None = None,
 ) -> TriggerPlan | None:
-    """The plan for that many symbols of each pattern; None where the board cannot, or nothing is gained by it."""
+    """The plan for that many symbols of each pattern; None where the board cannot, or nothing is gained by it.
+
+    max_samples: of one capture, as far as the radio is concerned.
+    """
     if ability is None or "trigger" not in ability.sources:
         return None
     settle = math.ceil((timing.update_s + timing.settle_s) * grid.sample_rate_hz)
@@ -77,52 +103,57 @@ def plan_triggered(
         math.ceil(round(ability.min_dwell_s * grid.sample_rate_hz, 6)),
         grid.fft_size + GUARD_SAMPLES + 1,
     )
-    most = (MAX_SAMPLES - (1 + STILL_SYMBOLS) * grid.fft_size - GUARD_SAMPLES) // frame
-    most = min(most, ability.max_length, ability.num_slots or ability.max_length, MAX_PATTERNS)
-    if most < MIN_PATTERNS:
-        return None
-    return TriggerPlan(ability, frame, settle, 1 << (most.bit_length() - 1), repetitions, num_taps)
+    plan = TriggerPlan(ability, frame, settle, 1, repetitions, num_taps, apart_lo_hz)
+    room = min(max_samples, HOST_SAMPLES) - plan.train(0, grid).num_samples
+    count = patterns_that_fit(ability, room // frame)
+    return None if count is None else replace(plan, num_patterns=count)
 
 
 def sound_triggered(
     sdr: TriggeringSdr,
-    surface: SequencedSurface,
+    surface: SelfSteppingSurface,
     grid: OfdmGrid,
     plan: TriggerPlan,
     patterns: Patterns,
     rows: BoardRows | None = None,
     *,
+    before: Pattern | None = None,
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; one in which a pulse went wrong is void, patterns that were disturbed are retaken.
 
-    rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
+    rows, before: as of `sound_sequence`.
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all patterns.
     """
     count = len(patterns)
 
     def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        block, good = split_frames(_capture(sdr, surface, grid, plan, patterns, rows), grid, plan, count)
+        capture = _capture(sdr, surface, grid, plan, patterns, rows, before)
+        block, good = split_frames(capture, grid, plan, count, referred=before is not None)
         return block[missing], good[missing]
 
-    block = until_whole(take, count, max_retakes, "train of frames")
-    if progress is not None:
-        progress(count)
-    return block
+    return until_whole(take, count, max_retakes, "train of frames", progress)
 
 
 def split_frames(
-    capture: Capture, grid: OfdmGrid, plan: TriggerPlan, count: int
+    capture: Capture, grid: OfdmGrid, plan: TriggerPlan, count: int, *, referred: bool = False
 ) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
     """The soundings of a train's frames, referred to the capture's first sample, and which of them stood still.
 
+    referred: beside them stands what ties captures together: that all start alike; of two radios what was heard before
+    the first pulse; or what a second receiver heard.
     Raises MeasurementError where the first pulse did not change the surface.
     """
-    capture = steadied(capture, grid)
-    samples, length = capture.samples, plan.repetitions * grid.fft_size
+    capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
+    apart = plan.apart_lo_hz
+    tuned = Tuned.of_one_radio(capture) if apart is None else tune(capture, grid, apart)
     ends = plan.lead_samples(grid) + plan.frame_samples * (1 + np.arange(count)) - GUARD_SAMPLES
+    ends = np.floor(ends * tuned.pace).astype(int)
     still = plan.frame_samples - plan.settle_samples - GUARD_SAMPLES
+    if apart is not None:
+        tuned = follow(tuned, grid, ends - still, still)
+    samples = tuned.capture.samples
     response, scatter = demodulate_dwells(samples, ends - length, grid, plan.repetitions)
     noise = still_scatter(samples[ends[-1] - length :], grid)
     _require_first_change(samples, response, noise, grid, plan)
@@ -130,6 +161,10 @@ def split_frames(
     good = is_still(samples, ends - still, still, grid, plan.num_taps)
     if plan.repetitions > 1:
         noise = float(np.median(scatter))
+    reference = dwell_references(capture, ends - length, grid, plan.repetitions)
+    if reference is None and referred:
+        head = samples[: plan.lead_symbols(grid) * grid.fft_size]
+        reference = same_start(count) if apart is None else capture_references(head, grid, count)
     block = SoundingBlock(
         response,
         np.full(count, noise / plan.repetitions),
@@ -137,7 +172,7 @@ def split_frames(
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
-        dwell_references(capture, ends - length, grid, plan.repetitions),
+        reference,
     )
     return block, good
 
@@ -149,9 +184,10 @@ def _require_first_change(
     grid: OfdmGrid,
     plan: TriggerPlan,
 ) -> None:
-    before, _ = demodulate_dwells(samples, np.zeros(1, dtype=int), grid, 1)
+    symbols = plan.lead_symbols(grid)
+    before, _ = demodulate_dwells(samples, np.zeros(1, dtype=int), grid, symbols)
     heights, freedom = change_heights(np.concatenate([before, response]), plan.num_taps)
-    still = noise * (1 + 1 / plan.repetitions) * freedom * grid.num_subcarriers
+    still = noise * (1 / symbols + 1 / plan.repetitions) * freedom * grid.num_subcarriers
     sigmas = (heights[0] / still - 1) * math.sqrt(freedom)
     if sigmas < CLEAR_SIGMAS:
         raise MeasurementError(
@@ -163,27 +199,18 @@ def _require_first_change(
 
 def _capture(
     sdr: TriggeringSdr,
-    surface: SequencedSurface,
+    surface: SelfSteppingSurface,
     grid: OfdmGrid,
     plan: TriggerPlan,
     patterns: Patterns,
     rows: BoardRows | None,
+    before: Pattern | None,
 ) -> Capture:
-    """Samples of a whole train. Before it the surface shows the complement of its first pattern: a clear step."""
-    states, count = surface.states, len(patterns)
-    surface.apply(np.where(patterns[0] == states.plus, states.minus, states.plus).astype(np.uint8))
-    frame_s = plan.frame_samples / grid.sample_rate_hz
-    if rows is None:
-        surface.arm_sequence(0, count, frame_s, "trigger")
-    else:
-        surface.arm_hadamard(rows.first, rows.count, frame_s, "trigger", complement=rows.complement, mask=rows.mask)
+    """Samples of a whole train. Before it the surface shows `before`, or what makes the clearest first step."""
+    count = len(patterns)
+    surface.apply(complement(patterns[0], surface.states) if before is None else before)
+    arm(surface, count, plan.frame_samples / grid.sample_rate_hz, "trigger", rows)
     capture = sdr.capture_frames(plan.train(count, grid))
-    status = surface.sequence_status()
-    if status["applied"] != count or status["overruns"]:
-        raise MeasurementError(
-            f"triggered: of {count} pulses the board showed {status['applied']} patterns, {status['overruns']} came "
-            "too early or too often; look at the wire from the radio's pin L10P to the board's trigger input"
-        )
-    if capture.overloaded:
-        raise Overload("receiver: a capture of a train of frames clipped at the ADC; lower radio.rx_gain_db by 6 dB")
+    require_shown(surface, count, "triggered", WIRE)
+    require_no_overload(capture, "triggered")
     return capture

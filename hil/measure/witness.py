@@ -1,17 +1,31 @@
-"""What a board answered while patterns were sounded one by one, and a board that answers so again.
+"""What a board answered while patterns were sounded, and a board that answers so again.
 
-All that a board tells a sounding loop is whether it restarted. So its answers are the numbers of those calls (of
-`apply`, `commit`, `select`, `check` and `read_pattern`, from 0) that met a restart; everything else is in the samples.
+One by one, all that a board tells is whether it restarted. So its answers are the numbers of those calls (of `apply`,
+`commit`, `select`, `check`, `read_pattern` and what follows here, from 0) that met a restart. Where a capture holds
+many patterns it also tells how many of its steps it took (`sequence_status`), or since when each pattern stood still
+(`stream`). Everything else is in the samples.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from hil.arrays import Pattern, Patterns
+from hil.arrays import Float, Pattern, Patterns
 from hil.errors import BoardReset
-from hil.interfaces import Geometry, StateSet, Surface, SurfaceTiming, SweepMode
+from hil.interfaces import (
+    Geometry,
+    SequenceAbility,
+    SequencedSurface,
+    StateSet,
+    StreamingSurface,
+    Surface,
+    SurfaceTiming,
+    SweepMode,
+)
+
+Source = Literal["software", "timer", "trigger"]
 
 
 class WitnessedSurface:
@@ -24,10 +38,11 @@ class WitnessedSurface:
         self._codebook: Patterns | None = None
         self._num_calls = 0
         self.restarts: list[int] = []
+        self.answers: list[tuple[int, Any]] = []
 
     def listen(self) -> None:
         """Count calls from 0 again."""
-        self._num_calls, self.restarts = 0, []
+        self._num_calls, self.restarts, self.answers = 0, [], []
 
     @property
     def identity(self) -> str:
@@ -83,13 +98,51 @@ class WitnessedSurface:
         self._surface.load_codebook(patterns)
         self._codebook = patterns
 
-    def arm_sequence(
-        self, first: int, count: int, dwell_s: float, source: Literal["software", "timer", "trigger"]
+    @property
+    def sequence(self) -> SequenceAbility | None:
+        return self._surface.sequence if isinstance(self._surface, SequencedSurface) else None
+
+    def arm_sequence(self, first: int, count: int, dwell_s: float, source: Source) -> None:
+        with _Call(self):
+            self._surface.arm_sequence(first, count, dwell_s, source)
+        self._shown = None
+
+    def arm_hadamard(
+        self, first: int, count: int, dwell_s: float, source: Source, *, complement: bool, mask: Pattern
     ) -> None:
-        self._surface.arm_sequence(first, count, dwell_s, source)
+        with _Call(self):
+            board = self._stepping
+            board.arm_hadamard(first, count, dwell_s, source, complement=complement, mask=mask)
+        self._shown = None
+
+    def sequence_status(self) -> Mapping[str, Any]:
+        with _Call(self) as call:
+            status = self._stepping.sequence_status()
+            self.answers.append((call.number, {name: int(status[name]) for name in ("applied", "overruns")}))
+        return status
+
+    def stream(self, patterns: Patterns, still_s: float) -> Float[np.ndarray, "pattern"]:
+        with _Call(self) as call:
+            settled_s = self._streamed.stream(patterns, still_s)
+            known = [None if math.isnan(each) else each for each in settled_s.tolist()]
+            self.answers.append((call.number, known))
+        self._shown = patterns[-1]
+        return settled_s
 
     def close(self) -> None:
         self._surface.close()
+
+    @property
+    def _stepping(self) -> SequencedSurface:
+        if not isinstance(self._surface, SequencedSurface):
+            raise TypeError(f"{self.identity} does not step by itself")
+        return self._surface
+
+    @property
+    def _streamed(self) -> StreamingSurface:
+        if not isinstance(self._surface, StreamingSurface):
+            raise TypeError(f"{self.identity} takes no stream of patterns")
+        return self._surface
 
     def next_call(self) -> int:
         """Its number."""
@@ -112,13 +165,16 @@ class _Call:
 
 
 class RecalledSurface:
-    """A board that takes any pattern, and restarts where the one that was witnessed did. What it showed is on record.
+    """A board that takes any pattern, and answers and restarts as the one that was witnessed did.
 
     It cannot be read back: that the other one held what it was told is known by its not having restarted.
     """
 
-    def __init__(self, restarts: Sequence[int]) -> None:
-        self._restarts = frozenset(restarts)
+    states = StateSet(np.zeros(1), np.array([[1.0 + 0j, -1.0]]))  # any: nothing that was recorded follows from them
+    timing = SurfaceTiming(0.0, 0.0, 0.0, 0.0, 0.0)  # likewise: what does is in the plan
+
+    def __init__(self, restarts: Sequence[int], answers: Sequence[tuple[int, Any]] = ()) -> None:
+        self._restarts, self._answers = frozenset(restarts), dict(answers)
         self._num_calls = 0
 
     def apply(self, pattern: Pattern, ahead: Pattern | None = None) -> None:
@@ -138,7 +194,25 @@ class RecalledSurface:
         self._answer()
         return None
 
-    def _answer(self) -> None:
+    def arm_sequence(self, first: int, count: int, dwell_s: float, source: Source) -> None:
+        self._answer()
+
+    def arm_hadamard(
+        self, first: int, count: int, dwell_s: float, source: Source, *, complement: bool, mask: Pattern
+    ) -> None:
+        self._answer()
+
+    def sequence_status(self) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = self._answers[self._answer()]
+        return status
+
+    def stream(self, patterns: Patterns, still_s: float) -> Float[np.ndarray, "pattern"]:
+        return np.array(self._answers[self._answer()], dtype=float)  # None becomes NaN
+
+    def _answer(self) -> int:
+        """Number of this call. Raises BoardReset where it met a restart."""
+        number = self._num_calls
         self._num_calls += 1
-        if self._num_calls - 1 in self._restarts:
+        if number in self._restarts:
             raise BoardReset("the board restarted here when this was recorded")
+        return number

@@ -28,9 +28,11 @@ from hil.interfaces import (
     TriggeringSdr,
     Truth,
 )
+from hil.measure.at_once import AtOncePlan
 from hil.measure.burst import BurstPlan, plan_burst
 from hil.measure.calibration import Calibration
 from hil.measure.modes import possible_modes
+from hil.measure.self_stepping import HOST_SAMPLES
 from hil.measure.sequence import SequencePlan, plan_sequence
 from hil.measure.setup import Setup
 from hil.measure.triggered import TriggerPlan, plan_triggered
@@ -124,33 +126,75 @@ class Testbed(Closing):
     def sequencer(self, repetitions: int) -> tuple[StreamingSdr, SequencedSurface, SequencePlan]:
         """What a sweep by the board's own timer needs. Raises ConfigError where this station cannot."""
         plan = plan_sequence(
-            self.sequence_ability, self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
+            self.sequence_ability,
+            self.surface.timing,
+            self.grid,
+            repetitions,
+            self.config.ofdm.num_taps,
+            max_samples=self.max_samples,
+            apart_lo_hz=self.apart_lo_hz,
         )
         if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, SequencedSurface):
-            raise ConfigError(
-                f"sweep.mode: sequence of {repetitions} symbols is not possible with this board and radio"
-            )
+            raise self._impossible("sequence", repetitions, self.max_samples)
         return self.sdr, self.surface, plan
 
     def trigger(self, repetitions: int) -> tuple[TriggeringSdr, SequencedSurface, TriggerPlan]:
         """What a sweep by the radio's own frames needs. Raises ConfigError where this station cannot."""
         plan = plan_triggered(
-            self.sequence_ability, self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
+            self.sequence_ability,
+            self.surface.timing,
+            self.grid,
+            repetitions,
+            self.config.ofdm.num_taps,
+            max_samples=self.max_train_samples,
+            apart_lo_hz=self.apart_lo_hz,
         )
         if plan is None or not isinstance(self.sdr, TriggeringSdr) or not isinstance(self.surface, SequencedSurface):
-            raise ConfigError(
-                f"sweep.mode: triggered by {repetitions} symbols is not possible with this board and radio"
-            )
+            raise self._impossible("triggered", repetitions, self.max_train_samples)
         return self.sdr, self.surface, plan
 
     def burst(self, repetitions: int) -> tuple[StreamingSdr, StreamingSurface, BurstPlan]:
         """What a sweep pattern by pattern in long captures needs. Raises ConfigError where this station cannot."""
         plan = plan_burst(
-            self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps, apart_lo_hz=self.apart_lo_hz
+            self.surface.timing,
+            self.grid,
+            repetitions,
+            self.config.ofdm.num_taps,
+            max_samples=self.max_samples,
+            apart_lo_hz=self.apart_lo_hz,
         )
         if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, StreamingSurface):
-            raise ConfigError(f"sweep.mode: burst of {repetitions} symbols is not possible with this board and radio")
+            raise self._impossible("burst", repetitions, self.max_samples)
         return self.sdr, self.surface, plan
+
+    def at_once(self, mode: SweepMode, repetitions: int) -> AtOncePlan | None:
+        """The plan of a mode whose captures hold many patterns, None of others. Raises ConfigError as the above."""
+        match mode:
+            case "sequence":
+                return self.sequencer(repetitions)[2]
+            case "triggered":
+                return self.trigger(repetitions)[2]
+            case "burst":
+                return self.burst(repetitions)[2]
+        return None
+
+    @property
+    def max_samples(self) -> int:
+        """Of one capture that goes on while the board is told something; 0 where the radio cannot."""
+        return self.sdr.max_samples if isinstance(self.sdr, StreamingSdr) else 0
+
+    @property
+    def max_train_samples(self) -> int:
+        """Of one capture whose frames pulse the board; 0 where they do not reach it."""
+        triggers = wired(self.config) and isinstance(self.sdr, TriggeringSdr) and self.sdr.triggers
+        return self.sdr.max_train_samples if triggers and isinstance(self.sdr, TriggeringSdr) else 0
+
+    def _impossible(self, mode: SweepMode, repetitions: int, max_samples: int) -> ConfigError:
+        samples = min(max_samples, HOST_SAMPLES)
+        return ConfigError(
+            f"sweep.mode: {mode} of {repetitions} symbols is not possible with this board and radio; one capture holds "
+            f"{samples} samples ({samples / self.grid.sample_rate_hz:.3g} s): fewer symbols, or another mode"
+        )
 
     @property
     def apart_lo_hz(self) -> float | None:
@@ -164,9 +208,9 @@ class Testbed(Closing):
             self.grid,
             repetitions,
             self.config.ofdm.num_taps,
-            streams=isinstance(self.sdr, StreamingSdr),
+            max_samples=self.max_samples,
+            max_train_samples=self.max_train_samples,
             apart=self.apart_lo_hz is not None,
-            wired=wired(self.config) and isinstance(self.sdr, TriggeringSdr) and self.sdr.triggers,
         )
 
     def close(self) -> None:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from hil.arrays import Complex
 from hil.config import TestbedConfig, UserConfig
 from hil.drivers.gate import TransmitGate
 from hil.firmware.profile import load_profile
@@ -28,6 +31,7 @@ class RadiationPlan:
     timing: SurfaceTiming
     modes: tuple[SweepMode, ...]
     geometry: Geometry
+    states: Complex[np.ndarray, "state"]
     symbol_s: float
     repetitions: int
     turnaround_s: float
@@ -46,7 +50,8 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         grid,
         config.ofdm.repetitions,
         config.ofdm.num_taps,
-        wired=wired(config),
+        max_samples=station.radio.max_samples,
+        max_train_samples=station.radio.max_train_samples if wired(config) else 0,
         apart=config.receiver is not None,
     )
     return RadiationPlan(
@@ -59,6 +64,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         surface.timing,
         modes,
         surface.geometry,
+        surface.states.reflection(np.array([config.radio.lo_hz]))[0],
         grid.symbol_s,
         config.ofdm.repetitions,
         station.turnaround_s,

@@ -83,7 +83,7 @@ def _states(config: TestbedConfig, profile: FirmwareProfile) -> StateSet:
 
 
 def wired(config: TestbedConfig) -> bool:
-    """Whether the radio's pulses reach the board."""
+    """Whether the radio's pulses reach the board: of two radios those of the one that receives."""
     return config.surface.trigger == "radio"
 
 
@@ -104,8 +104,10 @@ def _simulated(
     gate = TransmitGate(config.safety, config.power, world.clock)
     sender = _simulated_driver(pluto, simulation, gate, world)
     radio: PlutoSdr | TwoPlutos = sender
+    receiver = pluto
     if config.receiver is not None:
-        radio = TwoPlutos(sender, _simulated_driver(_listener(config, simulation, world), simulation, gate, world))
+        receiver = _listener(config, simulation, world)
+        radio = TwoPlutos(sender, _simulated_driver(receiver, simulation, gate, world))
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
         build_true_board(profile, world, simulation.surface),
@@ -115,7 +117,7 @@ def _simulated(
         name=f"sim+{profile.id}",
     )
     if wired(config):
-        pluto.connect_pulse(link.line.trigger)
+        receiver.connect_pulse(link.line.trigger)
     surface = SurfaceBoard(
         link, believed, world.clock, latency_s=latency_s, verify_readback=config.surface.verify_readback
     )

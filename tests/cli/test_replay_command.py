@@ -51,10 +51,8 @@ def test_a_run_without_raw_samples_is_no_defect_but_data_that_is_missing(
     assert "--record-iq" in done.err
 
 
-def test_raw_samples_of_a_long_capture_are_refused_before_anything_is_opened(
-    hil: Callable[..., Any], tmp_path: Path
-) -> None:
-    done = hil(*SWEEP, "--mode", "burst", "--record-iq", "--out", tmp_path / "runs")
-    assert done.code == 2
-    assert "record_iq: not with mode `burst`" in done.err
-    assert not (tmp_path / "runs").exists()
+def test_a_sweep_in_one_long_capture_is_replayed(hil: Callable[..., Any], tmp_path: Path) -> None:
+    run_dir = hil(*SWEEP, "--mode", "burst", "--record-iq", "--out", tmp_path, "--json").json["run_dir"]
+    done = hil("replay", run_dir, "--json")
+    assert done.code == 0, done.err
+    assert (done.json["soundings"], done.json["captures"]) == (8, 1)

@@ -10,7 +10,7 @@ from hil.config import TestbedConfig, load_testbed
 from hil.drivers.two_plutos import TwoPlutos
 from hil.errors import ConfigError, RadioError, SafetyError
 from hil.firmware.profile import load_profile
-from hil.interfaces import RadioSettings, StreamingSdr
+from hil.interfaces import FrameTrain, RadioSettings, RawSdr, StreamingSdr, TriggeringSdr
 from hil.testbed.station import make_station
 
 TESTBED = Path(__file__).parents[2] / "configs/testbeds/sim-two-plutos.yaml"
@@ -83,3 +83,32 @@ def test_time_on_the_air_is_that_of_the_sender() -> None:
 def test_a_simulated_radio_hears_no_real_one() -> None:
     with pytest.raises(ConfigError, match="receiver"):
         load_testbed(TESTBED, {"receiver.uri": "ip:192.168.3.1"})
+
+
+def test_the_receivers_own_timer_counts_frames_and_the_senders_wave_goes_on(radio: TwoPlutos) -> None:
+    """Pulses lie at known places of the receiver's samples only where its own engine makes them."""
+    assert isinstance(radio, TriggeringSdr) and radio.triggers
+    train, pulses = FrameTrain(1000, 5, 400, 6000), list[str]()
+    for name in ("_sender", "_receiver"):
+        device = getattr(radio, name)._session._pluto._pluto
+        device.connect_pulse(lambda name=name: pulses.append(name))
+    radio.transmit(TONE)
+    capture = radio.capture_frames(train)
+    assert pulses == ["_receiver"] * 5
+    assert capture.samples.size == 6000
+    assert np.abs(np.fft.fft(capture.samples[:1000])).max() > 500 * np.abs(capture.samples).mean()
+    assert levels(radio) == ("0", "1")
+    assert radio.capture(1000).samples.size == 1000
+
+
+def test_samples_of_the_receiver_can_be_had_as_they_came(radio: TwoPlutos) -> None:
+    assert isinstance(radio, RawSdr)
+    taken: list[np.ndarray] = []
+    radio.tap(lambda samples, time_s: taken.append(samples))
+    radio.transmit(TONE)
+    capture = radio.capture(100)
+    assert np.array_equal(taken[0][0] / 2048, capture.samples)
+
+
+def test_the_longest_capture_is_the_receivers(radio: TwoPlutos) -> None:
+    assert (radio.max_samples, radio.max_train_samples) == (32 << 20, 4 << 20)

@@ -3,15 +3,19 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hil.config import ClosedLoopConfig, TestbedConfig
+from hil.config import ClosedLoopConfig, SweepConfig, TestbedConfig
 from hil.experiments import closed_loop
 from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments.sound import Sweep, sound_surface
 from hil.measure.recording import Recording
+from hil.phy.sync import correlate
 from hil.testbed import Testbed, open_testbed
 from hil.yamlfile import load_yaml, load_yaml_text
 
+REFERENCE_BOARD = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 PROCEDURE = """
 schema: hil-experiment/1
@@ -42,6 +46,48 @@ def station() -> Callable[..., TestbedConfig]:
 def procedure() -> Callable[..., ClosedLoopConfig]:
     """A closed loop with a quick optimizer and a short verification; keywords as of `station`."""
     return _procedure
+
+
+@pytest.fixture(scope="session")
+def small_board(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Profile of the reference board with 16 x 16 elements, on a line of that baud rate."""
+
+    def make(baud: int = 3_000_000) -> str:
+        text = REFERENCE_BOARD.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
+        path = tmp_path_factory.mktemp("board") / "small.yaml"
+        path.write_text(text.replace("slots: 4096", "slots: 512").replace("baud: 3000000", f"baud: {baud}"))
+        return str(path)
+
+    return make
+
+
+def _swept(
+    config: TestbedConfig, folder: Path, hurt: Callable[[Testbed], object] = lambda bed: None, **sweep: object
+) -> tuple[Sweep, Testbed]:
+    with open_testbed(config) as bed:
+        recording = closed_loop.new_recording(bed, root=folder)
+        hurt(bed)
+        return sound_surface(bed, recording, SweepConfig.model_validate(sweep), seed=1), bed
+
+
+@pytest.fixture(scope="session")
+def swept() -> Callable[..., tuple[Sweep, Testbed]]:
+    """A sweep on a station that is opened for it, and hurt before it; keywords are those of the sweep."""
+    return _swept
+
+
+def _shifts_and_likeness(sweep: Sweep, bed: Testbed) -> tuple[np.ndarray, np.ndarray]:
+    assert bed.truth is not None
+    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
+    measured = sweep.soundings.response.astype(complex)
+    found = np.abs(correlate(measured, truth, bed.grid.fft_size))
+    return found.argmax(axis=1), found.max(axis=1) / np.linalg.norm(measured, axis=1) / np.linalg.norm(truth, axis=1)
+
+
+@pytest.fixture(scope="session")
+def shifts_and_likeness() -> Callable[[Sweep, Testbed], tuple[np.ndarray, np.ndarray]]:
+    """How each sounding lies against the true response of its own pattern: its offset, and their correlation."""
+    return _shifts_and_likeness
 
 
 @pytest.fixture

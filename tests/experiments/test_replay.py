@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from hil.config import SweepConfig, TestbedConfig
-from hil.errors import BoardReset, ConfigError, RecordingError
+from hil.errors import BoardReset, RecordingError
 from hil.experiments import closed_loop, sound
 from hil.experiments import replay as replaying
-from hil.experiments.keep_iq import replayed_modes
 from hil.experiments.replay import replay
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.measure.raw_iq import RawCapture, RawStep, read_raw
@@ -61,6 +60,60 @@ def test_a_second_receivers_samples_are_replayed_too(station: MakeStation, tmp_p
     assert load_sweep(recording).soundings.reference is not None
     assert read_raw(recording, "sweep/00000").captures[0].samples.shape[1:] == (2, 2)
     assert replay(recording).same
+
+
+LONG: dict[str, dict[str, object]] = {
+    "sequence": {"group": (4, 4), "repetitions": 1},  # stored patterns
+    "sequence made by the board": {"group": (1, 1), "scheme": "hadamard", "repetitions": 2},
+    "triggered": {"group": (1, 1), "scheme": "hadamard", "repetitions": 1},
+    "burst": {"group": (4, 4), "repetitions": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def long_station(station: MakeStation, small_board: Callable[..., str]) -> MakeStation:
+    """With a board for all modes of many patterns in a capture."""
+    path = small_board()
+    return lambda **more: station(**{"surface__profile": path, "surface__trigger": "radio", **more})
+
+
+def restart_during(calls: dict[str, int]) -> Callable[[Testbed], None]:
+    """The board restarts 2 ms after the call of that name and number was made, and says so."""
+
+    def hurt(bed: Testbed) -> None:
+        line = bed.surface._link.line  # type: ignore[attr-defined]
+        for name, number in calls.items():
+            call, count = getattr(bed.surface, name), iter(range(10_000))
+
+            def called(
+                *args: object, call: Any = call, count: Any = count, number: int = number, **more: object
+            ) -> Any:
+                if next(count) == number:
+                    line._at(bed.clock.now_s() + 2e-3, lambda made, time_s: made.reset(time_s))
+                return call(*args, **more)
+
+            setattr(bed.surface, name, called)
+
+    return hurt
+
+
+@pytest.mark.parametrize(("case", "radios"), [*((case, 1) for case in LONG), ("sequence", 2), ("burst", 2)])
+def test_many_patterns_in_a_capture_come_out_of_their_raw_samples_to_the_byte(
+    long_station: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, radios: int
+) -> None:
+    """Captures that clipped and restarts of the board among them."""
+    mode = case.split()[0]
+    clip(monkeypatch, *range(2, 2 + 1))
+    two = {"receiver": {"uri": "sim"}, "simulation__crystal": {"offset_ppm": 20.0}} if radios == 2 else {}
+    hurt = restart_during({"stream": 1, "arm_sequence": 1, "arm_hadamard": 1})
+    recording = recorded(long_station(**two), tmp_path, hurt, mode=mode, **LONG[case])
+    sweep = load_sweep(recording)
+    assert sweep.mode == mode
+    found = replay(recording)
+    assert [step.difference for step in found.steps] == [""] * sweep.plan.num_blocks
+    assert found.estimates == {"sweep": ""}
+    assert sum(step.captures for step in found.steps) > sweep.plan.num_blocks
+    assert sweep.soundings.resets == 1
 
 
 def test_retaken_captures_and_restarts_are_part_of_what_is_replayed(
@@ -226,15 +279,6 @@ def test_other_programs_read_the_samples(station: MakeStation, tmp_path: Path) -
     assert [each["core:frequency"] for each in about["captures"]] == [recording.manifest["radio"]["lo_hz"]] * 8
     times = load_sweep(recording).soundings.time_s[8:]
     assert [each["hil:time_s"] for each in about["captures"]] == list(times)
-
-
-def test_modes_with_many_patterns_in_a_capture_are_refused() -> None:
-    for mode in ("sequence", "triggered", "burst"):
-        with pytest.raises(ValueError, match=f"record_iq: not with mode `{mode}`"):
-            SweepConfig.model_validate({"mode": mode, "record_iq": True})
-    assert replayed_modes(["triggered", "pipelined", "stepped"]) == ("pipelined", "stepped")
-    with pytest.raises(ConfigError, match="this board and radio do burst"):
-        replayed_modes(["burst"])
 
 
 def test_samples_that_are_no_integers_are_refused() -> None:

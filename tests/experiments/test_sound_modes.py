@@ -7,51 +7,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.config import SweepConfig, TestbedConfig
+from hil.config import TestbedConfig
 from hil.errors import ConfigError
-from hil.experiments import closed_loop
-from hil.experiments.sound import Sweep, sound_surface
-from hil.phy.sync import correlate
+from hil.experiments.sound import Sweep
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
-PROFILE = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
 MakeStation = Callable[..., TestbedConfig]
+Swept = Callable[..., tuple[Sweep, Testbed]]
+Compared = Callable[[Sweep, Testbed], tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Path:
-    """A profile of the reference board with 16 x 16 elements."""
-    text = PROFILE.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
-    path = tmp_path / "small.yaml"
-    path.write_text(text.replace("slots: 4096", "slots: 512"))
-    return path
-
-
-def swept(
-    config: TestbedConfig, folder: Path, *, hurt: Callable[[Testbed], None] = lambda bed: None, **sweep: object
-) -> tuple[Sweep, Testbed]:
-    with open_testbed(config) as bed:
-        hurt(bed)
-        recording = closed_loop.new_recording(bed, root=folder)
-        return sound_surface(bed, recording, SweepConfig.model_validate(sweep), seed=1), bed
-
-
-def shifts_and_likeness(sweep: Sweep, bed: Testbed) -> tuple[np.ndarray, np.ndarray]:
-    """How each sounding lies against the true response of its own pattern: its offset, and their correlation."""
-    assert bed.truth is not None
-    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
-    measured = sweep.soundings.response.astype(complex)
-    found = np.abs(correlate(measured, truth, bed.grid.fft_size))
-    return found.argmax(axis=1), found.max(axis=1) / np.linalg.norm(measured, axis=1) / np.linalg.norm(truth, axis=1)
+def board(small_board: Callable[..., str]) -> str:
+    """Profile of a reference board of 16 x 16 elements."""
+    return small_board()
 
 
 @pytest.mark.parametrize("scheme", ["pairs", "hadamard", "hadamard_plus_one"])
 @pytest.mark.parametrize("repetitions", [1, 4])
 def test_every_pattern_of_a_sequence_is_sounded_at_one_offset_in_a_capture(
-    station: MakeStation, board: Path, tmp_path: Path, scheme: str, repetitions: int
+    station: MakeStation,
+    board: str,
+    tmp_path: Path,
+    scheme: str,
+    repetitions: int,
+    swept: Swept,
+    shifts_and_likeness: Compared,
 ) -> None:
-    config = station(surface__profile=str(board))
+    config = station(surface__profile=board)
     sweep, bed = swept(config, tmp_path, mode="sequence", scheme=scheme, repetitions=repetitions)
     shift, likeness = shifts_and_likeness(sweep, bed)
     for block in range(sweep.plan.num_blocks):
@@ -62,10 +46,10 @@ def test_every_pattern_of_a_sequence_is_sounded_at_one_offset_in_a_capture(
 
 
 def test_the_noise_that_a_sequence_tells_is_that_of_its_soundings(
-    station: MakeStation, board: Path, tmp_path: Path
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared
 ) -> None:
     """Against the true responses, times the one complex factor that the radio's phases leave open."""
-    config = station(surface__profile=str(board))
+    config = station(surface__profile=board)
     for repetitions in (1, 4):
         sweep, bed = swept(config, tmp_path, mode="sequence", repetitions=repetitions)
         assert bed.truth is not None
@@ -78,8 +62,10 @@ def test_the_noise_that_a_sequence_tells_is_that_of_its_soundings(
         assert residual == pytest.approx(float(sweep.soundings.noise_var.mean()), rel=0.15)
 
 
-def test_a_codebook_is_uploaded_once_and_selected_by_index(station: MakeStation, board: Path, tmp_path: Path) -> None:
-    config = station(surface__profile=str(board))
+def test_a_codebook_is_uploaded_once_and_selected_by_index(
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared
+) -> None:
+    config = station(surface__profile=board)
     sweep, bed = swept(config, tmp_path, mode="codebook", scheme="hadamard")
     _, likeness = shifts_and_likeness(sweep, bed)
     assert likeness.min() > 0.98
@@ -88,8 +74,10 @@ def test_a_codebook_is_uploaded_once_and_selected_by_index(station: MakeStation,
     assert sweep.radio_time_s < 1.1 * sweep.floor_s
 
 
-def test_auto_takes_the_sequence_and_keeps_to_its_floor(station: MakeStation, board: Path, tmp_path: Path) -> None:
-    sweep, _ = swept(station(surface__profile=str(board)), tmp_path)
+def test_auto_takes_the_sequence_and_keeps_to_its_floor(
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept
+) -> None:
+    sweep, _ = swept(station(surface__profile=board), tmp_path)
     assert sweep.mode == "sequence"
     assert sweep.retaken == 0
     around_s = sweep.plan.num_blocks * 10e-3
@@ -97,9 +85,9 @@ def test_auto_takes_the_sequence_and_keeps_to_its_floor(station: MakeStation, bo
 
 
 def test_a_sequence_of_sounding_too_long_for_one_capture_is_not_chosen_and_refused(
-    station: MakeStation, board: Path, tmp_path: Path
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept
 ) -> None:
-    config = station(surface__profile=str(board))
+    config = station(surface__profile=board)
     with open_testbed(config) as bed:
         assert "sequence" not in bed.sweep_modes(1024)
         assert bed.sweep_modes(16)[0] == "sequence"
@@ -109,7 +97,13 @@ def test_a_sequence_of_sounding_too_long_for_one_capture_is_not_chosen_and_refus
 
 @pytest.mark.parametrize("ppm", [-80.0, 80.0])
 def test_a_board_whose_clock_is_off_is_followed(
-    station: MakeStation, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ppm: float
+    station: MakeStation,
+    board: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ppm: float,
+    swept: Swept,
+    shifts_and_likeness: Compared,
 ) -> None:
     build = stations.build_true_board
 
@@ -119,14 +113,14 @@ def test_a_board_whose_clock_is_off_is_followed(
         return made
 
     monkeypatch.setattr(stations, "build_true_board", with_clock)
-    sweep, bed = swept(station(surface__profile=str(board)), tmp_path, mode="sequence", repetitions=4)
+    sweep, bed = swept(station(surface__profile=board), tmp_path, mode="sequence", repetitions=4)
     shift, likeness = shifts_and_likeness(sweep, bed)
     assert len(set(shift)) == 1
     assert likeness.min() > 0.98
 
 
 def test_a_restart_in_the_middle_of_a_sequence_makes_the_whole_capture_void(
-    station: MakeStation, board: Path, tmp_path: Path
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared
 ) -> None:
     def hurt(bed: Testbed) -> None:
         """The board restarts 5 ms after it was first told to begin."""
@@ -143,7 +137,7 @@ def test_a_restart_in_the_middle_of_a_sequence_makes_the_whole_capture_void(
 
         surface.arm_hadamard = armed  # type: ignore[attr-defined]
 
-    config = station(surface__profile=str(board))
+    config = station(surface__profile=board)
     sweep, bed = swept(config, tmp_path, hurt=hurt, mode="sequence", repetitions=4)
     _, likeness = shifts_and_likeness(sweep, bed)
     assert likeness.min() > 0.98
@@ -152,7 +146,9 @@ def test_a_restart_in_the_middle_of_a_sequence_makes_the_whole_capture_void(
     assert np.all(sweep.soundings.retakes[sweep.plan.block_size :] == 0)
 
 
-def test_a_clipped_capture_of_a_sequence_is_taken_again(station: MakeStation, board: Path, tmp_path: Path) -> None:
+def test_a_clipped_capture_of_a_sequence_is_taken_again(
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept
+) -> None:
     def hurt(bed: Testbed) -> None:
         end, seen = bed.sdr.end_capture, []  # type: ignore[attr-defined]
 
@@ -163,7 +159,7 @@ def test_a_clipped_capture_of_a_sequence_is_taken_again(station: MakeStation, bo
 
         bed.sdr.end_capture = clipped  # type: ignore[attr-defined]
 
-    config = station(surface__profile=str(board))
+    config = station(surface__profile=board)
     sweep, _ = swept(config, tmp_path, hurt=hurt, mode="sequence", repetitions=4)
     assert sweep.soundings.overloaded[0]
     assert sweep.soundings.retakes[0] == 1

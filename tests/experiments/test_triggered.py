@@ -7,44 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.config import SweepConfig, TestbedConfig
+from hil.config import TestbedConfig
 from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, MeasurementError
-from hil.experiments import closed_loop
-from hil.experiments.sound import Sweep, sound_surface
+from hil.experiments.sound import Sweep
 from hil.interfaces import Capture, FrameTrain
-from hil.phy.sync import correlate
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
-PROFILE = Path(__file__).parents[2] / "firmware_profiles/reference-64x64.yaml"
 MakeStation = Callable[..., TestbedConfig]
+Swept = Callable[..., tuple[Sweep, Testbed]]
+Compared = Callable[[Sweep, Testbed], tuple[np.ndarray, np.ndarray]]
 Wire = Callable[[int], int]
 """How often an edge reaches the board, by its number."""
 
 
 @pytest.fixture
-def wired(station: MakeStation, tmp_path: Path) -> MakeStation:
+def wired(station: MakeStation, small_board: Callable[..., str]) -> MakeStation:
     """A station with a reference board of 16 x 16 elements on the radio's pulse."""
-    text = PROFILE.read_text().replace("rows: 64", "rows: 16").replace("cols: 64", "cols: 16")
-    path = tmp_path / "small.yaml"
-    path.write_text(text.replace("slots: 4096", "slots: 512"))
-    return lambda **more: station(**{"surface__profile": str(path), "surface__trigger": "radio", **more})
-
-
-def swept(config: TestbedConfig, folder: Path, **sweep: object) -> tuple[Sweep, Testbed]:
-    with open_testbed(config) as bed:
-        recording = closed_loop.new_recording(bed, root=folder)
-        return sound_surface(bed, recording, SweepConfig.model_validate(sweep), seed=1), bed
-
-
-def shifts_and_likeness(sweep: Sweep, bed: Testbed) -> tuple[np.ndarray, np.ndarray]:
-    """How each sounding lies against the true response of its own pattern: its offset, and their correlation."""
-    assert bed.truth is not None
-    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
-    measured = sweep.soundings.response.astype(complex)
-    found = np.abs(correlate(measured, truth, bed.grid.fft_size))
-    return found.argmax(axis=1), found.max(axis=1) / np.linalg.norm(measured, axis=1) / np.linalg.norm(truth, axis=1)
+    return lambda **more: station(**{"surface__profile": small_board(), "surface__trigger": "radio", **more})
 
 
 def through(wire: Wire, monkeypatch: pytest.MonkeyPatch, extra_s: float = 0.0) -> list[int]:
@@ -70,7 +51,7 @@ def through(wire: Wire, monkeypatch: pytest.MonkeyPatch, extra_s: float = 0.0) -
 @pytest.mark.parametrize("scheme", ["pairs", "hadamard_plus_one"])
 @pytest.mark.parametrize("repetitions", [1, 4])
 def test_every_pattern_is_sounded_in_its_frame_at_one_offset_for_the_whole_sweep(
-    wired: MakeStation, tmp_path: Path, scheme: str, repetitions: int
+    wired: MakeStation, tmp_path: Path, scheme: str, repetitions: int, swept: Swept, shifts_and_likeness: Compared
 ) -> None:
     sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme=scheme, repetitions=repetitions)
     shift, likeness = shifts_and_likeness(sweep, bed)
@@ -80,7 +61,9 @@ def test_every_pattern_is_sounded_in_its_frame_at_one_offset_for_the_whole_sweep
     assert sweep.radio_time_s < 1.05 * sweep.floor_s + sweep.plan.num_blocks * 5e-3
 
 
-def test_the_noise_that_is_told_is_that_of_the_soundings(wired: MakeStation, tmp_path: Path) -> None:
+def test_the_noise_that_is_told_is_that_of_the_soundings(
+    wired: MakeStation, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared
+) -> None:
     for repetitions in (1, 4):
         sweep, bed = swept(wired(), tmp_path, mode="triggered", repetitions=repetitions)
         assert bed.truth is not None
@@ -103,7 +86,13 @@ def test_the_noise_that_is_told_is_that_of_the_soundings(wired: MakeStation, tmp
     ],
 )
 def test_a_capture_in_which_a_pulse_went_wrong_is_void_and_taken_again(
-    wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, late_s: float
+    wired: MakeStation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wire: Wire,
+    late_s: float,
+    swept: Swept,
+    shifts_and_likeness: Compared,
 ) -> None:
     through(wire, monkeypatch, late_s)
     sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
@@ -126,7 +115,12 @@ def twice(samples: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("change", [lost, twice])
 def test_a_capture_with_a_gap_or_a_repeated_block_is_void_and_taken_again(
-    wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[np.ndarray], np.ndarray]
+    wired: MakeStation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[np.ndarray], np.ndarray],
+    swept: Swept,
+    shifts_and_likeness: Compared,
 ) -> None:
     capture_frames, seen = PlutoSdr.capture_frames, list[int]()
 
@@ -142,13 +136,17 @@ def test_a_capture_with_a_gap_or_a_repeated_block_is_void_and_taken_again(
     assert likeness.min() > 0.98
 
 
-def test_a_wire_that_is_not_there_is_told(wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wire_that_is_not_there_is_told(
+    wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swept: Swept
+) -> None:
     through(lambda _: 0, monkeypatch)
     with pytest.raises(MeasurementError, match="pin L10P"):
         swept(wired(), tmp_path, mode="triggered", max_retakes=1)
 
 
-def test_it_is_offered_where_radio_and_board_can_and_the_wire_is_there(wired: MakeStation, tmp_path: Path) -> None:
+def test_it_is_offered_where_radio_and_board_can_and_the_wire_is_there(
+    wired: MakeStation, tmp_path: Path, swept: Swept
+) -> None:
     with open_testbed(wired()) as bed:
         assert bed.sweep_modes(4)[0] == "triggered"
         assert "triggered" not in bed.sweep_modes(1024)

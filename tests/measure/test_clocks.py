@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hil.errors import MeasurementError
 from hil.interfaces import Capture
-from hil.measure.clocks import acquire_hz, follow, paced_symbols, tune
+from hil.measure.clocks import acquire_hz, at_pace, follow, tune
 from hil.phy.ofdm import OfdmGrid
 
 LO_HZ = 5.53e9
@@ -60,11 +60,27 @@ def test_noise_is_no_pilot():
 @pytest.mark.parametrize(("cfo_hz", "chirp"), [(50e3, 0.0), (-50e3, 0.0), (123_456.7, 60.0), (-299e3, 0.0), (0.0, 0.0)])
 def test_within_dwells_phases_stay_and_the_slip_of_the_clock_is_that_of_the_carrier(cfo_hz, chirp):
     capture, grid = heard(cfo_hz, chirp_hz_per_s=chirp, change=0.05, count=1600)
-    starts = np.arange(16) * 8_000
-    tuned = follow(tune(capture, grid, LO_HZ), grid, LO_HZ, starts, 8_000)
+    starts = np.arange(15) * 8_000
+    tuned = follow(tune(capture, grid, LO_HZ), grid, starts, 8_000)
     assert tuned.cfo_hz == pytest.approx(cfo_hz, abs=0.2)
-    assert tuned.pace - 1 == pytest.approx(cfo_hz / LO_HZ, abs=1e-10)
-    symbols = paced_symbols(tuned.capture.samples, grid, tuned.pace)[:, grid.used]
-    for start in range(0, 1600, 100):
+    assert tuned.pace - 1 == pytest.approx(cfo_hz / LO_HZ, abs=1e-9)
+    samples = tuned.capture.samples
+    symbols = grid.demodulate(samples[: samples.size // 80 * 80])[:, grid.used]
+    for start in range(0, len(symbols) - 99, 100):
         early, late = symbols[start : start + 30].mean(axis=0), symbols[start + 70 : start + 100].mean(axis=0)
         assert np.linalg.norm(late - early) < 0.03 * np.linalg.norm(early)
+
+
+@pytest.mark.parametrize("ppm", [-100.0, -54.0, 0.0, 9.0, 100.0])
+def test_samples_at_another_pace_are_those_of_a_converter_that_runs_so(ppm):
+    pace, n = 1 + ppm * 1e-6, np.arange(200_000)
+    hertz = np.array([-0.4, -0.11, 0.03, 0.29, 0.4])
+
+    def wave(place):
+        return np.exp(2j * np.pi * np.outer(place, hertz)).sum(axis=1)
+
+    taken = at_pace(wave(n * 1.0).astype(np.complex64), pace)
+    assert n.size * min(pace, 1) - 1 < taken.size <= n.size
+    inner = slice(1000, -1000)
+    error = taken[inner] - wave(n[: taken.size][inner] / pace)
+    assert np.sqrt(np.mean(np.abs(error) ** 2)) < 10 ** (-55 / 20) * np.sqrt(hertz.size)
