@@ -10,6 +10,7 @@ import numpy as np
 from hil.config import CalibrateConfig, TestbedConfig
 from hil.experiments import calibrate
 from hil.experiments.begin import begin
+from hil.experiments.calibration.summary import summary
 from hil.experiments.sound import sound_surface
 from hil.interfaces import Progress, no_progress
 from hil.sim.hidden import wiring
@@ -91,17 +92,17 @@ def _trial(
             if fault.covered
             else None
         )
-        summary = _calibrate(true, user, direct, folder)
-    found, hidden = fault.found(summary, true)
-    return found, hidden, int(bool(_told(summary, true) - {name}))
+        told = _calibrate(true, user, direct, folder)
+    found, hidden = fault.found(told, true)
+    return found, hidden, int(bool(_told(told, true) - {name}))
 
 
 def _calibrate(station: TestbedConfig, user: str | None, direct: str | None, folder: str) -> dict[str, Any]:
     experiment = CalibrateConfig.model_validate({**QUICK, "direct": direct})
     with open_testbed(station, user=user) as testbed:
         recording = begin(testbed, experiment, folder)
-        summary = calibrate.summary(calibrate.run(testbed, experiment, recording))
-        return {**summary, "true_motion_db": _true_motion_db(testbed)}
+        told = summary(calibrate.run(testbed, experiment, recording))
+        return {**told, "true_motion_db": _true_motion_db(testbed)}
 
 
 def _true_motion_db(testbed: Testbed) -> float:

@@ -9,7 +9,8 @@ which many elements stand in s. Nothing else is needed to foretell any pattern, 
 The ratio of the two states: adding a constant to all states and taking it from d changes nothing that can be measured
 while the surface hangs there, so d must be known by itself, from a sweep while the surface is covered. Of that one the
 start of the captures, the LO's phase and the gain differ, so D = g d + r S is solved for g and r = a/b, one start after
-the other; the two are told apart by their shapes over frequency, and r's error says how well.
+the other; the two are told apart by their shapes over frequency, and r's error says how well. S is small, elements in
+one state hardly add up, so it is sounded by itself: all `plus` against all `minus`, over and over.
 
 Each of these functions of frequency is a polynomial of as few terms as the evidence asks for: one number in a narrow
 band. Axis `power`: coefficients of 1, x, x^2, with x = -1 .. 1 over the band.
@@ -21,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.least_squares import CascadedEstimate
-from hil.phy.sync import advance
+from hil.phy.sync import advance, advance_between
 from hil.units import power_db
 
 LARGEST_ERROR = 0.15  # of the ratio, relative, above which it is not known
@@ -80,8 +80,57 @@ def declared_ratio(
     return StateRatio(complex(reflection[minus] / reflection[plus]), measured=False, error=error)
 
 
+@dataclass(frozen=True)
+class Uniform:
+    """All elements alike. static: D; surface: S; both on the used subcarriers, at one start and phase.
+
+    surface_var: error of S in any one direction.
+    """
+
+    static: Complex[np.ndarray, "used"]
+    surface: Complex[np.ndarray, "used"]
+    surface_var: float
+
+
+def mean_response(
+    responses: Complex[np.ndarray, "sounding subcarrier"], near: Complex[np.ndarray, "subcarrier"], fft_size: int
+) -> Complex[np.ndarray, "subcarrier"]:
+    """Of soundings that differ by start, phase, level and noise, and by little else; near: what they look like."""
+    return np.asarray(_at_one_level(responses, near, fft_size)[0].mean(axis=0))
+
+
+def uniform_response(
+    responses: Complex[np.ndarray, "sounding subcarrier"],
+    signs: Float[np.ndarray, "sounding"],
+    near: Complex[np.ndarray, "subcarrier"],
+    basis: Complex[np.ndarray, "used tap"],
+    used: Bool[np.ndarray, "subcarrier"],
+    fft_size: int,
+) -> Uniform:
+    """From soundings with all elements in `plus` (+1) and in `minus` (-1), as many of one as of the other.
+
+    What goes along with D itself is told from the levels alone, which a drifting radio blurs.
+    """
+    level, gain = _at_one_level(responses, near, fft_size)
+    along = complex(np.mean(signs * gain) / np.mean(gain))
+    level = level[:, used] * (1 + along * signs[:, None])
+    static, surface = level.mean(axis=0), (signs[:, None] * level).mean(axis=0)
+    noise = float(np.mean(np.sum(np.abs(level - static - signs[:, None] * surface) ** 2, axis=1)))
+    window = np.linalg.qr(basis)[0]
+    return Uniform(static, np.asarray(window @ (window.conj().T @ surface)), noise / len(signs) / static.size)
+
+
+def _at_one_level(
+    responses: Complex[np.ndarray, "sounding subcarrier"], near: Complex[np.ndarray, "subcarrier"], fft_size: int
+) -> tuple[Complex[np.ndarray, "sounding subcarrier"], Complex[np.ndarray, "sounding"]]:
+    start, _ = advance_between(responses, near, fft_size)
+    shifted = advance(responses, start, fft_size)
+    gain = shifted @ near.conj() / float(np.vdot(near, near).real)
+    return shifted / gain[:, None], gain
+
+
 def state_ratio(
-    estimate: CascadedEstimate,
+    uniform: Uniform,
     direct: Complex[np.ndarray, "subcarrier"],
     used: Bool[np.ndarray, "subcarrier"],
     fft_size: int,
@@ -89,14 +138,13 @@ def state_ratio(
     plus: int,
     minus: int,
 ) -> StateRatio:
-    """From a sweep with the surface and the direct channel without it, of which the gain is known but for `GAIN_DB`.
+    """From the surface with all elements alike and the direct channel without it, its gain known but for `GAIN_DB`.
 
     reflection: as declared, in the middle of the band; its ratio comes back where direct channel and surface look too
     much alike over frequency.
     """
-    static = (estimate.basis @ estimate.direct)[used]
-    surface = (estimate.basis @ estimate.cascade.sum(axis=0))[used]
-    powers, told = powers_of(used.size)[:, used], estimate.direct.size
+    static, surface = uniform.static, uniform.surface
+    powers, told = powers_of(used.size)[:, used], static.size
     starts = [advance(direct, np.array(shift), fft_size)[used, None] for shift in range(-fft_size // 2, fft_size // 2)]
     found = [
         _fit(static, start, surface * powers[:count], told) for start in starts for count in range(1, MOST_POWERS + 1)
@@ -107,13 +155,26 @@ def state_ratio(
     best = min(possible, key=lambda each: each.worth)
     alike = [each for each in possible if each.misfit <= AS_GOOD * best.misfit and each.curve.size == best.curve.size]
     r = complex(best.curve[0])
+    turns = _of_other_orders(possible, best, told)
     doubt = max(float(np.hypot(abs(complex(each.curve[0]) - r), each.error)) for each in alike)
-    blur = float(estimate.cascade_var.sum()) / max(float(np.sum(np.abs(surface) ** 2)), np.finfo(float).tiny)
-    doubt = float(np.hypot(doubt, abs(r) * np.sqrt(blur)))
+    doubt = float(np.sqrt(doubt**2 + turns**2 + abs(r) ** 2 * uniform.surface_var / best.beside))
     error = doubt * 2 / max(abs(r * r - 1), np.finfo(float).tiny)
     if not error < LARGEST_ERROR:
         return declared_ratio(reflection, plus, minus, error)
     return StateRatio((r - 1) / (r + 1), True, error, Curve(best.curve, doubt))
+
+
+def _of_other_orders(possible: "list[_Fit]", best: "_Fit", told: int) -> float:
+    """By how much the middle may be off, had more or fewer terms been taken; each weighted by its evidence."""
+    per_term = (SURER - 1) * np.log(2 * told)  # beyond what the evidence itself asks for
+    by_order = [
+        min((each for each in possible if each.curve.size == count), key=lambda each: each.worth)
+        for count in {each.curve.size for each in possible}
+    ]
+    evidence = np.array([per_term * each.curve.size - each.worth for each in by_order])
+    weight = np.exp(evidence - evidence.max())
+    off = np.array([abs(complex(each.curve[0] - best.curve[0])) for each in by_order])
+    return float(np.sqrt(weight @ off**2 / weight.sum()))
 
 
 def other_state(
@@ -158,12 +219,13 @@ def table_over(
 class _Fit:
     """curve: coefficients of what is smooth; error: standard deviation of the first; gain: of what is besides.
 
-    worth: the less the better.
+    beside: energy of the first column that no other one explains. worth: the less the better.
     """
 
     curve: Complex[np.ndarray, "power"]
     error: float
     gain: complex
+    beside: float
     misfit: float
     worth: float
 
@@ -180,7 +242,7 @@ def _fit(
     inverse = np.linalg.inv(gram + 1e-12 * np.trace(gram).real * np.eye(len(gram)))
     solution = inverse @ (columns.conj().T @ target)
     misfit = max(float(np.sum(np.abs(target - columns @ solution) ** 2)), np.finfo(float).tiny)
-    variance = misfit / max(told - len(gram), 1) * float(inverse[0, 0].real)
+    beside = 1 / max(float(inverse[0, 0].real), np.finfo(float).tiny)
+    error = float(np.sqrt(misfit / max(told - len(gram), 1) / beside))
     worth = told * np.log(misfit) + SURER * len(gram) * np.log(2 * told)
-    error, gain = float(np.sqrt(max(variance, 0.0))), complex(solution[-1])
-    return _Fit(solution[: len(smooth)], error, gain, misfit, float(worth))
+    return _Fit(solution[: len(smooth)], error, complex(solution[-1]), beside, misfit, float(worth))

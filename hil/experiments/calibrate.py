@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Bool, Pattern, Patterns
+from hil.arrays import Bool, Complex, Float, Pattern, Patterns
 from hil.config import CalibrateConfig, SweepConfig
 from hil.estimation.element_order import ElementOrder, find_order
-from hil.estimation.elements import Elements, dead_columns, look_at_elements
+from hil.estimation.elements import Elements, look_at_elements
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.states import Curve, StateRatio
 from hil.experiments.calibration.board_clock import measure_board_clock
@@ -23,9 +23,12 @@ from hil.experiments.calibration.reflection import (
     keep_direct,
     last_sweep,
     measured_table,
+    read_declared,
     read_others,
     read_ratio,
     sound_other_states,
+    sound_uniform,
+    table_hz,
 )
 from hil.experiments.calibration.switch import read_settling, time_switches
 from hil.experiments.calibration.watch import Watched, read_stability, watch
@@ -37,9 +40,9 @@ from hil.measure.recording import Recording, Step
 from hil.measure.settling import Settling
 from hil.measure.setup import Setup
 from hil.measure.verification import Outcome
-from hil.phy.geometry import seen_from_surface, straight_cascade, straight_direct
+from hil.phy.geometry import seen_from_surface, straight_cascade
 from hil.testbed import Testbed
-from hil.units import amplitude_from_db, power_db, wavelength_m
+from hil.units import amplitude_from_db, wavelength_m
 
 MISPLACED_M = 0.05  # by which antennas may stand elsewhere than the testbed file says
 LOUDER_TURNS = 20
@@ -53,6 +56,7 @@ class CalibrationResult:
 
     gain: on the strongest pattern of all. settling: None where no change was seen. levels: see `measure_levels`.
     ratio: of the two states of the sweep; others: u of every other state (`hil.estimation.states`).
+    declared_states: reflection over the band, at frequencies states_at_hz. quiet: what the receiver heard by itself.
     board_clock_ppm: board's clock against the radio's; None where it has no timer.
     """
 
@@ -67,6 +71,9 @@ class CalibrationResult:
     order: ElementOrder
     ratio: StateRatio
     others: dict[int, Curve]
+    declared_states: Complex[np.ndarray, "row state"]
+    states_at_hz: Float[np.ndarray, "row"]
+    quiet: Complex[np.ndarray, "sample"]
     watched: Watched
     board_clock_ppm: float | None
     calibration: Calibration
@@ -118,7 +125,9 @@ def run(
     measure_levels(testbed, recording, gain)
     watch(testbed, recording, gain.strongest, experiment.watch_s, experiment.watch_soundings, progress)
     sound_other_states(testbed, recording, louder[-1], progress)
-    keep_direct(recording, experiment)
+    if experiment.direct is not None:
+        sound_uniform(testbed, recording, progress)
+        keep_direct(recording, experiment)
     measure_board_clock(testbed, recording)
 
     result = evaluate(recording)
@@ -181,117 +190,13 @@ def evaluate(recording: Recording) -> CalibrationResult:
         order,
         ratio,
         others,
+        read_declared(recording),
+        table_hz(setup),
+        recording.read("levels").data,
         watched,
         clock_ppm,
         calibration,
     )
-
-
-def summary(result: CalibrationResult) -> dict[str, Any]:
-    """The figures of a calibration as plain values."""
-    setup, levels, stability = result.setup, result.levels, result.watched.stability
-    return {
-        "outcome": str(result.outcome),
-        "testbed": setup.testbed.name,
-        "user": setup.user,
-        "simulated": setup.simulated,
-        "num_elements": setup.num_elements,
-        "noise_floor_dbfs": levels["noise_dbfs"],
-        "rx_gain_db": result.gain.gain_db,
-        "overload_gain_db": levels["overload_gain_db"],
-        "rx_dc_dbfs": levels["rx_dc_dbfs"],
-        "lo_leakage_dbc": levels["lo_leakage_dbc"],
-        "image_dbc": levels["image_dbc"],
-        "linearity_db": levels["linearity_db"],
-        "received_dbm": levels["received_dbm"],
-        **link_figures(setup, result.estimate),
-        "settle_time_s": result.calibration.settle_time_s,
-        "settle_resolution_s": result.settling.resolution_s if result.settling else None,
-        "settle_declared_s": result.declared_settle_s,
-        "state_ratio": result.ratio.summary(),
-        "other_states": other_states(result),
-        "dead_elements": np.flatnonzero(result.dead).tolist(),
-        "dead_columns": dead_columns(result.dead, setup.rows, setup.cols).tolist(),
-        "faded_elements": np.flatnonzero(result.faded).tolist(),
-        "element_clearance_db": result.elements.clearance_db,
-        "element_order": result.order.words,
-        "order_as_declared": result.order.as_declared,
-        "element_moves": None if result.order.as_declared else result.order.moves.tolist(),
-        "drift_deg_per_s": stability.phase_deg,
-        "gain_drift_db_per_s": stability.gain_db,
-        "motion_db": stability.motion_db,
-        "doppler_hz": stability.doppler_hz,
-        "repeat_deg": stability.repeat_deg,
-        "repeat_db": stability.repeat_db,
-        "board_clock_ppm": result.board_clock_ppm,
-        "findings": findings(result),
-        "valid_days": result.calibration.valid_days,
-        "calibration_sha256": result.calibration.sha256,
-        "radio_time_s": result.sweep.radio_time_s,
-    }
-
-
-def other_states(result: CalibrationResult) -> dict[str, dict[str, float]]:
-    """Of each state that the sweep did not use: what it adds relative to `plus`, beyond what both have in common."""
-    return {
-        str(state): {
-            "amplitude_db": float(2 * power_db(max(abs(complex(curve.coefficients[0])), 1e-12))),
-            "phase_deg": float(np.degrees(np.angle(curve.coefficients[0]))),
-            "error": curve.error,
-            "terms_over_frequency": curve.coefficients.size,
-        }
-        for state, curve in result.others.items()
-    }
-
-
-def findings(result: CalibrationResult) -> list[str]:
-    """What is not as declared, in words."""
-    rows, cols = result.setup.rows, result.setup.cols
-    dead = result.dead
-    found: list[str] = []
-    columns = dead_columns(dead, rows, cols)
-    single = [n for n in np.flatnonzero(dead).tolist() if n % cols not in columns]
-    if not result.elements.told:
-        found.append(
-            "too noisy to tell one element: raise sweep.repetitions or the transmit power, keep people out of the room"
-        )
-    if result.faded.any():
-        found.append(f"elements {_list(np.flatnonzero(result.faded))} cannot be told: the waves cancel there")
-    if columns.size:
-        found.append(f"columns {_list(columns)} do not follow: check their supply and cables")
-    if single:
-        found.append(f"elements {_list(single)} do not follow: dead, or stuck in one state")
-    if not result.order.as_declared:
-        found.append(f"element order: {result.order.words}; `hil run --calibration` corrects it")
-    if result.settling is None:
-        found.append("no change of the surface is seen: is it the surface between these antennas?")
-    elif (settle_s := result.settling.given(result.declared_settle_s)) > 1.15 * result.declared_settle_s:
-        found.append(
-            f"settles in {settle_s * 1e3:.3g} ms, the profile says "
-            f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it"
-        )
-    if result.watched.stability.motion_db is not None:
-        found.append(
-            f"somebody moves: {result.watched.stability.motion_db:.1f} dB, {result.watched.stability.doppler_hz:.2g} Hz"
-        )
-    return found
-
-
-def link_figures(setup: Setup, estimate: CascadedEstimate) -> dict[str, float]:
-    """Direct channel and surface as measured, in dB antenna to antenna; predicted by the straight ways alone.
-
-    surface_db: mean power over random patterns of what changes with them.
-    """
-    scale = setup.budget.scale**2 / setup.testbed.ofdm.num_subcarriers
-    direct = scale * float(np.sum(np.abs(estimate.direct) ** 2))
-    surface = scale * max(float(np.sum(np.abs(estimate.cascade) ** 2) - estimate.cascade_var.sum()), 1e-30)
-    straight = straight_direct(setup.testbed, setup.testbed.user(setup.user)) ** 2
-    return {
-        "direct_db": float(power_db(direct)),
-        "direct_predicted_db": float(power_db(straight)),
-        "received_vs_plan_db": float(power_db(direct / straight)),
-        "surface_db": float(power_db(surface)),
-    }
 
 
 def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
@@ -349,7 +254,3 @@ def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> Element
 def _scale(setup: Setup, recording: Recording, gain: Gain) -> float:
     """Of the link budget, at the gain with which the sweep was sounded."""
     return setup.budget.scale * amplitude_from_db(recording.manifest["radio"]["rx_gain_db"] - gain.gain_db)
-
-
-def _list(values: Any) -> str:
-    return ", ".join(str(value) for value in list(values)[:12]) + (" ..." if len(list(values)) > 12 else "")

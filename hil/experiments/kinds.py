@@ -61,9 +61,10 @@ def _track() -> Kind:
 def _calibrate() -> Kind:
     from hil.experiments import calibrate
     from hil.experiments.calibration.draw import draw
+    from hil.experiments.calibration.summary import summary
     from hil.experiments.dry_run import dry_run_calibrate
 
-    return Kind(calibrate.check, calibrate.run, calibrate.evaluate, calibrate.summary, draw, dry_run_calibrate)
+    return Kind(calibrate.check, calibrate.run, calibrate.evaluate, summary, draw, dry_run_calibrate)
 
 
 def _power_only() -> Kind:

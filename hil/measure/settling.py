@@ -17,7 +17,7 @@ BEGUN = 0.3  # share of the change at which captures are laid over each other
 class Settling:
     """settle_s: from the first sign of the change until less than `floor` (amplitude, relative) is left of it for good.
 
-    curve: mean progress of the change, 0 before and 1 after, a value for each symbol from `before` symbols ahead.
+    curve: mean progress of the change, 0 before and 1 after; its first sign shows at symbol `before`.
     floor: what was asked for, or what noise lets be seen; hidden: the latter.
     resolution_s: settle_s may be too long by so much, since symbols are whole.
     """
@@ -99,5 +99,5 @@ def settle_time(
     if not moved.size or not unsettled.size:
         return None
     return Settling(
-        max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, before, seen > asked, 2 * symbol_s
+        max(int(unsettled[-1] - moved[0]) + 1, 1) * symbol_s, floor, mean, int(moved[0]), seen > asked, 2 * symbol_s
     )

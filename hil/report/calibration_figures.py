@@ -1,10 +1,11 @@
 """Figures of a calibration, drawn from arrays."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hil.arrays import Complex, Float
+from hil.arrays import Bool, Complex, Float
 from hil.report.figures import panels
 from hil.units import power_db
 
@@ -23,22 +24,75 @@ def settling_figure(
     axes.axvline(settle_s * 1e3, color="tab:red", lw=0.9, label=f"{settle_s * 1e3:.3g} ms")
     axes.set(xlabel="after the first sign of the change [ms]", ylabel="left of the change [dB]", title="Settling")
     axes.set_xlim(-settle_s * 1e3, 3 * settle_s * 1e3)
+    axes.set_ylim(2 * float(power_db(floor)) - 30, 5)
     axes.legend()
     return figure
 
 
 def elements_figure(
-    power: Float[np.ndarray, "element"], phase_deg: Float[np.ndarray, "element"], limit: float, rows: int, cols: int
+    power: Float[np.ndarray, "element"],
+    phase_deg: Float[np.ndarray, "element"],
+    limit: float,
+    marked: Mapping[str, Bool[np.ndarray, "element"]],
+    rows: int,
+    cols: int,
 ) -> "Figure":
-    """Power and phase of the channel over each element, front view; those that do not follow stand out dark."""
+    """Power and phase of the channel over each element as it is told, front view.
+
+    marked: elements to point out, by what is said of them; at most two kinds.
+    """
     figure, (left, right) = panels(2, width=5.2, height=4.4)
     level = power_db(np.maximum(power, limit) / np.median(power))
     image = left.imshow(level.reshape(rows, cols), cmap="viridis", interpolation="nearest")
     figure.colorbar(image, ax=left, label="dB, median element = 0")
     left.set(title="What each element moves", xlabel="column", ylabel="row")
+    for (words, which), marker, colour in zip(marked.items(), "xo", ("tab:red", "white"), strict=False):
+        if which.any():
+            row, col = np.divmod(np.flatnonzero(which), cols)
+            style = {"marker": marker, "ls": "", "color": colour, "mfc": "none", "ms": 60 / max(rows, cols)}
+            left.plot(col, row, label=f"{which.sum()} {words}", **style)
+            figure.legend(loc="outside lower center", ncols=2, facecolor="0.8")
     image = right.imshow(phase_deg.reshape(rows, cols), cmap="twilight", interpolation="nearest", vmin=-180, vmax=180)
-    figure.colorbar(image, ax=right, label="degrees")
-    right.set(title="Phase over the surface, as told", xlabel="column")
+    figure.colorbar(image, ax=right, label="degrees", ticks=range(-180, 181, 90))
+    right.set(title="Phase at the strongest delay", xlabel="column", ylabel="row")
+    return figure
+
+
+def quiet_figure(
+    frequency_mhz: Float[np.ndarray, "bin"], level_dbfs: Float[np.ndarray, "bin"], noise_dbfs: float
+) -> "Figure":
+    """Spectrum of what the receiver hears while the transmitter is silent; its own offset stands in the middle.
+
+    noise_dbfs: over all bins.
+    """
+    figure, (axes,) = panels(1)
+    axes.plot(frequency_mhz, level_dbfs, lw=0.8)
+    each_dbfs = noise_dbfs - float(power_db(level_dbfs.size))
+    axes.axhline(each_dbfs, color="0.5", ls=":", label=f"noise, {noise_dbfs:.1f} dBFS in all")
+    axes.set(xlabel="frequency from the carrier [MHz]", ylabel="level of a bin [dBFS]", title="Transmitter silent")
+    axes.legend()
+    return figure
+
+
+def states_figure(
+    frequency_hz: Float[np.ndarray, "row"],
+    declared: Complex[np.ndarray, "row state"],
+    measured: Complex[np.ndarray, "row state"],
+    plus: int,
+) -> "Figure":
+    """Reflection of the other states relative to `plus`, as declared and as measured."""
+    figure, (left, right) = panels(2)
+    for state in range(declared.shape[1]):
+        if state == plus:
+            continue
+        for table, style, words in ((declared, ":", "declared"), (measured, "-", "measured")):
+            ratio, colour = table[:, state] / table[:, plus], f"C{state}"
+            label = f"state {state}, {words}"
+            left.plot(frequency_hz / 1e6, 2 * power_db(np.abs(ratio)), style, color=colour, label=label)
+            right.plot(frequency_hz / 1e6, np.degrees(np.unwrap(np.angle(ratio))), style, color=colour)
+    left.set(xlabel="frequency [MHz]", ylabel="dB", title=f"States relative to state {plus}: level")
+    right.set(xlabel="frequency [MHz]", ylabel="degrees", title="phase")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -52,5 +106,6 @@ def watch_figure(
     for axes, values, label in ((left, level_db, "level [dB]"), (right, phase_deg, "phase [deg]")):
         axes.plot(time_s - time_s[0], values, ".", ms=2)
         axes.set(xlabel="time [s]", ylabel=label)
-    left.set(title="One pattern, watched")
+    left.set(title="One pattern, watched: level")
+    right.set(title="phase against the first sounding")
     return figure

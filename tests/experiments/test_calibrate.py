@@ -16,6 +16,7 @@ from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
 from hil.experiments.calibration.draw import draw
 from hil.experiments.calibration.first_look import first_look
+from hil.experiments.calibration.summary import summary
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import sound_surface
 from hil.measure.calibration import Calibration
@@ -58,7 +59,7 @@ def faulty(station: Station, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 def test_the_hidden_faults_come_out(faulty: tuple[Recording, CalibrationResult]) -> None:
-    told = calibrate.summary(faulty[1])
+    told = summary(faulty[1])
     assert told["outcome"] == "PASS"
     assert set(told["dead_elements"]) == {17, *range(5, 256, 16)}
     assert told["dead_columns"] == [5]
@@ -73,10 +74,13 @@ def test_the_hidden_faults_come_out(faulty: tuple[Recording, CalibrationResult])
 
 
 def test_levels_are_those_of_the_simulated_radio(faulty: tuple[Recording, CalibrationResult]) -> None:
-    told, levels = calibrate.summary(faulty[1]), faulty[1].levels
+    told, levels = summary(faulty[1]), faulty[1].levels
     noise_dbm = -174 + 8 - 1.5 + 10 * np.log10(25e6)  # noise figure, cable, sample rate: what the ADC gets
     assert told["noise_floor_dbfs"] == pytest.approx(noise_dbm + told["rx_gain_db"], abs=0.3)
     assert told["rx_dc_dbfs"] == pytest.approx(-50, abs=0.5)
+    assert told["lo_leakage_dbfs"] == pytest.approx(told["lo_leakage_dbc"] + levels["received_dbfs"])
+    assert told["transmit_power_dbm"] == pytest.approx(-8, abs=3)  # as far as the straight way is all there is
+    assert told["transmit_power_planned_dbm"] == -8
     assert told["linearity_db"] == pytest.approx(0, abs=0.05)
     assert told["image_dbc"] is None
     assert -15 < levels["strongest_peak_dbfs"] < -8.9
@@ -87,8 +91,26 @@ def test_everything_is_read_again_from_the_run_directory(
 ) -> None:
     recording, result = faulty
     again = calibrate.evaluate(Recording.load(recording.path))
-    assert calibrate.summary(again) == calibrate.summary(result)
-    assert {file.name for file in draw(again, tmp_path)} == {"elements.png", "watch.png", "settling.png"}
+    assert summary(again) == summary(result)
+    assert {file.name for file in draw(again, tmp_path)} == {
+        "report.md",
+        "elements.png",
+        "watch.png",
+        "settling.png",
+        "quiet.png",
+    }
+
+
+def test_the_page_says_what_is_not_as_declared_and_what_to_do(
+    faulty: tuple[Recording, CalibrationResult], tmp_path: Path
+) -> None:
+    draw(faulty[1], tmp_path)
+    page = (tmp_path / "report.md").read_text()
+    assert "mirrored left to right" in page
+    assert "columns 5 do not follow" in page
+    assert "hil run --calibration" in page
+    assert all(f"]({name}.png)" in page for name in ("elements", "settling", "watch", "quiet"))
+    assert "nan" not in page.lower()
 
 
 def test_a_calibration_that_is_interrupted_goes_on_where_it_was(
@@ -158,7 +180,7 @@ def test_a_foreign_calibration_is_refused(
 
 def test_without_a_surface_nothing_is_kept(station: Station, tmp_path: Path) -> None:
     recording, result = calibrated(station(simulation__surface_condition="covered"), tmp_path)
-    assert calibrate.summary(result)["outcome"] == "FAIL"
+    assert summary(result)["outcome"] == "FAIL"
     with pytest.raises(CalibrationError, match="no calibration"):
         Calibration.load(recording.path)
 

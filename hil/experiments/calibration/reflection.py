@@ -9,7 +9,16 @@ from hil.arrays import Complex, Float, Pattern, Patterns
 from hil.config import CalibrateConfig
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
-from hil.estimation.states import Curve, StateRatio, declared_ratio, other_state, state_ratio, table_over
+from hil.estimation.states import (
+    Curve,
+    StateRatio,
+    declared_ratio,
+    mean_response,
+    other_state,
+    state_ratio,
+    table_over,
+    uniform_response,
+)
 from hil.experiments.sound import load_sweep
 from hil.interfaces import Progress
 from hil.measure.calibration import LO_TOLERANCE_HZ
@@ -24,6 +33,7 @@ from hil.units import amplitude_from_db
 ROWS = 9  # of a table over frequency
 ROUNDS = 4  # in which each of the other states is sounded
 SYMBOLS = 64
+UNIFORM_QUADS, UNIFORM_SYMBOLS = 32, 256
 
 
 def last_sweep(recording: Recording) -> str:
@@ -96,13 +106,41 @@ def read_others(recording: Recording, setup: Setup, estimate: CascadedEstimate) 
     return found
 
 
+def sound_uniform(testbed: Testbed, recording: Recording, progress: Progress) -> None:
+    """All elements in `plus`, all in `minus`, by turns: what the sum of all of them is, for the states' ratio."""
+    states, count = testbed.surface.states, testbed.surface.geometry.num_elements
+    signs = uniform_signs()
+    patterns = np.where(signs[:, None] > 0, states.plus, states.minus) * np.ones(count, dtype=int)
+
+    def sound() -> Step:
+        with testbed.on_air():
+            sounder = Sounder(testbed.sdr, testbed.grid, UNIFORM_SYMBOLS, apart_lo_hz=testbed.apart_lo_hz)
+            block = sound_patterns(
+                sounder,
+                testbed.surface,
+                patterns.astype(np.uint8),
+                progress=lambda done: progress("uniform", done, len(signs)),
+            )
+        return Step(block.records(), testbed.clock.now_s())
+
+    recording.step("uniform", sound)
+
+
+def uniform_signs() -> Float[np.ndarray, "sounding"]:
+    """+ - - + and so on: a steady drift between them cancels."""
+    return np.tile([1.0, -1.0, -1.0, 1.0], UNIFORM_QUADS)
+
+
 def read_ratio(recording: Recording, setup: Setup, estimate: CascadedEstimate) -> StateRatio:
     """From the sweep without the surface, where there was one. Raises RecordingError."""
-    declared = _declared(recording)[ROWS // 2]
+    declared = read_declared(recording)[ROWS // 2]
     if "direct" not in recording:
         return declared_ratio(declared, setup.plus, setup.minus)
     direct, used, fft_size = recording.read("direct").data, setup.grid.used, setup.testbed.ofdm.fft_size
-    return state_ratio(estimate, direct, used, fft_size, declared, setup.plus, setup.minus)
+    block = SoundingBlock.from_records(recording.read("uniform").data)
+    near = (estimate.basis @ estimate.direct) * used
+    uniform = uniform_response(block.response, uniform_signs(), near, estimate.basis[used], used, fft_size)
+    return state_ratio(uniform, direct, used, fft_size, declared, setup.plus, setup.minus)
 
 
 def measured_table(
@@ -111,9 +149,9 @@ def measured_table(
     """For a calibration record: one row where one number is enough; None where nothing was measured."""
     if ratio.share is None and not others:
         return None
-    x, lo_hz, width_hz = table_x(setup.grid.bandwidth_hz), setup.testbed.radio.lo_hz, setup.grid.bandwidth_hz
-    table = table_over(_declared(recording), x, ratio, others, setup.plus, setup.minus)
-    frequency_hz = lo_hz + x * width_hz / 2
+    x = table_x(setup.grid.bandwidth_hz)
+    table = table_over(read_declared(recording), x, ratio, others, setup.plus, setup.minus)
+    frequency_hz = table_hz(setup)
     curves = [*others.values(), *([ratio.share] if ratio.share is not None else [])]
     if all(curve.coefficients.size == 1 for curve in curves):
         table, frequency_hz = table[ROWS // 2, None], frequency_hz[ROWS // 2, None]
@@ -121,14 +159,15 @@ def measured_table(
 
 
 def keep_direct(recording: Recording, experiment: CalibrateConfig) -> None:
-    """The direct channel of the sweep without the surface, at this sweep's gain, for the states' ratio."""
-    if experiment.direct is None:
-        return
+    """The direct channel of the sweep without the surface, at the level of the soundings with all elements alike."""
+    assert experiment.direct is not None
     covered = Recording.load(Path(experiment.direct))
-    other = estimate_of(covered, last_sweep(covered))
+    setup, stage = Setup.from_json(covered.manifest), last_sweep(covered)
+    estimate, soundings = estimate_of(covered, stage), load_sweep(covered, stage).soundings
+    near = (estimate.basis @ estimate.direct) * setup.grid.used
+    direct = mean_response(soundings.response, near, setup.testbed.ofdm.fft_size)
     gain_db = _sweep_gain_db(recording) - _sweep_gain_db(covered)
-    direct = amplitude_from_db(gain_db) * (other.basis @ other.direct)
-    recording.step("direct", lambda: Step(direct, recording.time_s))
+    recording.step("direct", lambda: Step(amplitude_from_db(gain_db) * direct, recording.time_s))
 
 
 def _sweep_gain_db(recording: Recording) -> float:
@@ -139,7 +178,13 @@ def _sweep_gain_db(recording: Recording) -> float:
     )
 
 
-def _declared(recording: Recording) -> Complex[np.ndarray, "row state"]:
+def table_hz(setup: Setup) -> Float[np.ndarray, "row"]:
+    """Frequencies of the table's places."""
+    return setup.testbed.radio.lo_hz + table_x(setup.grid.bandwidth_hz) * setup.grid.bandwidth_hz / 2
+
+
+def read_declared(recording: Recording) -> Complex[np.ndarray, "row state"]:
+    """What the profile said, over the table's places. Raises RecordingError."""
     pairs = np.array(recording.read("surface").facts["reflection"])
     return np.asarray(pairs[..., 0] + 1j * pairs[..., 1])
 
