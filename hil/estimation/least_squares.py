@@ -12,6 +12,7 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Patterns
 from hil.errors import MeasurementError
 from hil.measure.sweep import SweepPlan
+from hil.phy.band import band_powers
 from hil.phy.hadamard import transform
 from hil.units import power_db
 
@@ -25,6 +26,7 @@ class CascadedEstimate:
     basis: orthonormal, so that errors of coordinates are errors of responses.
     direct_var, cascade_var: error variance of each coordinate.
     states: reflection of each state, in units in which the sweep's patterns are +1 and -1.
+    dispersion: how these vary over the band, coefficients of x, x^2, ... (`hil.phy.band`); None where they do not.
     tied: sign of element 1's part in the direct channel where the pilots tell hardly more than their sum: then the sum
         is known as well as any element, and each of the two has the same large error. Zero where they are told apart.
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
@@ -40,6 +42,7 @@ class CascadedEstimate:
     direct_var: Float[np.ndarray, "tap"]
     cascade_var: Float[np.ndarray, "element tap"]
     states: Complex[np.ndarray, "state"] = field(default_factory=lambda: np.array([1.0 + 0j, -1.0]))
+    dispersion: Complex[np.ndarray, "power state"] | None = None
     tied: int = 0
     condition: float = 1.0
     lost: int = 0
@@ -58,7 +61,13 @@ class CascadedEstimate:
 
     def predict_patterns(self, patterns: Patterns) -> Complex[np.ndarray, "pattern subcarrier"]:
         """Responses to expect for patterns of state indices."""
-        return self.predict(self.states[patterns])
+        response = self.predict(self.states[patterns])
+        if self.dispersion is None:
+            return response
+        powers = band_powers(len(self.basis), 1 + len(self.dispersion))[1:]
+        for power, curve in zip(powers, self.dispersion, strict=True):
+            response = response + power * (curve[patterns] @ self.cascade @ self.basis.T)
+        return response
 
     @property
     def nmse_db(self) -> float:

@@ -22,20 +22,15 @@ from typing import Any
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
+from hil.phy.band import band_powers
 from hil.phy.sync import advance, advance_between
 from hil.units import power_db
 
-LARGEST_ERROR = 0.15  # of the ratio, relative, above which it is not known
+LARGEST_ERROR = 0.2  # of the ratio, relative, above which it is not known
 AS_GOOD = 1.3  # times the least misfit, up to which another start of the captures is as good
 GAIN_DB = 6.0  # by which the radio's gain may differ between the two sweeps from what its settings say
 MOST_POWERS = 3
 SURER = 2.0  # times the penalty of the Bayesian information criterion, for a term more
-
-
-def powers_of(num_subcarriers: int, count: int = MOST_POWERS) -> Float[np.ndarray, "power subcarrier"]:
-    """1, x, x^2, ... on each subcarrier."""
-    x = 2 * (np.arange(num_subcarriers) - num_subcarriers // 2) / num_subcarriers
-    return np.asarray(x ** np.arange(count)[:, None])
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ def state_ratio(
     much alike over frequency.
     """
     static, surface = uniform.static, uniform.surface
-    powers, told = powers_of(used.size)[:, used], static.size
+    powers, told = band_powers(used.size, MOST_POWERS)[:, used], static.size
     starts = [advance(direct, np.array(shift), fft_size)[used, None] for shift in range(-fft_size // 2, fft_size // 2)]
     found = [
         _fit(static, start, surface * powers[:count], told) for start in starts for count in range(1, MOST_POWERS + 1)
@@ -186,7 +181,7 @@ def other_state(
 
     moved: sum of the cascade over the elements that stood in that state.
     """
-    columns = (moved * powers_of(used.size)[:, None, used]).reshape(MOST_POWERS, -1)
+    columns = (moved * band_powers(used.size, MOST_POWERS)[:, None, used]).reshape(MOST_POWERS, -1)
     none = np.zeros((changed.size, 0), dtype=complex)
     fits = [_fit(changed.ravel(), none, columns[:count], changed.size) for count in range(1, MOST_POWERS + 1)]
     best = min(fits, key=lambda each: each.worth)

@@ -1,7 +1,7 @@
 """Stages two and three, from the recording alone: estimate the channel, then choose the pattern of each arm."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,6 +70,14 @@ def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
     )
 
 
+def foreseen_mbps(estimate: CascadedEstimate, setup: Setup, pattern: Pattern) -> float:
+    """Rate to expect of a pattern; the states as they are over the band, which an optimizer takes for one number."""
+    cascade = estimate.cascade.copy()
+    cascade[list(setup.dead)] = 0
+    response = replace(estimate, cascade=cascade, dispersion=setup.dispersion).predict_patterns(pattern[None])[0]
+    return setup.rate_mbps(setup.budget.scale * response)
+
+
 def choose_patterns(
     estimate: CascadedEstimate,
     sweep: Sweep,
@@ -101,7 +109,7 @@ def choose_patterns(
     }
     return Choice(
         patterns,
-        {name: float(problem.rate_mbps(setup.states[pattern])) for name, pattern in patterns.items()},
+        {name: foreseen_mbps(estimate, setup, pattern) for name, pattern in patterns.items()},
         config.algorithm,
         float(solution.bound_mbps),
         float(solution.certified_fraction),

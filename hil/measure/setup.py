@@ -10,8 +10,12 @@ from hil.arrays import Complex
 from hil.config import TestbedConfig
 from hil.errors import RecordingError
 from hil.interfaces import Geometry, LinkBudget, StateSet
+from hil.phy.band import smooth_over
 from hil.phy.metrics import rate_mbps
 from hil.phy.ofdm import OfdmGrid
+
+NARROW = 0.01  # by which a state may vary over the band and still be one number: 40 dB below what it reflects
+TERMS = 3  # of a curve over the band
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Setup:
 
     states: reflection of each state in units in which `plus` is +1 and `minus` is -1: of Gamma = a + b s, the part a
     belongs to the direct channel and b to the cascade.
+    dispersion: how these vary over the band, coefficients of x, x^2, ... (`hil.phy.band`); None where one number is
+    enough: always for two states, which are +1 and -1 everywhere.
     simulated: the instruments were made of software.
     dead: elements that do not follow, by the calibration that is relied on; calibration: which one that is.
     """
@@ -33,16 +39,24 @@ class Setup:
     minus: int
     budget: LinkBudget
     simulated: bool
+    dispersion: Complex[np.ndarray, "power state"] | None = None
     dead: tuple[int, ...] = ()
     calibration: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, testbed: TestbedConfig, user: str, geometry: Geometry, states: StateSet, budget: LinkBudget) -> "Setup":
-        gamma = states.reflection(np.array([testbed.radio.lo_hz]))[0]
-        centre, half = (gamma[states.plus] + gamma[states.minus]) / 2, (gamma[states.plus] - gamma[states.minus]) / 2
-        units = (gamma - centre) / half
+        units, dispersion = _units_over_band(testbed, states)
         return cls(
-            testbed, user, geometry.rows, geometry.cols, units, states.plus, states.minus, budget, testbed.simulated
+            testbed,
+            user,
+            geometry.rows,
+            geometry.cols,
+            units,
+            states.plus,
+            states.minus,
+            budget,
+            testbed.simulated,
+            dispersion,
         )
 
     @property
@@ -76,6 +90,7 @@ class Setup:
                 "states": [[state.real, state.imag] for state in self.states],
                 "plus": self.plus,
                 "minus": self.minus,
+                "dispersion": None if self.dispersion is None else _pairs(self.dispersion),
             },
             "budget": asdict(self.budget),
             "simulated": self.simulated,
@@ -98,8 +113,40 @@ class Setup:
                 surface["minus"],
                 LinkBudget(**manifest["budget"]),
                 manifest["simulated"],
+                _complex(surface.get("dispersion")),
                 tuple(manifest.get("dead", ())),
                 manifest.get("calibration"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RecordingError(f"the manifest does not describe a station: {error!r}") from error
+
+
+def _units_over_band(
+    testbed: TestbedConfig, states: StateSet
+) -> tuple[Complex[np.ndarray, "state"], Complex[np.ndarray, "power state"] | None]:
+    """Reflection in units of the sweep's +1 and -1 at the carrier, and how it varies over the band.
+
+    At the band's ends that lie outside the table its last value holds.
+    """
+    count, step_hz = testbed.ofdm.num_subcarriers, testbed.ofdm.bandwidth_hz / testbed.ofdm.num_subcarriers
+    lo_hz = testbed.radio.lo_hz
+    states.reflection(np.array([lo_hz]))  # which must lie inside the table
+    frequency_hz = lo_hz + step_hz * (np.arange(count) - count // 2)
+    if states.frequency_hz.size > 1:
+        frequency_hz = np.clip(frequency_hz, states.frequency_hz[0], states.frequency_hz[-1])
+    gamma = states.reflection(frequency_hz)
+    plus, minus = gamma[:, states.plus], gamma[:, states.minus]
+    units = (gamma - ((plus + minus) / 2)[:, None]) / ((plus - minus) / 2)[:, None]
+    middle = units[count // 2]
+    if np.abs(units - middle).max() <= NARROW:
+        return middle, None
+    curves = smooth_over(units, TERMS)
+    return curves[0], curves[1:]
+
+
+def _pairs(values: Complex[np.ndarray, "power state"]) -> list[list[list[float]]]:
+    return [[[float(each.real), float(each.imag)] for each in row] for row in values]
+
+
+def _complex(pairs: list[list[list[float]]] | None) -> Complex[np.ndarray, "power state"] | None:
+    return None if pairs is None else np.array([[complex(*each) for each in row] for row in pairs])

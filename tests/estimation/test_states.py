@@ -7,18 +7,18 @@ from hil.estimation.states import (
     Uniform,
     declared_ratio,
     other_state,
-    powers_of,
     state_ratio,
     table_over,
     uniform_response,
 )
+from hil.phy.band import band_powers
 from hil.phy.sync import advance
 from hil.phy.taps import DelayBasis, delay_response
 
 TONES, FFT = 96, 128
 USED = np.arange(TONES) != TONES // 2
 BASIS = DelayBasis.build(USED, -2, 10, tolerance=1e-5).basis
-X = powers_of(TONES, 2)[1]
+X = band_powers(TONES, 2)[1]
 
 
 def channel(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +98,7 @@ def test_a_surface_that_looks_like_the_direct_channel_tells_no_ratio() -> None:
     assert not told.measured
     assert told.ratio == declared_ratio(TABLE, 0, 1).ratio
     assert told.error is not None
-    assert told.error > 0.15
+    assert told.error > 0.2
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.3])
