@@ -61,7 +61,7 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         lost=alignment.ambiguous,
         denoised=denoised,
     )
-    return replace(estimate, states=setup.states)
+    return replace(estimate, states=setup.states, dispersion=setup.dispersion)
 
 
 def estimate_taps(
