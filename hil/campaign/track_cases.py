@@ -22,9 +22,12 @@ LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "user
 FAST = {
     "duration_s": 3.0,
     "serve_s": 0.0,
-    "compute_s": 0.06,
+    "compute_s": 0.05,
+    "overlap": True,
     "policy.fresh": 2,
-    "policy.patterns": 40,
+    "policy.modes": 64,
+    "policy.quiet": 0.0,
+    "policy.fastest_m_per_s": 0.6,
 }
 SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
 ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.04}
@@ -33,8 +36,8 @@ QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "full"): {"policy.symbols": 4},
-    ("sim-64x64-walk", "partial"): {"policy.symbols": 4, "policy.patterns": 256},
-    ("sim-64x64-walk", "progressive"): {"policy.patterns": 128},
+    ("sim-64x64-walk", "partial"): {"overlap": False, "policy.symbols": 4, "policy.patterns": 256},
+    ("sim-64x64-walk", "progressive"): {"overlap": False, "policy.patterns": 128},
     ("sim-opensource-ris-walk", "two_timescale"): {
         "policy.patterns": 8,
         "policy.modes": 64,

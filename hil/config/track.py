@@ -56,4 +56,8 @@ class TrackConfig(Section):
     hold_every: Annotated[int, Field(ge=1)] = Field(
         1, description="rounds from one sounding of the first pattern of all, for comparison, to the next"
     )
+    overlap: bool = Field(
+        False,
+        description="the next round is sounded while the pattern of this one is computed, which serves after both",
+    )
     judge_every_s: Positive = Field(0.1, description="simulation: the true channel judges about so often")

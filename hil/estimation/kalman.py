@@ -77,6 +77,12 @@ class ModeFilter:
         covariance = np.diag(variances).astype(complex)
         return cls(mean, covariance, doppler, powers, seen_s, oscillators, time_s, memory_s)
 
+    @property
+    def widest(self) -> float:
+        """The largest Doppler frequency of any wave, in rad/s: that of the direct channel's band, where it has one."""
+        widest = float(np.abs(self.doppler[: self.num_direct]).max())
+        return widest if widest > 0 else np.inf
+
     def at(self, time_s: float) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "mode tap"]]:
         """Direct channel and the waves' coefficients to expect at a time."""
         turned = self.mean * np.exp(1j * self.doppler * (time_s - self.time_s))[:, None]
@@ -144,8 +150,8 @@ class ModeFilter:
     ) -> None:
         """Whether a wave turned once more, or once less, between two rounds: told by its pace within one.
 
-        By the likelihood ratio of the innovation under either hypothesis, added up over rounds. own: the innovation
-        weighed with `inverse`, the inverse of its covariance.
+        By the likelihood ratio of the innovation under either hypothesis, added up over rounds, where the wave stays
+        within the band. own: the innovation weighed with `inverse`, the inverse of its covariance.
         """
         between_s, self.last_s = self.time_s - self.last_s, self.time_s
         if between_s <= 0:
@@ -158,6 +164,7 @@ class ModeFilter:
             size = np.sum(change.conj() * (inverse @ change), axis=0).real * np.sum(np.abs(self.mean) ** 2, axis=1)
             self.evidence[index] += 2 * met - size
             sure = self.evidence[index] > SURE
+            sure &= np.abs(self.doppler + 2 * np.pi * turns / between_s) <= self.widest
             sure[: self.num_direct] = False
             self.doppler[sure] += 2 * np.pi * turns / between_s
             self.evidence[:, sure] = 0

@@ -33,6 +33,8 @@ from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 from hil.units import wavelength_m
 
+TAKING_TURNS = ("partial", "progressive")  # policies that must hear a round before they are asked for the next
+
 
 @dataclass(frozen=True)
 class TrackResult:
@@ -69,6 +71,11 @@ def check(experiment: TrackConfig) -> None:
     check_optimizer(experiment.optimizer)
     if experiment.sweep.group != (1, 1):
         raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
+    if experiment.overlap and experiment.policy.name in TAKING_TURNS:
+        raise ConfigError(
+            f"overlap: {experiment.policy.name} asks for what comes next by what it heard last; it is for hold, full, "
+            "grouped and two_timescale"
+        )
 
 
 def run(

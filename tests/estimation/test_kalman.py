@@ -76,6 +76,19 @@ def test_a_wave_that_turns_by_more_than_half_between_rounds_is_told_by_its_pace_
     assert state.doppler[3] / (2 * np.pi) == pytest.approx(7.0, abs=0.1)  # and not 7 - 10 = -3
 
 
+def test_no_wave_turns_faster_than_the_band_of_the_fastest_user() -> None:
+    """Soundings that err like another turn, over and over, do not talk a wave out of its band."""
+    world = World()
+    state = known(world, oscillators=5)
+    state.doppler[: state.num_direct] *= 2 * np.pi * 4  # a band of 4 Hz; rounds come 10 times a second
+    for number in range(1, 40):
+        time_s = number * PERIOD_S + 0.02 * np.arange(PATTERNS) / PATTERNS
+        turned = world.modes * np.exp(2j * np.pi * np.multiply.outer(time_s, np.full(MODES, 7.0)))[..., None]
+        taps = world.direct + np.einsum("pm,pmt->pt", world.rows, turned)
+        state.update(world.rows, time_s, taps, 2 * 0.02**2)
+    assert np.abs(state.doppler).max() < 2 * np.pi * 5.1
+
+
 def test_a_channel_that_stands_is_known_better_and_better() -> None:
     world = World()
     state = known(world)

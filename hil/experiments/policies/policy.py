@@ -28,12 +28,14 @@ class Heard:
 
     patterns: what was sounded: `asked` of them are those that were asked for, others stand around them.
     captures: patterns that share a capture and its unknown start; empty where each has a capture of its own.
+    swept: they are a whole sweep, asked for as such.
     """
 
     patterns: Patterns
     block: SoundingBlock
     asked: slice
     captures: tuple[slice, ...]
+    swept: bool = False
 
     @property
     def noise_var(self) -> float:
@@ -43,7 +45,7 @@ class Heard:
     def only_asked(self) -> "Heard":
         """Without what stands around."""
         captures = self.captures if len(self.captures) != 1 else (slice(None),)
-        return Heard(self.patterns[self.asked], self.block[self.asked], slice(None), captures)
+        return Heard(self.patterns[self.asked], self.block[self.asked], slice(None), captures, self.swept)
 
     def taps(
         self, receive: Reception, foreseen: Complex[np.ndarray, "pattern tap"]

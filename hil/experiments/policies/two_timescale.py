@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.arrays import Complex, Float, Int, Pattern
 from hil.config.track import PolicyConfig
+from hil.estimation.doppler import DopplerSpectra
 from hil.estimation.kalman import ModeFilter
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.reception import Reception
@@ -49,13 +50,13 @@ class TwoTimescale:
         """stored: new patterns cost time on the link, so that only `config.fresh` of them are chosen in a round."""
         self.config, self.setup, self.plan = config, setup, plan
         self._stored, self._noise_var = stored, float(np.mean(estimate.cascade_var)) * plan.num_patterns
-        self._misfits, self._sweeping, self._oldest = 0, False, 0
+        self._misfits, self._oldest = 0, 0
         self._signs: Int[np.ndarray, "pattern element"] = np.empty((0, setup.num_elements), dtype=np.int8)
         self._learn(estimate, time_s)
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
-        self._sweeping = self._misfits >= PATIENCE
-        if self._sweeping:
+        if self._misfits >= PATIENCE:
+            self._misfits = 0
             return Ask(self.plan.patterns(), self.plan.board_rows)
         count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
         if not self._stored:
@@ -64,7 +65,7 @@ class TwoTimescale:
 
     def hear(self, heard: Heard) -> float:
         self._noise_var = heard.noise_var
-        if self._sweeping:
+        if heard.swept:
             first, time_s = self._first, float(heard.block.time_s[-1])
             self._learn(sweep_again(self.setup, first, self.plan, heard), time_s)
             return 0.0
@@ -73,13 +74,14 @@ class TwoTimescale:
         parts = (slice(start, start + step) for start in range(0, len(rows), step))
         misfit = max(self._take_in(rows[part], heard, part) for part in parts)
         self._misfits = self._misfits + 1 if misfit > self.config.misfit else 0
+        self._spectra.add(self._filter.time_s, self._filter.mean[self._filter.num_direct :])
         self._follow_directions()
         if self._stored:
             self._renew_probes()
         return misfit
 
     def channel(self, time_s: float) -> CascadedEstimate:
-        direct, modes = self._filter.at(time_s)
+        direct, modes = self._at(time_s)
         variance = self._filter.covariance.diagonal().real
         cascade_var = float(variance[self._filter.num_direct :].sum()) / self.setup.num_elements
         return CascadedEstimate(
@@ -92,9 +94,14 @@ class TwoTimescale:
         )
 
     def foresee(self, pattern: Pattern, time_s: float) -> Complex[np.ndarray, "tap"]:
-        direct, modes = self._filter.at(time_s)
+        direct, modes = self._at(time_s)
         rows = self._waves.rows_of(reflections(self.setup, pattern[None]))
         return np.asarray(direct + rows[0] @ modes)
+
+    def _at(self, time_s: float) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "mode tap"]]:
+        """Direct channel and waves to expect: the waves by their spectra, once there is past enough."""
+        direct, modes = self._filter.at(time_s)
+        return direct, self._spectra.at(time_s) if self._spectra.foresees else modes
 
     @property
     def doppler_hz(self) -> float:
@@ -110,10 +117,12 @@ class TwoTimescale:
         modes = min(config.modes, setup.num_elements)
         waves = AngularSubspace.of(estimate.cascade, estimate.cascade_var, setup.rows, setup.cols, modes)
         self._first: CascadedEstimate = estimate
+        self._left_out = _left_out(estimate, waves)
         self._reception: Reception = reception(setup, estimate)
         self._waves: AngularSubspace = waves
         self._filter: ModeFilter = _begun(estimate, waves, self._band(), time_s)
-        self._misfits, self._sweeping, self._oldest = 0, False, 0
+        self._spectra = DopplerSpectra(config.fastest_m_per_s / wavelength_m(setup.testbed.radio.lo_hz))
+        self._misfits, self._oldest = 0, 0
         if self._stored:
             prior = np.diag(self._filter.power).astype(complex)
             self._signs, _ = choose_probes(waves.basis, prior, self._noise_var, config.patterns)
@@ -127,7 +136,12 @@ class TwoTimescale:
         time_s = heard.block.time_s[part]
         foreseen = self._filter.predict(rows, time_s)
         taps = self._reception.taps(heard.block.response[part], foreseen, one_capture=bool(heard.captures))
-        return self._filter.update(rows, time_s, taps, heard.noise_var)
+        return self._filter.update(rows, time_s, taps, self._disturbance(heard.noise_var))
+
+    def _disturbance(self, noise_var: float) -> float:
+        """Variance of a sounding's tap that no wave explains: noise, and the waves that are left out."""
+        followed = float(self._filter.power[self._filter.num_direct :].sum())
+        return noise_var + self._left_out * followed
 
     def _follow_directions(self) -> None:
         """Waves that lost their power give their places to neighbours of those that have it."""
@@ -141,6 +155,7 @@ class TwoTimescale:
             return
         new = wanted[~np.isin(wanted, waves.chosen)]
         state.exchange(kept, expected[new])
+        self._spectra.exchange(kept, len(new))
         self._waves = waves.with_waves(np.concatenate([waves.chosen[kept], new]))
 
     def _renew_probes(self) -> None:
@@ -172,6 +187,14 @@ def _begun(
     power = np.maximum(power - variance, FAINTEST * power.max())
     variances = np.concatenate([[float(np.mean(estimate.direct_var))], np.full(waves.num_modes, variance)])
     return ModeFilter.begin(estimate.direct, coefficients, variances, power, band, time_s)
+
+
+def _left_out(estimate: CascadedEstimate, waves: AngularSubspace) -> float:
+    """Energy of a channel that its waves do not hold, relative to what they hold, the estimate's noise apart."""
+    noise = float(estimate.cascade_var.sum(axis=1).mean())
+    held = float(waves.power(estimate.cascade).sum()) - noise * waves.num_modes
+    rest = float(np.sum(np.abs(estimate.cascade) ** 2)) - noise * len(estimate.cascade) - held
+    return max(rest, 0.0) / held if held > 0 else 0.0
 
 
 def _after(

@@ -1,4 +1,7 @@
-"""The rounds of a track, each a durable step: reference, sound, estimate and optimise, apply, serve."""
+"""The rounds of a track, each a durable step: reference, sound, estimate and optimise, apply, serve.
+
+Where rounds overlap, what is applied came of the round before: it was computed while this one was sounded.
+"""
 
 import time
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from hil.experiments.choose import problem_of
 from hil.experiments.policies import Ask, Heard, make
 from hil.experiments.policies.policy import reception
 from hil.experiments.probing import Probed, as_block, make_prober, reference_sounder, suited
+from hil.experiments.tracking.thinking import Thinker, Thought
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
@@ -38,9 +42,11 @@ class Round:
     predicted_mbps: of the pattern that it applied, hold_predicted_mbps: of the first pattern of all, by the same
     estimate for the same time. measured_mbps: of the pattern that served before it; hold_mbps: of the first pattern of
     all; both measured in this round, None where it was not.
-    surprise: of the reference sounding; misfit: of the others. doppler_hz: spread of the waves that are followed.
+    surprise: of the reference sounding; misfit: of the others, and doppler_hz: spread of the waves that are followed,
+    both as known when it applied its pattern.
     stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
     software_ms: this process's own time, the simulator's apart. sounded_s: when the last pattern was sounded.
+    known_s: when the last one was that it made use of for the pattern it applied; None where that came of none.
     away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
     lost: why the round came to nothing. period_s: to the next round. age_s: of the soundings, in the middle of the time
     in which the pattern that came of them serves.
@@ -50,6 +56,7 @@ class Round:
     begin_s: float
     applied_s: float = 0.0
     sounded_s: float = 0.0
+    known_s: float | None = None
     patterns: int = 0
     predicted_mbps: float | None = None
     measured_mbps: float | None = None
@@ -72,7 +79,7 @@ class Round:
     @property
     def lag_s(self) -> float | None:
         """From the last sounding until the pattern that came of it serves."""
-        return self.applied_s - self.sounded_s if self.patterns and self.lost is None else None
+        return self.applied_s - self.known_s if self.known_s is not None and self.lost is None else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +96,9 @@ class Follower:
     def run(self, progress: Progress) -> None:
         """All rounds, the radio on the air. Raises the error of a round where `MAX_LOST` in a row are lost."""
         clock, config = self.testbed.clock, self.config
-        with self.testbed.on_air():
-            loop = _Loop(self)
+        charged_s = None if self.testbed.truth is None else config.compute_s
+        with self.testbed.on_air(), Thinker(clock, charged_s) as thinker:
+            loop = _Loop(self, thinker)
             self.recording.append("track/begin", Step(loop.hold, clock.now_s()))
             begin_s, failures = clock.now_s(), 0
             while (elapsed_s := clock.now_s() - begin_s) < config.duration_s:
@@ -110,16 +118,17 @@ def load_rounds(recording: Recording) -> list[Round]:
     rounds = [Round(**recording.read(name).facts) for name in names]
     for this, following in pairwise(rounds):
         this.period_s = following.begin_s - this.begin_s
-        if this.patterns and this.lost is None:
-            this.age_s = (this.applied_s + following.applied_s) / 2 - this.sounded_s
+        if this.known_s is not None and this.lost is None:
+            this.age_s = (this.applied_s + following.applied_s) / 2 - this.known_s
     return rounds
 
 
 class _Loop:
     """What changes from round to round."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, thinker: Thinker) -> None:
         self.testbed, self.config, self.engine = follower.testbed, follower.config, follower.engine
+        self.thinker = thinker
         self.setup: Setup = self.testbed.setup
         sweep = suited(self.config.sweep, self.testbed)
         self.prober, self.sounder = (
@@ -134,7 +143,8 @@ class _Loop:
         self.receive = reception(self.setup, follower.estimate)
         self.number, self.period_s = 0, self.config.serve_s + self.config.compute_s
         self.method = Method.of(self.config.optimizer, seed=self.config.seed, certify=False, user=self.setup.user)
-        self.hold = self.serving = self._choose(Round(0, now_s), now_s)
+        self.hold = self.serving = self._think(0, None, now_s).pattern
+        self.ask: Ask | None = self.policy.ask(self.serving, 1.0)
         self.testbed.surface.apply(self.serving)
 
     def round(self) -> tuple[Round, np.ndarray, InstrumentError | MeasurementError | None]:
@@ -144,9 +154,7 @@ class _Loop:
         this, heard = Round(self.number, clock.now_s()), None
         busy_s, failure = _software_s(), None
         try:
-            effort = self._reference(this)
-            heard = self._sound(this, effort)
-            self._configure(this, moved=heard is not None or self.policy.watches)
+            heard = self._overlapping(this) if self.config.overlap else self._in_turn(this)
         except (InstrumentError, MeasurementError) as error:
             this.lost, failure = str(error), error
             self._go_on_serving()
@@ -157,22 +165,52 @@ class _Loop:
         self.period_s = clock.now_s() - this.begin_s
         return this, _records(heard, self.serving, self.setup), failure
 
-    def _reference(self, this: Round) -> float:
-        """Sound what serves; returns how much is to be sounded after it."""
+    def _in_turn(self, this: Round) -> Heard | None:
+        """Reference, sound, compute, apply, one after the other."""
+        self._reference(this)
+        self._plan(this, self.serving)
+        heard = self._sound(this)
+        self._begin(this, heard)
+        self._configure(this)
+        return heard
+
+    def _overlapping(self, this: Round) -> Heard | None:
+        """Sound as was planned, and apply what was computed meanwhile; then plan the next round, and begin to compute.
+
+        In this order what is known is never asked while it changes.
+        """
+        self._reference(this)
+        referred = self.serving
+        heard = self._sound(this)
+        self._configure(this)
+        self._plan(this, referred)
+        self._begin(this, heard)
+        return heard
+
+    def _reference(self, this: Round) -> None:
+        """Sound what serves."""
         with self._stage(this, "reference"):
-            self.reference = sounding = self.sounder.sound()
-        this.measured_mbps = self._rate_of(as_block([sounding]), 0)
+            self.reference = self.sounder.sound()
+        this.measured_mbps = self._rate_of(as_block([self.reference]), 0)
+
+    def _plan(self, this: Round, referred: Pattern) -> None:
+        """What to sound next: as much as the reference sounding, of the pattern `referred`, asks for."""
+        effort = self._effort(this, referred)
+        self.ask = self.policy.ask(self.serving, effort) if effort > 0 else None
+
+    def _effort(self, this: Round, referred: Pattern) -> float:
         if not self.policy.watches or this.number == 1:
             return 1.0  # the first round stores on the board what later ones use
-        foreseen = self.policy.foresee(self.serving, sounding.time_s)
-        this.surprise = self.receive.surprise(sounding.response, foreseen, sounding.noise_var)
+        reference = self.reference
+        foreseen = self.policy.foresee(referred, reference.time_s)
+        this.surprise = self.receive.surprise(reference.response, foreseen, reference.noise_var)
         quiet = self.config.policy.quiet
         if this.surprise <= quiet:
             return 0.0
         return max(LEAST_EFFORT, min(this.surprise / max(ALARM * quiet, 1e-9), 1.0))
 
-    def _sound(self, this: Round, effort: float) -> Heard | None:
-        ask = self.policy.ask(self.serving, effort) if effort > 0 else None
+    def _sound(self, this: Round) -> Heard | None:
+        ask = self.ask
         if ask is None:
             return None
         with_hold = ask.rows is None and (this.number - 1) % self.config.hold_every == 0
@@ -180,13 +218,10 @@ class _Loop:
             ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
         with self._stage(this, "sound"):
             probed = self.prober.sound(self.serving, ask, self.reference)
-        heard = self._account(this, probed, with_hold)
-        this.misfit = self.policy.hear(heard)
-        this.doppler_hz = getattr(self.policy, "doppler_hz", None)
-        return heard
+        return self._account(this, probed, with_hold, ask.rows is not None)
 
-    def _account(self, this: Round, probed: Probed, with_hold: bool) -> Heard:
-        heard = probed.heard
+    def _account(self, this: Round, probed: Probed, with_hold: bool, swept: bool) -> Heard:
+        heard = replace(probed.heard, swept=swept)
         this.away_from_s, this.away_until_s = probed.away_from_s, probed.away_until_s
         this.listening, this.patterns = probed.listening, len(heard.patterns)
         this.sounded_s = float(heard.block.time_s[-1])
@@ -196,28 +231,47 @@ class _Loop:
         this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
         return replace(heard, asked=slice(heard.asked.start + 1, heard.asked.stop))
 
-    def _configure(self, this: Round, *, moved: bool) -> None:
-        """Choose the pattern for the middle of the time in which it will serve, and put it on the surface."""
-        if not moved:
-            return
-        clock = self.testbed.clock
-        with self._stage(this, "compute"):
-            pattern = self._choose(this, clock.now_s() + self.config.compute_s + self.period_s / 2)
-            if self.testbed.truth is not None:
-                clock.sleep(self.config.compute_s)
-        with self._stage(this, "apply"):
-            self.testbed.surface.apply(pattern)
-        self.serving, this.applied_s = pattern, clock.now_s()
+    def _begin(self, this: Round, heard: Heard | None) -> None:
+        """Have the pattern computed for the middle of the time in which it will serve."""
+        if heard is not None or self.policy.watches:
+            time_s = self.testbed.clock.now_s() + self._outlook_s
+            self.thinker.begin(lambda: self._think(this.number, heard, time_s))
 
-    def _choose(self, this: Round, time_s: float) -> Pattern:
+    @property
+    def _outlook_s(self) -> float:
+        """From the beginning of a thought until the middle of the time in which its pattern will serve."""
+        ready_s = max(self.period_s, self.config.compute_s) if self.config.overlap else self.config.compute_s
+        return ready_s + self.period_s / 2
+
+    def _configure(self, this: Round) -> None:
+        """Put on the surface what was thought of."""
+        with self._stage(this, "compute"):
+            thought = self.thinker.fetch()
+        if thought is None:
+            return
+        with self._stage(this, "apply"):
+            self.testbed.surface.apply(thought.pattern)
+        self.serving, this.applied_s = thought.pattern, self.testbed.clock.now_s()
+        for name, value in thought.facts.items():
+            setattr(this, name, value)
+
+    def _think(self, number: int, heard: Heard | None, time_s: float) -> Thought:
+        """Take in what was heard, and choose the pattern for a time. Apart from instruments, on any thread."""
+        misfit = None if heard is None else self.policy.hear(heard)
         problem = problem_of(self.policy.channel(time_s), self.setup)
-        reply = self.engine.optimize(this.number, problem, self.method, deadline_s=self.config.deadline_s)
+        reply = self.engine.optimize(number, problem, self.method, deadline_s=self.config.deadline_s)
         assert reply.solution.pattern is not None, "a board has states"
-        this.predicted_mbps = float(reply.solution.rate_mbps)
-        if this.number:
-            this.hold_predicted_mbps = float(problem.rate_mbps(self.setup.states[self.hold]))
-        this.place, this.note = reply.place, reply.note
-        return reply.solution.pattern
+        facts: dict[str, Any] = {
+            "predicted_mbps": float(reply.solution.rate_mbps),
+            "place": reply.place,
+            "note": reply.note,
+        }
+        if number:
+            facts["hold_predicted_mbps"] = float(problem.rate_mbps(self.setup.states[self.hold]))
+        if heard is not None:
+            facts |= {"misfit": misfit, "doppler_hz": getattr(self.policy, "doppler_hz", None)}
+            facts["known_s"] = float(heard.block.time_s[-1])
+        return Thought(reply.solution.pattern, facts)
 
     def _go_on_serving(self) -> None:
         """After trouble: the last good pattern. What fails here shows again in the next round."""
