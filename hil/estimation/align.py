@@ -7,35 +7,35 @@ covariance are those of the advanced soundings: both are found in turns, first w
 needs no phase), then with the full covariance. Where one of two complements is in doubt, both are resolved together:
 their half-sum is the direct channel, whatever the surface does. What stays in doubt is marked, never guessed.
 
-The centroid of a sounding's delays says roughly where it lies, and only advances near it are scored (`hil.estimation.
-lags`). Where that is not sure to hold the best one, for a sounding or, in much noise, for all, every advance is.
+A sounding's power over delay says to about a sample where it lies (`hil.estimation.profiles`), and only advances near
+are scored (`hil.estimation.lags`). Where that is not sure to hold the best one, for a sounding or, in much noise, for
+all, every advance is.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import learn_advances, margin_of, search, search_pairs
 from hil.estimation.lags import Lags, centroid_error, centroids
-from hil.estimation.profiles import MAX_TURNS, align_profiles
-from hil.phy.taps import DelayBasis, delay_profile, place_window
+from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
+from hil.phy.taps import DelayBasis
 
 SUBSET = 512  # soundings that mean and covariance are learnt from
 PAIRS = 32  # resolved at once: bounds the memory
 MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, below it a sounding is ambiguous
 REACH_TAPS, CENTRED_BY = 4, 64  # how far the window may move once all soundings are aligned, and by how many of them
-LEARNING_TAPS = 5  # from the best delay profile, within which the likeliest advance is looked for
-AROUND_TAPS = 16  # of the delay profile, more than twice the channel's length
-WIDEST_TAPS = 12  # spread of the centroids, above which every advance is scored
-SPREAD = 0.995  # share of the soundings that shall lie in reach of their centroids
+LEARNING_TAPS = 3  # from where power places them, within which the likeliest advance is looked for
+WIDEST_TAPS = 12  # spread of what power tells, above which every advance is scored
+SPREAD = 0.995  # share of the soundings that shall lie in reach of where power places them
 ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothing
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
-REACH_STEP = 4
+POWER_MARGIN = 2 * MIN_MARGIN  # the same by power alone, on a comb's profile that has two points a delay
+LEAST_REACH, BEYOND = 4, 2  # samples: reach of the scored advances at the least, and beyond the spread
 EDGE, SIGMAS = 2, 6.0
 
 
@@ -95,7 +95,7 @@ def align_sweep(
     believed = (max(level, power / most) for most in (LEARNING_SNR, KNOWING_SNR))
     sweep = _Sweep(responses, strength, used, fft_size, num_taps, *believed)
     told = centroid_error(snr, len(used)) < ROUGHEST_TAPS
-    found = sweep.near_centroids(learnt) if told else sweep.anywhere(learnt)
+    found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
     return found if partner is None else _resolve_pairs(found, responses, partner)
 
 
@@ -130,32 +130,64 @@ class _Sweep:
 
     def anywhere(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """Every advance of every sounding is scored."""
-        lags, length = self._lags(REACH_TAPS), round(self.num_taps * self.tap)
+        lags, length = self._lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
         advances = learn_advances(lags.basis, self.responses[learnt], self.learning_var, self.fft_size, length)
-        rough = lags.roughly(advances)
-        coordinates = lags.coordinates(self.responses[learnt], rough)
-        fine = advances - rough
+        coordinates = lags.coordinates(self.responses[learnt], advances)
+        fine = np.zeros_like(advances)
         fine += self._centre(lags, coordinates, fine)
         model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var)
         return Alignment(model, self.fft_size, *search(model, self.responses, self.fft_size))
 
-    def near_centroids(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
-        """Advances near each sounding's centroid are scored, and every one where that is not sure to hold the best."""
-        middle = centroids(self.responses) * self.tap
-        model, advances = self._learn(learnt, middle[learnt])
-        guesses = (self._guess(about, learnt, advances) for about in (middle, np.zeros_like(middle)))
+    def near_power(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
+        """Advances near those that each sounding's power tells are scored. Where that is not sure to hold the best one,
+        all that power cannot tell apart are, and then every one."""
+        comb = Comb.of(self.used.size, self.num_taps)
+        placed, clear = self._by_power(comb, learnt)
+        model, advances = self._learn(learnt, np.round(placed[learnt]).astype(int))
+        guesses = (self._guess(about, learnt, advances) for about in (placed, np.zeros_like(placed)))
         guess, spread = min(guesses, key=lambda each: each[1])
-        if spread > WIDEST_TAPS:
-            return Alignment(model, self.fft_size, *search(model, self.responses, self.fft_size))
-        lags = self._lags(spread + 1)
-        rough = lags.roughly(guess)
-        coordinates = lags.coordinates(self.responses, rough)
+        rough, everything = np.round(guess).astype(int), np.arange(len(guess))
+        found, sure = self._near(model, everything, rough, spread + BEYOND)
+        sure &= clear
+        for reach in (comb.period * self.tap / 2 + BEYOND, None):
+            unsure = np.flatnonzero(~sure)
+            if not unsure.size:
+                break
+            if reach is None:
+                again = found.locate(self.responses[unsure])
+            else:
+                again, sure[unsure] = self._near(model, unsure, rough[unsure], reach)
+            found = found.retaken(unsure, again)
+        return found
+
+    def _near(
+        self, model: DelayModel, which: Int[np.ndarray, "some"], rough: Int[np.ndarray, "some"], reach: float
+    ) -> tuple[Alignment, Bool[np.ndarray, "some"]]:
+        """The best of the advances near the rough ones, and where no other can be better."""
+        lags, responses = self._lags(reach), self.responses[which]
+        coordinates = lags.coordinates(responses, rough)
         score = lags.log_likelihood(model, coordinates, lags.reach)
         fine, margin = score.argmax(axis=1) - lags.reach, margin_of(score)
-        taps = lags.taps(coordinates, fine)
-        found = Alignment(model, self.fft_size, (rough + fine) % self.fft_size, margin, taps)
-        unsure = np.flatnonzero(~self._sure(model, score, self.strength - energy(coordinates), coordinates.shape[1]))
-        return found.retaken(unsure, found.locate(self.responses[unsure])) if unsure.size else found
+        found = Alignment(model, self.fft_size, (rough + fine) % self.fft_size, margin, lags.taps(coordinates, fine))
+        return found, self._sure(model, score, self.strength[which] - energy(coordinates), coordinates.shape[1])
+
+    def _by_power(
+        self, comb: Comb, learnt: Int[np.ndarray, "learnt"]
+    ) -> tuple[Float[np.ndarray, "pattern"], Bool[np.ndarray, "pattern"]]:
+        """Advances by power alone: where in its period the comb sees each sounding, in which period the centroids; and
+        where no other place would do as well."""
+        points = comb.size / comb.period  # of a tap
+        place, margin = place_by_power(
+            comb.profiles(self.responses),
+            learnt,
+            self.learning_var * comb.teeth,
+            length=round(self.num_taps * points),
+            apart=round(LEAST_REACH / self.tap * points),
+        )
+        turns, about = place / comb.size, centroids(self.responses) / comb.period
+        offset = np.angle(np.mean(np.exp(2j * np.pi * (about - turns)))) / (2 * np.pi)
+        turns += np.round(about - offset - turns)
+        return turns * comb.period * self.tap, margin > POWER_MARGIN
 
     def _guess(
         self,
@@ -163,42 +195,29 @@ class _Sweep:
         learnt: Int[np.ndarray, "learnt"],
         advances: Int[np.ndarray, "learnt"],
     ) -> tuple[Float[np.ndarray, "pattern"], float]:
-        """All advances, guessed from those that were found, and how far off such guesses are, in taps.
+        """All advances, guessed from those that were found, and how far off such guesses are, in samples.
 
-        about: what the advances are counted from: the centroids, or nothing, if they should all be equal.
+        about: what the advances are counted from: where power places them, or nothing, if they should all be equal.
         """
         offset, half = advances - about[learnt], self.fft_size / 2
         apart = (offset - offset[0] + half) % self.fft_size - half
         centre = float(np.median(apart))
-        return about + offset[0] + centre, float(np.quantile(np.abs(apart - centre), SPREAD, method="lower")) / self.tap
+        return about + offset[0] + centre, float(np.quantile(np.abs(apart - centre), SPREAD, method="lower"))
 
     def _learn(
-        self, learnt: Int[np.ndarray, "learnt"], middle: Float[np.ndarray, "learnt"]
+        self, learnt: Int[np.ndarray, "learnt"], start: Int[np.ndarray, "learnt"]
     ) -> tuple[DelayModel, Int[np.ndarray, "learnt"]]:
         """The model, and the advances of the soundings that it is learnt from."""
-        lags = self._lags(LEARNING_TAPS + REACH_TAPS)
-        start = self._by_profile(self.responses[learnt], middle)
-        rough = lags.roughly(start)
-        coordinates, fine = lags.coordinates(self.responses[learnt], rough), start - rough
-        reach = lags.reach - round(REACH_TAPS * self.tap)
+        reach = round(LEARNING_TAPS * self.tap)
+        lags = self._lags(reach + round(REACH_TAPS * self.tap))
+        coordinates, fine = lags.coordinates(self.responses[learnt], start), np.zeros_like(start)
         for _ in range(MAX_TURNS):
             model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.learning_var)
             before, fine = fine, lags.log_likelihood(model, coordinates, reach).argmax(axis=1) - reach
             if np.array_equal(before, fine):
                 break
         fine += self._centre(lags, coordinates, fine)
-        return self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var), rough + fine
-
-    def _by_profile(
-        self, responses: Complex[np.ndarray, "learnt subcarrier"], middle: Float[np.ndarray, "learnt"]
-    ) -> Int[np.ndarray, "learnt"]:
-        """Advances by power alone, not far from the centroids."""
-        size = min(scipy.fft.next_fast_len(round((2 * self.num_taps + AROUND_TAPS) * self.tap)), self.fft_size)
-        first = np.round(middle).astype(int) - size // 2
-        index = (first[:, None] + np.arange(size)) % self.fft_size
-        profiles = np.take_along_axis(delay_profile(responses, self.fft_size), index, axis=1)
-        samples, profile = align_profiles(profiles, self.learning_var * self.used.size, profiles.mean(axis=0)[None])
-        return np.asarray(first + (samples + place_window(profile, round(self.num_taps * self.tap))) % size)
+        return self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var), start + fine
 
     def _centre(
         self, lags: Lags, coordinates: Complex[np.ndarray, "learnt lag"], fine: Int[np.ndarray, "learnt"]
@@ -233,10 +252,9 @@ class _Sweep:
         quiet = outside < model.noise_var * (others + SIGMAS * np.sqrt(others))
         return np.asarray(quiet & (best > MIN_MARGIN + np.maximum(noise_alone, ends + MIN_MARGIN)))
 
-    def _lags(self, reach_taps: float) -> Lags:
-        """For advances of so many taps at least; few different ones, since each must be built."""
-        reach = REACH_STEP * int(np.ceil(reach_taps * self.tap / REACH_STEP))
-        return Lags.build(self.used, -1.0, float(self.num_taps), self.fft_size, reach)
+    def _lags(self, reach: float) -> Lags:
+        """For advances of so many samples at least."""
+        return Lags.build(self.used, -1.0, float(self.num_taps), self.fft_size, max(int(np.ceil(reach)), LEAST_REACH))
 
     def _fit(
         self,

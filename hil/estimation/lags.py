@@ -17,8 +17,7 @@ from hil.phy.taps import DelayBasis, delay_span, needs_ridge
 # Margin of the wide window on either side in taps, for basis functions leak out of their own, and its tolerance:
 # what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where guards amplify it.
 WHOLE_BAND, WITH_GUARDS = (2.0, 1e-4), (3.0, 1e-5)
-QUANTUM_TAPS = 4  # soundings are advanced roughly in steps of so much
-ROWS, CELLS = 256, 1 << 19  # projected at once; scored at once
+ROWS, CELLS = 128, 1 << 19  # projected at once; scored at once
 
 
 def centroids(responses: Complex[np.ndarray, "pattern subcarrier"]) -> Float[np.ndarray, "pattern"]:
@@ -49,28 +48,15 @@ class Lags:
     def build(
         cls, used: Bool[np.ndarray, "subcarrier"], first: float, last: float, fft_size: int, reach: int
     ) -> "Lags":
-        """For the basis of the delays from `first` to `last` taps, finer advances up to `reach` samples, and for what
-        the rough one's steps leave. Each costs two singular value decompositions, once."""
-        return _build(used.tobytes(), first, last, fft_size, reach + _quantum(fft_size, used.size) // 2)
-
-    @property
-    def quantum(self) -> int:
-        """Steps of the rough advances, in samples."""
-        return _quantum(self.fft_size, len(self.wide))
-
-    def roughly(
-        self, advances: Float[np.ndarray, "pattern"] | Int[np.ndarray, "pattern"]
-    ) -> Int[np.ndarray, "pattern"]:
-        """The nearest rough advances: those that `coordinates` takes quickly."""
-        return np.asarray(np.round(advances / self.quantum).astype(int) * self.quantum)
+        """For the basis of the delays from `first` to `last` taps, finer advances up to `reach` samples. Costs two
+        eigenvalue problems, once."""
+        return _build(used.tobytes(), first, last, fft_size, reach)
 
     def coordinates(
         self, responses: Complex[np.ndarray, "pattern subcarrier"], rough: Int[np.ndarray, "pattern"]
     ) -> Complex[np.ndarray, "pattern lag"]:
         """Inner products of the roughly advanced responses (zero on unused subcarriers) with the wide window's."""
-        k = np.arange(len(self.wide)) - len(self.wide) // 2
-        different, index = np.unique(rough, return_inverse=True)
-        ramps = np.exp(2j * np.pi / self.fft_size * np.outer(different, k)).astype(np.complex64)
+        ramps, index = _ramps(len(self.wide), self.fft_size), rough % self.fft_size
         window, found = self.wide.conj(), np.empty((len(responses), self.wide.shape[1]), dtype=np.complex64)
         for rows in _parts(len(responses), ROWS):
             found[rows] = (responses[rows] * ramps[index[rows]]) @ window
@@ -117,8 +103,12 @@ def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) ->
     return Lags(basis, reach, fft_size, wide.astype(np.complex64), np.ascontiguousarray(transfer.astype(np.complex64)))
 
 
-def _quantum(fft_size: int, num_subcarriers: int) -> int:
-    return max(1, round(QUANTUM_TAPS * fft_size / num_subcarriers))
+@lru_cache(maxsize=2)
+def _ramps(num_subcarriers: int, fft_size: int) -> Complex[np.ndarray, "advance subcarrier"]:
+    """What each advance multiplies a response by."""
+    k = np.arange(num_subcarriers) - num_subcarriers // 2
+    circle = np.exp(2j * np.pi / fft_size * np.arange(fft_size)).astype(np.complex64)
+    return np.asarray(circle[np.outer(np.arange(fft_size), k) % fft_size])
 
 
 def _parts(count: int, size: int) -> list[slice]:

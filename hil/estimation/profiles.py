@@ -1,25 +1,82 @@
 """Soundings aligned by their power over delay alone, which needs no phase: where the likelihood may start from."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 
 from hil.arrays import Complex, Float, Int
+from hil.phy.taps import delay_profile, place_window
 
-MAX_TURNS = 20
+MAX_TURNS, FEW_TURNS = 20, 8
+ENOUGH = 128  # soundings, for a comb's mean profile
+BESIDE_TAPS = 10  # of a comb's period, beyond the channel's length: room between its end and its next beginning
 SMOOTH = 9  # points of a running mean: one sounding's fades are not the mean profile's
 
 
 def align_profiles(
-    profiles: Float[np.ndarray, "pattern delay"], floor: float, starts: Float[np.ndarray, "start delay"]
+    profiles: Float[np.ndarray, "pattern delay"],
+    floor: float,
+    starts: Float[np.ndarray, "start delay"],
+    *,
+    turns: int = MAX_TURNS,
 ) -> tuple[Int[np.ndarray, "pattern"], Float[np.ndarray, "delay"]]:
     """Circular advances, as if all delays were independent Gaussians, and the mean profile.
 
     floor: the noise's power at each delay. starts: mean profiles to set out from; the likeliest outcome is kept.
     """
     spectra = scipy.fft.rfft(profiles, axis=1)
-    outcomes = [_climb(profiles, spectra, _smooth(start), floor) for start in starts]
+    outcomes = [_climb(profiles, spectra, _smooth(start), floor, turns) for start in starts]
     _, samples, profile = max(outcomes, key=lambda outcome: outcome[0])
     return samples, profile
+
+
+@dataclass(frozen=True)
+class Comb:
+    """Every so-many-th subcarrier: delays at full resolution, but modulo a period somewhat longer than the channel.
+
+    period: in taps of 1/B.
+    """
+
+    first: int
+    step: int
+    teeth: int
+    period: float
+    size: int
+
+    @classmethod
+    def of(cls, num_subcarriers: int, num_taps: int) -> "Comb":
+        step = max(num_subcarriers // (num_taps + BESIDE_TAPS), 1)
+        teeth = num_subcarriers // step
+        return cls(num_subcarriers % step // 2, step, teeth, num_subcarriers / step, scipy.fft.next_fast_len(2 * teeth))
+
+    def profiles(self, responses: Complex[np.ndarray, "pattern subcarrier"]) -> Float[np.ndarray, "pattern delay"]:
+        """Power over circular delay on `size` points of the period."""
+        return delay_profile(responses[:, self.first :: self.step][:, : self.teeth], self.size)
+
+
+def place_by_power(
+    profiles: Float[np.ndarray, "pattern delay"],
+    learnt: Int[np.ndarray, "learnt"],
+    floor: float,
+    *,
+    length: int,
+    apart: int,
+) -> tuple[Int[np.ndarray, "pattern"], Float[np.ndarray, "pattern"]]:
+    """Circular advances after which most power lies in the first `length` points; what the profiles have in common is
+    learnt from some of them.
+
+    Returns with each its log-likelihood ratio to the best one that lies more than `apart` points off.
+    """
+    known = profiles[learnt[:ENOUGH]]
+    typical = known[np.argsort(known.sum(axis=1))[len(known) // 2]]
+    _, profile = align_profiles(known, floor, typical[None], turns=FEW_TURNS)
+    steps = np.subtract.outer(np.arange(profile.size), np.arange(profile.size))
+    misfit = profiles @ (1 / np.maximum(profile, floor)).astype(profiles.dtype)[steps]
+    best = misfit.argmin(axis=1)
+    elsewhere = np.minimum(steps % profile.size, -steps % profile.size) > apart
+    margin = np.where(elsewhere[best], misfit, np.inf).min(axis=1) - misfit.min(axis=1)
+    return (best + place_window(profile, length)) % profile.size, margin
 
 
 def of_several_strengths(profiles: Float[np.ndarray, "pattern delay"]) -> Float[np.ndarray, "start delay"]:
@@ -33,11 +90,12 @@ def _climb(
     spectra: Complex[np.ndarray, "pattern bin"],
     profile: Float[np.ndarray, "delay"],
     floor: float,
+    turns: int,
 ) -> tuple[float, Int[np.ndarray, "pattern"], Float[np.ndarray, "delay"]]:
     """Log-likelihood, advances and mean profile from one start."""
     size = profiles.shape[1]
     samples = np.full(len(profiles), -1)
-    for _ in range(MAX_TURNS):
+    for _ in range(turns):
         expected = np.maximum(profile, floor)
         misfit = scipy.fft.irfft(spectra * scipy.fft.rfft(1 / expected).conj(), n=size, axis=1)
         before, samples = samples, misfit.argmin(axis=1)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from hil.estimation import align
 from hil.estimation.align import align_sweep
 from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import search
 from hil.estimation.lags import Lags, centroid_error, centroids
+from hil.estimation.profiles import Comb, place_by_power
 from hil.phy.sync import advance
 from hil.phy.taps import DelayBasis, delay_response
 
@@ -39,7 +41,7 @@ def test_advance_and_projection_are_one_small_product(soundings, guards):
     responses, start = soundings(used)
     lags = Lags.build(used, -1.0, float(NUM_TAPS), L, 6)
     for fine in (-6, 0, 5):
-        rough = lags.roughly(-start - fine)
+        rough = -start - fine
         advances = rough + fine
         expected = lags.basis.project(advance(responses.astype(complex), advances, L))
         found = lags.taps(lags.coordinates(responses, rough), np.full(len(start), fine))
@@ -52,7 +54,7 @@ def test_the_likelihood_of_an_advance_is_that_of_the_whole_response(soundings):
     lags = Lags.build(used, -1.0, float(NUM_TAPS), L, 6)
     taps = lags.basis.project(advance(responses, -start, L))
     model = DelayModel.fit(lags.basis, taps, energy(responses) - energy(taps), 0.1)
-    rough = lags.roughly(-start)
+    rough = -start
     quick = lags.log_likelihood(model, lags.coordinates(responses, rough), 5)
     every = model.log_likelihood(responses, L)
     slow = np.take_along_axis(every, (rough[:, None] + np.arange(-5, 6)) % L, axis=1)
@@ -61,7 +63,7 @@ def test_the_likelihood_of_an_advance_is_that_of_the_whole_response(soundings):
 
 @pytest.mark.parametrize(("direct_db", "snr_db"), [(-10.0, 5.0), (0.0, 20.0), (20.0, 5.0)])
 @pytest.mark.parametrize("kind", ["few", "rough"])
-def test_what_is_found_near_the_centroid_is_the_best_of_all_advances(make_channel, sweep, kind, direct_db, snr_db):
+def test_what_is_found_where_power_places_it_is_the_best_of_all_advances(make_channel, sweep, kind, direct_db, snr_db):
     channel = make_channel(12, 12, direct_db, kind)
     _plan, block, _ = sweep(channel, "hadamard", snr_db=snr_db)
     found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
@@ -71,7 +73,7 @@ def test_what_is_found_near_the_centroid_is_the_best_of_all_advances(make_channe
     assert_allclose(found.taps[clear], taps[clear], atol=3e-3 * np.abs(taps).max())
 
 
-def test_a_sounding_far_from_its_centroids_place_is_found_by_every_advance(make_channel, sweep):
+def test_a_sounding_far_from_where_power_places_it_is_found_by_every_advance(make_channel, sweep):
     """A strong echo far outside the window hides where one sounding lies: it is looked for everywhere."""
     channel = make_channel(12, 12, 10.0)
     _plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
@@ -81,6 +83,33 @@ def test_a_sounding_far_from_its_centroids_place_is_found_by_every_advance(make_
     left = (found.samples + starts) % L
     assert found.samples[3] == search(found.model, block.response[3:4], L)[0][0]
     assert left[3] == np.bincount(left).argmax()
+
+
+def test_what_power_cannot_place_is_looked_for_in_all_of_the_combs_period(make_channel, sweep, monkeypatch):
+    channel = make_channel(12, 12, 10.0)
+    plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
+    misplaced, doubted, looked = np.array([3, 70]), np.array([3, 70, 90]), []
+
+    def misplace(profiles, *rest, **more):
+        place, margin = place_by_power(profiles, *rest, **more)
+        place[misplaced] += profiles.shape[1] // 3
+        margin[doubted] = 1.0
+        return place, margin
+
+    def spy(self, model, which, rough, reach):
+        looked.append((which, reach))
+        return near(self, model, which, rough, reach)
+
+    near = align._Sweep._near
+    monkeypatch.setattr(align, "place_by_power", misplace)
+    monkeypatch.setattr(align._Sweep, "_near", spy)
+    found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    left = (found.samples + starts) % L
+    assert np.all(left == left[0])
+    (every, _), (again, reach) = looked
+    assert len(every) == plan.num_patterns
+    assert set(doubted) <= set(again)
+    assert reach > Comb.of(K, NUM_TAPS).period * L / K / 2
 
 
 def test_the_centroid_is_the_mean_delay_and_its_error_that_of_noise():
