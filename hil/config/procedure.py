@@ -10,8 +10,19 @@ from hil.config.section import Section
 class SweepConfig(Section):
     """How the surface is sounded."""
 
-    scheme: Literal["pairs", "hadamard", "hadamard_plus_one"] = Field(
-        "pairs", description="each row followed by its complement (2N); the paper's N; N and the complement of row one"
+    scheme: Literal["pairs", "hadamard", "hadamard_plus_one", "dft"] = Field(
+        "pairs",
+        description="each row followed by its complement (2N); the paper's N; N and the complement of row one; "
+        "rows of Fourier matrices over all states of an element",
+    )
+    patterns: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="a part of the sweep: only so many of its patterns, which must tell all unknowns; all by default",
+    )
+    reference_every: Literal["off", "auto"] | Annotated[int, Field(ge=2, le=4096)] = Field(
+        "off",
+        description="its first pattern again after so many, against the radio's drift; auto: as often as the drift of "
+        "the station's calibration needs, or that of a first block of that pattern alone",
     )
     mode: Literal["auto", "stepped", "pipelined", "codebook", "sequence", "triggered", "burst"] = Field(
         "auto", description="how the board steps"
@@ -31,14 +42,15 @@ class SweepConfig(Section):
     max_retakes: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="tries for one sounding before the sweep fails"
     )
-    record_iq: bool = Field(
-        False, description="keep the raw samples too, as SigMF, for `hil replay`"
-    )
+    record_iq: bool = Field(False, description="keep the raw samples too, as SigMF, for `hil replay`")
 
     @model_validator(mode="after")
-    def _groups_in_pairs(self) -> "SweepConfig":
-        if self.group != (1, 1) and self.scheme != "pairs":
-            raise ValueError("group: elements can switch together in the scheme `pairs` only")
+    def _groups_apart_from_direct(self) -> "SweepConfig":
+        if self.group != (1, 1) and self.scheme == "hadamard":
+            raise ValueError(
+                "group: with the scheme `hadamard` one group cannot be told from the direct channel; take pairs, "
+                "hadamard_plus_one or dft"
+            )
         return self
 
 
@@ -52,7 +64,7 @@ class OptimizerConfig(Section):
     epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="training epochs of a network; what the algorithm needs where null"
     )
-    polish: bool = Field(True, description="refine the network's result in tap space")
+    polish: bool = Field(True, description="refine the network's result, in tap space and on the states")
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="where the network trains")
 
 

@@ -9,13 +9,19 @@ from hil.arrays import Bool, Complex, Float
 from hil.estimation.align import align_sweep
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
-from hil.estimation.least_squares import CascadedEstimate, least_squares
+from hil.estimation.fit import fit_channel
+from hil.estimation.interleaved import Followed, follow_references
+from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.quadrature import denoise_quadrature
 from hil.estimation.reference import at_one_start, refer
 from hil.estimation.stillness import MOVED_DB, Change, change_between_pairs, motion_db, require_coherence
+from hil.measure.roots import RootPlan
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
+
+SIGNS = np.array([1.0 + 0j, -1.0])
+WHITE_CONDITION = 3.0  # of the patterns: beyond it elements share noise, which denoising takes for structure
 
 
 @runtime_checkable
@@ -60,6 +66,7 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         cols=setup.cols,
         lost=alignment.ambiguous,
         denoised=denoised,
+        states=setup.states,
     )
     return replace(estimate, states=setup.states, dispersion=setup.dispersion)
 
@@ -75,27 +82,55 @@ def estimate_taps(
     cols: int,
     lost: Bool[np.ndarray, "pattern"],
     denoised: bool,
+    states: Complex[np.ndarray, "state"] = SIGNS,
 ) -> CascadedEstimate:
-    """The same from soundings that are aligned and projected; arguments as of `least_squares` and `remove_drift`.
+    """The same from soundings that are aligned and projected; arguments as of `fit_channel` and `remove_drift`.
 
-    Where the radio drifts, the estimate stands on axes of which the first is the direct channel. Elements that switch
-    together share their noise, which denoising takes for structure: they are left as they are.
+    Complements show the radio's drift better than references in the plan: these correct the others where complements
+    show none, and are left out then. Where complements show it, the estimate stands on axes of which the first is the
+    direct channel. Elements that switch together share their noise, which denoising takes for structure: they are left
+    as they are.
     """
+    which = plan.of_surface
+    surface = plan.only(which)
+    require_coherence(change_between_pairs(surface, taps[which], tap_var, time_s[which], lost[which]))
+    drift, followed = remove_drift(surface, taps[which], tap_var, time_s[which], lost[which]), None
+    if drift is None and plan.reference.size:
+        followed = follow_references(plan, taps, tap_var, time_s, lost)
+        taps, tap_var = _corrected(taps, tap_var, followed)
+    plan, taps, time_s, lost = surface, taps[which], time_s[which], lost[which]
     change = change_between_pairs(plan, taps, tap_var, time_s, lost)
-    require_coherence(change)
-    drift = remove_drift(plan, taps, tap_var, time_s, lost)
     if drift is None:
-        raw = least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)
+        raw = fit_channel(plan, taps, tap_var, basis=basis, cols=cols, states=states, lost=lost)
     else:
-        raw = least_squares(plan, drift.taps, drift.tap_var, basis=basis @ drift.axes, cols=cols, lost=lost)
+        axes = basis @ drift.axes
+        raw = fit_channel(plan, drift.taps, drift.tap_var, basis=axes, cols=cols, states=states, lost=lost)
         raw = replace(raw, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
         change = change_between_pairs(plan, drift.taps[:, 1:], drift.tap_var[1:], time_s, lost)
+    if followed is not None:
+        raw = replace(raw, drift_deg=followed.phase_deg, drift_db=followed.gain_db)
     raw = _told_of_motion(raw, change)
-    if not denoised or bool((plan.group_size > 1).any()):
+    if not denoised or bool((plan.group_size > 1).any()) or not _white(plan, raw):
         return raw
     if drift is None or not drift.quadrature_var:
         return denoise(raw, rows, cols)
     return denoise_quadrature(raw, rows, cols, share=drift.quadrature_var / float(drift.tap_var[0]))
+
+
+def _corrected(
+    taps: Complex[np.ndarray, "pattern tap"], tap_var: Float[np.ndarray, "tap"], followed: Followed | None
+) -> tuple[Complex[np.ndarray, "pattern tap"], Float[np.ndarray, "tap"]]:
+    """Soundings without the gain that references showed; what is left of it is noise as strong as they are."""
+    if followed is None:
+        return taps, tap_var
+    steady = taps * np.exp(-followed.log_gain)[:, None]
+    return steady.astype(taps.dtype), tap_var + followed.left_var * np.mean(np.abs(steady) ** 2, axis=0)
+
+
+def _white(plan: SweepPlan, raw: CascadedEstimate) -> bool:
+    """Whether the elements' errors are independent: those of whole orthogonal sweeps are."""
+    orthogonal = plan.whole and (not isinstance(plan, RootPlan) or plan.ring.exact)
+    return orthogonal or raw.condition < WHITE_CONDITION
 
 
 def _told_of_motion(estimate: CascadedEstimate, change: Change | None) -> CascadedEstimate:

@@ -4,8 +4,8 @@ from typing import Any
 
 from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, PowerOnlyConfig, SweepConfig, TrackConfig
 from hil.experiments.field.blinding import plan_sha256
+from hil.experiments.plan import plan_of
 from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
-from hil.experiments.sound import plan_of
 from hil.interfaces import SweepMode
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
@@ -55,7 +55,7 @@ def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict
 
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:
     mode = choose_mode(config.mode, plan.modes)
-    num_sweep = num_sweeps * plan_of(config, plan.geometry, seed=seed).num_patterns
+    num_sweep = num_sweeps * plan_of(config, plan.geometry, states=plan.states, seed=seed).num_patterns
     return _radiated(plan, mode, num_sweep, config.repetitions, num_verify)
 
 

@@ -90,6 +90,15 @@ def listen(testbed: Testbed, config: ListeningConfig) -> Occupancy:
     )
 
 
+def expected_noise(testbed: Testbed, symbols: int) -> float:
+    """Energy of the noise of a sounding of so many symbols over that of the sounding, in the channel's taps.
+
+    By the power plan and the straight way between antennas, as nothing else is known before the first sounding.
+    """
+    ofdm = testbed.config.ofdm
+    return power_from_db(_noise_dbfs(testbed) - _signal_dbfs(testbed)) / symbols * ofdm.num_taps / ofdm.num_subcarriers
+
+
 def _noise_dbfs(testbed: Testbed) -> float:
     """The receiver's own noise in the band: as it was calibrated, or as noise figure and converter foretell."""
     grid, budget = testbed.grid, testbed.budget

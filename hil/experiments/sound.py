@@ -11,10 +11,13 @@ import numpy as np
 from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
+from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import SYMBOLS, in_doubt, put_in_place, sound_again
+from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
-from hil.experiments.listen import heard_before, listen_first
+from hil.experiments.listen import expected_noise, heard_before, listen_first
+from hil.experiments.plan import plan_of
 from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
 from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
 from hil.measure.recording import Recording, Step
@@ -23,12 +26,12 @@ from hil.measure.self_stepping import MAX_PATTERNS, complement
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
-from hil.phy.grouping import block_groups
 from hil.testbed import Testbed
 
 BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
 """Modes in which the board goes from pattern to pattern without the host."""
 AGAIN = "again"  # the step that holds what was in doubt
+WATCHED = 128  # soundings of the first pattern, to know the radio's drift by
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,19 @@ def sound_surface(
     available = testbed.sweep_modes(_repetitions(testbed, config))
     mode = choose_mode(config.mode, available)
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
-    plan = plan_of(config, testbed.surface.geometry, plus=states.plus, minus=states.minus, seed=seed)
+    make_plan = partial(
+        plan_of,
+        geometry=testbed.surface.geometry,
+        states=testbed.setup.states,
+        plus=states.plus,
+        minus=states.minus,
+        seed=seed,
+    )
+    if config.reference_every == "auto":
+        first = make_plan(config.model_copy(update={"reference_every": "off"})).patterns(slice(0, 1))
+        every = _spacing(testbed, recording, stage, config, mode, first, progress)
+        config = config.model_copy(update={"reference_every": every or "off"})
+    plan = make_plan(config)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
         testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
@@ -98,6 +113,7 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     plan = plan_of(
         SweepConfig.model_validate(facts["config"]),
         Geometry(surface["rows"], surface["cols"], 1.0, 1.0),  # the pitch does not matter here
+        states=np.array([complex(*state) for state in surface["states"]]),
         plus=surface["plus"],
         minus=surface["minus"],
         seed=facts["seed"],
@@ -113,10 +129,27 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db, heard)
 
 
-def plan_of(config: SweepConfig, geometry: Geometry, *, plus: int = 0, minus: int = 1, seed: int = 0) -> SweepPlan:
-    """The plan of a surface, elements grouped as the configuration says."""
-    groups = None if config.group == (1, 1) else block_groups(geometry, *config.group)
-    return SweepPlan.from_config(config, geometry.num_elements, plus=plus, minus=minus, seed=seed, groups=groups)
+def _spacing(
+    testbed: Testbed,
+    recording: Recording,
+    stage: str,
+    config: SweepConfig,
+    mode: SweepMode,
+    first: Patterns,
+    progress: Progress,
+) -> int | None:
+    """Soundings from reference to reference by the drift that the calibration measured, or else a first block."""
+    noise, interval_s = expected_noise(testbed, _repetitions(testbed, config)), _pattern_floor_s(testbed, config, mode)
+    if testbed.calibration is not None:
+        return spacing_for(testbed.calibration.drift_deg_per_s, noise, interval_s)
+    name, alone = f"{stage}/drift", config.model_copy(update={"record_iq": False, "reference": "off"})
+    sound_in_blocks(
+        testbed, recording, name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED, alone,
+        "stepped", progress,
+    )  # fmt: skip
+    block, _ = load_blocks(recording, name, WATCHED, alone.block)
+    drift_deg = stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
+    return spacing_for(drift_deg, noise, interval_s)
 
 
 def sound_in_blocks(

@@ -71,6 +71,11 @@ def check(experiment: TrackConfig) -> None:
     check_optimizer(experiment.optimizer)
     if experiment.sweep.group != (1, 1):
         raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
+    sweep = experiment.sweep
+    if sweep.scheme == "dft" or sweep.patterns is not None or sweep.reference_every != "off":
+        raise ConfigError(
+            "sweep: policies go on from the rows of a whole Hadamard sweep: no scheme `dft`, patterns or reference_every"
+        )
     if experiment.overlap and experiment.policy.name in TAKING_TURNS:
         raise ConfigError(
             f"overlap: {experiment.policy.name} asks for what comes next by what it heard last; it is for hold, full, "

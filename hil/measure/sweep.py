@@ -1,7 +1,7 @@
 """The sweep: which patterns, in which order, and how long it must take at least."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from hil.interfaces import SurfaceTiming, SweepMode
 from hil.phy.hadamard import entries, order_for
 
 Scheme = Literal["pairs", "hadamard", "hadamard_plus_one"]
+"""Sweeps over two states, by rows of a Hadamard matrix."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class SweepPlan:
     `plus` and `minus` are the states that stand for +1 and -1.
     column: Hadamard column of each element; elements that switch together share one. Where the order exceeds the number
     of columns, column 0 (constant) is left to the direct channel.
+    reference: soundings of the first pattern once more, between the others; they tell of the radio, not of the surface.
     """
 
-    scheme: Scheme
+    scheme: Scheme | Literal["dft"]
     order: int
     column: Int[np.ndarray, "element"]
     mask: Int[np.ndarray, "element"]
@@ -47,6 +49,7 @@ class SweepPlan:
     plus: int
     minus: int
     block_size: int
+    reference: Int[np.ndarray, "reference"] = field(default_factory=lambda: np.empty(0, dtype=int), kw_only=True)
 
     @classmethod
     def from_config(
@@ -62,7 +65,10 @@ class SweepPlan:
         """Plan of a surface of any size: the order is the next power of two. Mask and order of rows follow the seed.
 
         groups: of each element, numbered from 0 (`hil.phy.grouping`); those of a group switch together.
+        Raises ValueError for the scheme `dft`, which needs the states (`hil.measure.roots`).
         """
+        if config.scheme == "dft":
+            raise ValueError("the scheme dft is a RootPlan")
         groups = np.arange(num_elements) if groups is None else groups
         num_groups = int(groups.max()) + 1
         order = order_for(num_groups)
@@ -95,11 +101,43 @@ class SweepPlan:
         return -(-self.num_patterns // self.block_size)
 
     @property
+    def num_groups(self) -> int:
+        """Unknowns of the surface: elements, or groups that switch together."""
+        return int(np.unique(self.column).size)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing of the scheme was left out."""
+        return self.num_patterns - self.reference.size == self._num_of_scheme
+
+    @property
+    def _num_of_scheme(self) -> int:
+        return {"pairs": 2 * self.order, "hadamard_plus_one": self.order + 1}.get(self.scheme, self.order)
+
+    @property
     def partner(self) -> Int[np.ndarray, "pattern"]:
-        """Index of the sounding that shows the complement; -1 where the plan has none."""
-        index = np.full((2, self.order), -1)
-        index[(self.sign < 0).astype(int), self.row] = np.arange(self.num_patterns)
-        return np.asarray(index[(self.sign > 0).astype(int), self.row])
+        """Index of the sounding that shows the complement; -1 where the plan has none, and of references."""
+        index, surface = np.full((2, self.order), -1), self.of_surface
+        index[(self.sign[surface] < 0).astype(int), self.row[surface]] = surface
+        partner = index[(self.sign > 0).astype(int), self.row]
+        partner[self.reference] = -1
+        return np.asarray(partner)
+
+    @property
+    def of_surface(self) -> Int[np.ndarray, "some"]:
+        """Soundings that are no references."""
+        return np.setdiff1d(np.arange(self.num_patterns), self.reference)
+
+    def only(self, which: Int[np.ndarray, "some"]) -> "SweepPlan":
+        """The plan of some of its soundings, none of which is taken as a reference."""
+        return replace(self, row=self.row[which], sign=self.sign[which], reference=np.empty(0, dtype=int))
+
+    def with_references(self, every: int) -> "SweepPlan":
+        """Its first pattern once more before all, after each `every` and after all; complements stay side by side."""
+        step = every + every % 2 if self.scheme == "pairs" else every
+        places = np.append(np.arange(0, self.num_patterns, step), self.num_patterns)
+        row, sign = (np.insert(values, places, values[0]) for values in (self.row, self.sign))
+        return replace(self, row=row, sign=sign, reference=places + np.arange(places.size))
 
     def block(self, index: int) -> slice:
         """The soundings of one durable step. Raises IndexError past the last."""

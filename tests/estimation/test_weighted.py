@@ -110,3 +110,30 @@ def test_patterns_that_tell_too_little_are_refused(patterns):
     signs = plan.signs().astype(float)[:patterns]
     with pytest.raises(MeasurementError, match=f"{patterns} patterns do not tell 17 unknowns apart"):
         fit(signs, noise(np.random.default_rng(7), patterns, T))
+
+
+@pytest.mark.parametrize("states", [2, 4])
+def test_conjugate_gradients_give_what_the_inverse_gives(states):
+    rng = np.random.default_rng(states)
+    unknowns, patterns = 200, 640
+    reflection = np.exp(2j * np.pi * rng.integers(0, states, (patterns, unknowns)) / states)
+    reflection = (reflection.real if states == 2 else reflection).astype(np.float32 if states == 2 else np.complex64)
+    taps, variance = noise(rng, patterns, T).astype(np.complex64), rng.uniform(0.5, 2, patterns)
+    one, other = (
+        weighted_least_squares(reflection, taps, variance, np.ones(T), basis=BASIS, dense=dense) for dense in (300, 100)
+    )
+    assert_allclose(other.cascade, one.cascade, atol=1e-4)
+    assert_allclose(other.direct, one.direct, atol=1e-4)
+    assert other.condition == pytest.approx(one.condition, rel=0.05)
+    assert other.cascade_var.sum() == pytest.approx(one.cascade_var.sum(), rel=0.05)
+    assert np.abs(10 * np.log10(other.cascade_var / one.cascade_var)).max() < 2
+
+
+def test_conjugate_gradients_refuse_patterns_that_tell_too_little():
+    rng = np.random.default_rng(1)
+    reflection = rng.choice([-1.0, 1.0], (300, 200))
+    reflection[:, 7] = reflection[:, 8]
+    with pytest.raises(MeasurementError, match="do not tell"):
+        weighted_least_squares(
+            reflection.astype(np.float32), noise(rng, 300, T), np.ones(300), np.ones(T), basis=BASIS, dense=100
+        )

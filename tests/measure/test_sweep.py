@@ -145,3 +145,30 @@ def test_a_board_that_makes_the_rows_shows_the_plans_patterns(scheme, plus, minu
 def test_what_is_no_run_of_rows_has_to_be_stored(settings):
     assert SweepPlan.from_config(SweepConfig(**settings), 64).board_rows() is None
     assert SweepPlan.from_config(SweepConfig(shuffle=False), 60).board_rows() is None  # column 0 is left out
+
+
+@given(configs, st.integers(2, 70), st.integers(2, 40))
+def test_references_stand_between_the_soundings_and_change_nothing_of_them(config, num_elements, every):
+    p = SweepPlan.from_config(config, num_elements)
+    again = p.with_references(every)
+    assert_array_equal(again.only(again.of_surface).patterns(), p.patterns())
+    assert_array_equal(again.patterns()[again.reference], np.repeat(p.patterns()[:1], again.reference.size, axis=0))
+    assert again.reference[0] == 0
+    assert again.reference[-1] == again.num_patterns - 1
+    assert np.diff(again.reference).max() <= every + 2
+    assert again.whole
+    assert np.all(again.partner[again.reference] == -1)
+    paired = again.partner >= 0
+    assert_array_equal(again.signs()[paired].astype(int), -again.signs()[again.partner[paired]].astype(int))
+    assert paired.sum() == (p.partner >= 0).sum()
+    if config.scheme == "pairs":
+        assert_array_equal(np.abs(again.partner - np.arange(again.num_patterns))[paired], 1)
+
+
+def test_a_part_of_a_sweep_knows_that_it_is_one():
+    p = plan("pairs")
+    assert p.whole
+    part = p.only(np.arange(101))
+    assert not part.whole
+    assert part.partner[100] == -1
+    assert_array_equal(part.patterns(), p.patterns()[:101])

@@ -41,6 +41,6 @@ def test_groups_of_unequal_size_are_told_exactly() -> None:
     assert all(np.ptp(np.abs(found.cascade[groups == group]), axis=0).max() < 1e-6 for group in range(groups.max() + 1))
 
 
-def test_only_pairs_can_be_grouped() -> None:
-    with pytest.raises(ConfigError, match="switch together in the scheme `pairs` only"):
+def test_with_as_many_rows_as_groups_one_would_not_be_told_from_the_direct_channel() -> None:
+    with pytest.raises(ConfigError, match="cannot be told from the direct"):
         load_yaml_text("scheme: hadamard\ngroup: [2, 2]\n", "sweep", SweepConfig)

@@ -1,0 +1,136 @@
+"""The radio's drift by references: one pattern that is sounded again and again between the others of a sweep.
+
+What multiplies all that is received multiplies the references alike. Phase and level of each, along what they have in
+common, show the log gain's two random walks (Wiener processes) with noise; between two references the likeliest value
+lies on the straight line (a Brownian bridge). What changes beside that common direction is motion in the room: it adds,
+no reference can undo it, and it counts as noise, so that people alone are seldom taken for a drift.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hil.arrays import Bool, Complex, Float
+from hil.estimation.drift import FASTEST, MIN_EVIDENCE, MIN_SNR
+from hil.measure.sweep import SweepPlan
+from hil.units import DB_PER_NEPER
+
+MIN_REFERENCES = 6
+BRIDGE = 1 / 6  # mean variance of a Brownian bridge, of that of the walk over its whole length
+FEWEST, MOST = 4, 1024  # soundings from one reference to the next
+
+
+@dataclass(frozen=True)
+class Followed:
+    """log_gain: of each sounding, mean zero. left_var: of what is left in it, real and imaginary part together.
+
+    phase_deg, gain_db: pace of the walks, rms after one second; zero where there is no evidence of any.
+    """
+
+    log_gain: Complex[np.ndarray, "pattern"]
+    left_var: float
+    phase_deg: float
+    gain_db: float
+
+
+def follow_references(
+    plan: SweepPlan,
+    taps: Complex[np.ndarray, "pattern tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    time_s: Float[np.ndarray, "pattern"],
+    lost: Bool[np.ndarray, "pattern"],
+) -> Followed | None:
+    """The radio's gain at all soundings; None where no drift is seen, or too few references could show it.
+
+    Arguments as of `hil.estimation.drift.remove_drift`.
+    """
+    chosen = plan.reference[~lost[plan.reference]]
+    chosen = chosen[np.argsort(time_s[chosen])]
+    if chosen.size < MIN_REFERENCES:
+        return None
+    same = taps[chosen].astype(complex)
+    axes = np.linalg.eigh(same.T @ same.conj())[1]
+    along = same @ axes[:, -1].conj()
+    noise = (np.abs(axes) ** 2).T @ tap_var
+    power = float(np.mean(np.abs(along) ** 2)) - float(noise[-1])
+    if power < MIN_SNR * noise[-1]:
+        return None
+    beside = float(np.mean(np.sum(np.abs(same @ axes[:, :-1].conj()) ** 2, axis=1)) - noise[:-1].sum())
+    seen_var = (float(noise[-1]) + max(beside, 0.0)) / power / 2
+    phase, level = (
+        _walk(values, seen_var, time_s[chosen], time_s)
+        for values in (np.unwrap(np.angle(along)), np.log(np.abs(along)))
+    )
+    if not (phase.pace or level.pace):
+        return None
+    return Followed(
+        level.values + 1j * phase.values,
+        level.left_var + phase.left_var,
+        float(np.degrees(np.sqrt(phase.pace))),
+        float(DB_PER_NEPER * np.sqrt(level.pace)),
+    )
+
+
+def spacing_for(drift_deg: float, noise: float, interval_s: float) -> int | None:
+    """Soundings from one reference to the next at which drift leaves as much as noise; None where none is needed.
+
+    drift_deg: rms walk of the phase after one second. noise: energy of a sounding's noise over that of the sounding, in
+    the channel's taps. interval_s: from sounding to sounding.
+    """
+    pace = np.radians(drift_deg) ** 2
+    if pace * interval_s * BRIDGE * MOST < noise:
+        return None
+    return int(np.clip(noise / (BRIDGE * pace * interval_s), FEWEST, MOST))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    values: Float[np.ndarray, "pattern"]
+    pace: float
+    left_var: float
+
+
+def _walk(
+    seen: Float[np.ndarray, "reference"],
+    noise_var: float,
+    seen_s: Float[np.ndarray, "reference"],
+    time_s: Float[np.ndarray, "pattern"],
+) -> _Walk:
+    """A Wiener process through noisy values, its pace by likelihood (a Gauss-Markov field, Rue and Held 2005)."""
+    from scipy.linalg import solveh_banded
+    from scipy.optimize import minimize_scalar
+
+    seen, steps_s = seen - seen.mean(), np.diff(seen_s)
+    slowest = 1e-3 * noise_var / float(seen_s[-1] - seen_s[0])
+    fit = minimize_scalar(
+        lambda pace: -_evidence(seen, noise_var, steps_s, np.exp(pace)),
+        bounds=(np.log(slowest), np.log(FASTEST)),
+        method="bounded",
+    )
+    still = -0.5 * float(seen @ seen) / noise_var - 0.5 * np.log(seen.size)
+    if -fit.fun - still < MIN_EVIDENCE:
+        return _Walk(np.zeros(time_s.size), 0.0, 0.0)
+    pace = float(np.exp(fit.x))
+    covariance = solveh_banded(_precision(noise_var, steps_s, pace), np.eye(seen.size), lower=True)
+    values = np.interp(time_s, seen_s, covariance @ seen / noise_var)
+    left = float(np.mean(np.diag(covariance))) + BRIDGE * pace * float(np.mean(steps_s))
+    return _Walk(values - values.mean(), pace, left)
+
+
+def _evidence(
+    seen: Float[np.ndarray, "reference"], noise_var: float, steps_s: Float[np.ndarray, "step"], pace: float
+) -> float:
+    """Log-likelihood of what is seen, up to a constant; flat prior on the start."""
+    from scipy.linalg import cho_solve_banded, cholesky_banded
+
+    factor, right = cholesky_banded(_precision(noise_var, steps_s, pace), lower=True), seen / noise_var
+    explained = float(right @ cho_solve_banded((factor, True), right))
+    determinant = 2 * np.log(factor[0]).sum() + np.log(pace * steps_s).sum() + np.log(noise_var)
+    return -0.5 * (float(seen @ seen) / noise_var - explained + float(determinant))
+
+
+def _precision(noise_var: float, steps_s: Float[np.ndarray, "step"], pace: float) -> Float[np.ndarray, "2 reference"]:
+    """Diagonal and the one below it."""
+    stiff = 1 / (pace * steps_s)
+    diagonal = 1 / noise_var + np.append(stiff, 0.0) + np.append(0.0, stiff)
+    return np.stack([diagonal, np.append(-stiff, 0.0)])
