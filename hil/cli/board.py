@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from hil.arrays import Pattern
-from hil.cli.options import Board, Json, Set, TestbedFile, overrides, required
+from hil.cli.options import Board, CalibrationDir, Json, Set, TestbedFile, overrides, required
 from hil.cli.output import emit_json, say
 from hil.errors import ConfigError
 
@@ -25,12 +25,18 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="board")
 
 
-def info(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+def info(
+    testbed: TestbedFile = None,
+    board: Board = None,
+    calibration: CalibrationDir = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
     """Connect and say who answers and what it can do. Also how long a pattern takes.
 
     Example: hil board info --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    with _surface(testbed, board, set_) as surface:
+    with _surface(testbed, board, calibration, set_) as surface:
         timing = surface.timing
         facts = {
             "identity": surface.identity,
@@ -49,12 +55,18 @@ def info(testbed: TestbedFile = None, board: Board = None, set_: Set = None, jso
         emit_json(facts)
 
 
-def get(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+def get(
+    testbed: TestbedFile = None,
+    board: Board = None,
+    calibration: CalibrationDir = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
     """Show the pattern that the board says it holds. That is its word, not a measurement.
 
     Example: hil board get --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    with _surface(testbed, board, set_) as surface:
+    with _surface(testbed, board, calibration, set_) as surface:
         pattern = surface.read_pattern()
         if pattern is None:
             say(f"{surface.identity} cannot say which pattern it holds")
@@ -66,6 +78,7 @@ def set_pattern(
     pattern: Annotated[str, typer.Argument(help="Hex digits (element 1 first, one bit each), or a .npy or .png file.")],
     testbed: TestbedFile = None,
     board: Board = None,
+    calibration: CalibrationDir = None,
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -73,21 +86,35 @@ def set_pattern(
 
     Example: hil board set 8000000000000000000000000000000000000000000000000000000000000000 --testbed T.yaml
     """
-    _apply(testbed, board, set_, json, lambda geometry, num_states: parse_pattern(pattern, geometry, num_states))
+    _apply(
+        testbed,
+        board,
+        calibration,
+        set_,
+        json,
+        lambda geometry, num_states: parse_pattern(pattern, geometry, num_states),
+    )
 
 
-def checkerboard(testbed: TestbedFile = None, board: Board = None, set_: Set = None, json: Json = False) -> None:
+def checkerboard(
+    testbed: TestbedFile = None,
+    board: Board = None,
+    calibration: CalibrationDir = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
     """Put a checkerboard on the surface. Neighbours differ, so that crossed or shorted lines show.
 
     Example: hil board checkerboard --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    _apply(testbed, board, set_, json, lambda geometry, _: (_row(geometry) + _column(geometry)) % 2)
+    _apply(testbed, board, calibration, set_, json, lambda geometry, _: (_row(geometry) + _column(geometry)) % 2)
 
 
 def columns(
     period: Annotated[int, typer.Option(min=2, help="Columns per period; half of them are in state 1.")] = 2,
     testbed: TestbedFile = None,
     board: Board = None,
+    calibration: CalibrationDir = None,
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -95,13 +122,14 @@ def columns(
 
     Example: hil board columns --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    _apply(testbed, board, set_, json, lambda geometry, _: _column(geometry) % period >= period // 2)
+    _apply(testbed, board, calibration, set_, json, lambda geometry, _: _column(geometry) % period >= period // 2)
 
 
 def walk(
     testbed: TestbedFile = None,
     board: Board = None,
     dwell_s: Annotated[float, typer.Option(min=0, help="Seconds on each element.")] = 0.1,
+    calibration: CalibrationDir = None,
     set_: Set = None,
 ) -> None:
     """Switch one element after the other to state 1. To check the wiring by eye.
@@ -111,7 +139,7 @@ def walk(
     from hil.interfaces import SystemClock
 
     clock = SystemClock()
-    with _surface(testbed, board, set_) as surface:
+    with _surface(testbed, board, calibration, set_) as surface:
         for element in range(surface.geometry.num_elements):
             surface.apply(np.eye(1, surface.geometry.num_elements, element, dtype=np.uint8)[0])
             say(f"row {element // surface.geometry.cols}, column {element % surface.geometry.cols}")
@@ -152,25 +180,41 @@ def _read_states(text: str, geometry: "Geometry") -> np.ndarray:
 def _apply(
     testbed: Path | None,
     board: str | None,
+    calibration: Path | None,
     set_: list[str] | None,
     json: bool,
     make: Callable[["Geometry", int], np.ndarray],
 ) -> None:
-    with _surface(testbed, board, set_) as surface:
+    with _surface(testbed, board, calibration, set_) as surface:
         pattern = np.asarray(make(surface.geometry, surface.states.num_states)).astype(np.uint8)
         surface.apply(pattern)
         _show(pattern, surface.geometry, json)
 
 
 @contextmanager
-def _surface(testbed: Path | None, board: str | None, set_: list[str] | None) -> "Iterator[Surface]":
+def _surface(
+    testbed: Path | None, board: str | None, calibration: Path | None, set_: list[str] | None
+) -> "Iterator[Surface]":
+    """The board's elements are those of the profile, or in the order that a calibration found; said which."""
     from hil.config import TestbedConfig
     from hil.testbed import open_surface
     from hil.yamlfile import load_yaml
 
-    config = load_yaml(required(testbed), TestbedConfig, overrides(None, board, set_))
+    replaced = overrides(None, board, set_) | ({} if calibration is None else {"calibration": str(calibration)})
+    config = load_yaml(required(testbed), TestbedConfig, replaced)
     with open_surface(config) as surface:
+        say(f"element order: {_whose_order(config.calibration)}")
         yield surface
+
+
+def _whose_order(calibration: str | None) -> str:
+    from hil.measure.calibration import Calibration
+
+    if calibration is None:
+        return "the profile's; --calibration DIR takes what a calibration found"
+    if Calibration.load(Path(calibration)).moves is None:
+        return f"the profile's, which {calibration} found right"
+    return f"as {calibration} found it, which is not the profile's"
 
 
 def _show(pattern: Pattern, geometry: "Geometry", json: bool) -> None:

@@ -20,6 +20,9 @@ Board = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any value of the testbed file, as ofdm.repetitions=32; repeatable.")
 ]
+CalibrationDir = Annotated[
+    Path | None, typer.Option("--calibration", help="Rely on it: a run directory of `hil calibrate`.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 

@@ -82,17 +82,22 @@ class Calibration:
         self, identity: Mapping[str, str], *, lo_hz: float, sample_rate_hz: float, now: datetime | None = None
     ) -> None:
         """Raise CalibrationError where it is stale or belongs to other hardware or settings; it says what to do."""
-        wrong = [
-            f"{name}: made for {mine!r}, here {without_port(identity[name])!r}"
-            for name, mine in (("radio", self.radio), ("surface", self.surface))
-            if mine != without_port(identity[name])
-        ]
+        wrong = _others({"radio": self.radio, "surface": self.surface}, identity)
         if abs(lo_hz - self.lo_hz) > LO_TOLERANCE_HZ:
             wrong.append(f"carrier: made at {self.lo_hz / 1e6:g} MHz, here {lo_hz / 1e6:g} MHz")
         if abs(sample_rate_hz / self.sample_rate_hz - 1) > 1e-3:
             wrong.append(f"rate: made at {self.sample_rate_hz / 1e6:g} MS/s, here {sample_rate_hz / 1e6:g} MS/s")
         if wrong:
             raise CalibrationError(f"calibration: foreign: {'; '.join(wrong)}; {AGAIN}")
+        self._require_fresh(now)
+
+    def require_surface(self, identity: str, *, now: datetime | None = None) -> None:
+        """The same of the surface alone, whose elements have their order whatever the radio does."""
+        if wrong := _others({"surface": self.surface}, {"surface": identity}):
+            raise CalibrationError(f"calibration: foreign: {'; '.join(wrong)}; {AGAIN}")
+        self._require_fresh(now)
+
+    def _require_fresh(self, now: datetime | None) -> None:
         age = (now or datetime.now(UTC)) - datetime.fromisoformat(self.made_utc)
         if not timedelta(minutes=-5) <= age <= timedelta(days=self.valid_days):
             days = age / timedelta(days=1)
@@ -107,6 +112,15 @@ class Calibration:
     def _values(self) -> dict[str, Any]:
         values = asdict(self)
         return {field.name: values[field.name] for field in fields(self)}
+
+
+def _others(made_for: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Instruments that are not those it was made for, in words."""
+    return [
+        f"{name}: made for {mine!r}, here {without_port(here[name])!r}"
+        for name, mine in made_for.items()
+        if mine != without_port(here[name])
+    ]
 
 
 def without_port(identity: str) -> str:

@@ -264,10 +264,19 @@ def open_testbed(
 
 @contextmanager
 def open_surface(config: TestbedConfig) -> Iterator[Surface]:
-    """The surface of a station alone; its radio is not touched. Raises ConfigError, NotConnected."""
-    station = make_station(config, load_profile(config.surface.profile), config.users[0])
+    """The surface of a station alone; its radio is not touched.
+
+    Where the station names a calibration, its element order and settle time hold.
+    Raises ConfigError, NotConnected, CalibrationError where the calibration is stale or of another surface.
+    """
+    calibration, profile = load_calibration(config), load_profile(config.surface.profile)
+    station = make_station(config, profile, config.users[0], believed=calibrated_profile(profile, calibration))
     station.surface.open()
     with station.surface as surface:
+        if calibration is not None:
+            calibration.require_surface(surface.identity)
+            if calibration.settle_time_s is not None:
+                surface.set_settle_s(SETTLE_MARGIN * calibration.settle_time_s)
         yield surface
 
 

@@ -171,7 +171,7 @@ def test_a_calibration_is_made_reported_and_relied_on(
     }  # fmt: skip
     assert promised <= told.keys()
     assert (Path(told["run_dir"]) / "calibration.json").exists()
-    assert len(hil("report", told["run_dir"], "--json").json["files"]) == 3
+    assert len(hil("report", told["run_dir"], "--json").json["files"]) == 5  # a page and four figures
 
     ran = hil("run", quick_experiment, *quick, "--calibration", told["run_dir"], "--json")
     assert ran.code == 0, ran.err
@@ -181,6 +181,9 @@ def test_a_calibration_is_made_reported_and_relied_on(
     assert foreign.code == 4
     assert "foreign" in foreign.err
     assert hil("run", quick_experiment, *quick, "--calibration", "nowhere").code == 4
+    by_hand = hil("board", "checkerboard", "--testbed", TESTBED, "--calibration", told["run_dir"])
+    assert by_hand.code == 0, by_hand.err
+    assert "found right" in by_hand.err
 
 
 def test_a_first_look_on_the_air_is_a_list_of_checks(hil: Callable[..., object]) -> None:

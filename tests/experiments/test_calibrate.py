@@ -19,10 +19,11 @@ from hil.experiments.calibration.first_look import first_look
 from hil.experiments.calibration.summary import summary
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import sound_surface
+from hil.firmware.profile import load_profile
 from hil.measure.calibration import Calibration
 from hil.measure.recording import Recording
-from hil.sim.hidden import wiring
-from hil.testbed import open_testbed
+from hil.sim.hidden import true_states, wiring
+from hil.testbed import open_surface, open_testbed
 
 Station = Callable[..., TestbedConfig]
 
@@ -169,6 +170,22 @@ def test_the_corrected_order_is_the_true_one(faulty: tuple[Recording, Calibratio
     np.testing.assert_array_equal(order, true)  # the wire runs row by row, and moves these
 
 
+def test_a_board_alone_takes_the_order_and_the_settle_time_too(
+    faulty: tuple[Recording, CalibrationResult], station: Station
+) -> None:
+    config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path), **LOUD)
+    assert config.simulation is not None
+    with open_surface(config) as surface:
+        np.testing.assert_array_equal(
+            surface.profile.geometry.wire_order(),  # type: ignore[attr-defined]
+            wiring(16, 16, config.simulation.surface),
+        )
+        assert surface.timing.settle_s > 2e-3
+    other = station(calibration=str(faulty[0].path), surface__profile="uofg-3bit-192", **LOUD)
+    with pytest.raises(CalibrationError, match="foreign"), open_surface(other):
+        pass
+
+
 @pytest.mark.parametrize("changes", [{"simulation__seed": 2}, {"radio__lo_hz": 5.6e9}])
 def test_a_foreign_calibration_is_refused(
     faulty: tuple[Recording, CalibrationResult], station: Station, changes: dict[str, object]
@@ -225,3 +242,27 @@ def test_tracking_loops_settle_on_the_pilots_then_hold_while_a_calibrated_statio
     config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path), **LOUD)
     with open_testbed(config, user="shelf") as testbed, testbed.on_air():
         assert told == [True, 64 * 320, False]
+
+
+def test_every_state_of_a_board_of_eight_is_measured_and_a_run_reckons_with_it(
+    station: Station, tmp_path: Path
+) -> None:
+    hidden = {"state_db": -2.0, "state_deg": 25.0}
+    config = station(surface__profile="uofg-3bit-192", simulation__surface=hidden, **LOUD)
+    quick = PROCEDURE.model_copy(update={"watch_s": 1.0, "watch_soundings": 64, "switches": 2})
+    with open_testbed(config, user="shelf") as testbed:
+        declared = testbed.setup.states
+        recording = begin(testbed, quick, tmp_path)
+        result = calibrate.run(testbed, quick, recording)
+    assert config.simulation is not None
+    states = true_states(load_profile("uofg-3bit-192").state_set(), config.simulation.surface)
+    gamma = states.reflection(np.array([config.radio.lo_hz]))[0]
+    plus, minus = gamma[states.plus], gamma[states.minus]
+    true = (gamma - (plus + minus) / 2) / ((plus - minus) / 2)
+    assert result.calibration.states is not None
+    assert len(result.calibration.states["frequency_hz"]) == 1  # one number each: these states do not vary
+    with open_testbed(config.model_copy(update={"calibration": str(recording.path)}), user="shelf") as testbed:
+        believed = testbed.setup.states
+    np.testing.assert_allclose(believed, true, atol=0.005)
+    assert np.abs(declared - true).max() > 0.2
+    assert "states.png" in {file.name for file in draw(result, tmp_path)}

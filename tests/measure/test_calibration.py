@@ -33,6 +33,14 @@ def require(record: Calibration, days: float = 1.0, **changes: float) -> None:
     record.require(HERE, **settings, now=MADE + timedelta(days=days))
 
 
+def test_of_the_surface_alone_only_the_board_and_the_age_count() -> None:
+    RECORD.require_surface("ris (serial 7) on /dev/ttyUSB0", now=MADE + timedelta(days=1))
+    with pytest.raises(CalibrationError, match="foreign: surface"):
+        RECORD.require_surface("ris (serial 8)", now=MADE + timedelta(days=1))
+    with pytest.raises(CalibrationError, match="stale"):
+        RECORD.require_surface("ris (serial 7)", now=MADE + timedelta(days=40))
+
+
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     RECORD.save(tmp_path)
     assert Calibration.load(tmp_path) == RECORD
