@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from hil.arrays import Bool
 from hil.campaign.csi import assumed, estimates, sweep_plan
-from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
+from hil.campaign.estimation_bounds import drifting_pairs_error, patterns_error, pilots_error
 from hil.campaign.links import Links
 from hil.campaign.radio_rows import radio_rows
 from hil.campaign.sites import make_site
@@ -20,10 +20,11 @@ from hil.campaign.soundings import Conditions, Soundings, sound
 from hil.config import SweepConfig
 from hil.estimation.align import Alignment, align_sweep
 from hil.estimation.denoise import denoise
-from hil.estimation.estimate import estimate_taps
+from hil.estimation.estimate import SIGNS, estimate_taps
 from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.interfaces import Progress, no_progress
+from hil.measure.roots import RootPlan
 from hil.measure.sweep import SweepPlan
 from hil.optimize.objective import Problem
 from hil.optimize.solve import solve
@@ -33,6 +34,11 @@ from hil.units import power_db, power_from_db
 
 Row = dict[str, Any]
 SCHEMES = {"N": "hadamard", "N + 1": "hadamard_plus_one", "pairs": "pairs"}
+REFERENCES_EVERY = 8
+FOUR_STATES = {
+    "evenly": np.exp(0.5j * np.pi * np.arange(4)),
+    "at 0, 70, 180, 300 deg": np.array([1.0, 0.9, 0.8, 0.9]) * np.exp(1j * np.radians([0.0, 70.0, 180.0, 300.0])),
+}
 OVERSAMPLING = 1.25
 LAB_SIZE, OFFSET_SNR_DB, LINK_SNR_DB = 16, 5.0, 40.0
 DRIFT_DEG, WALKERS_DB = 10.0, -40.0
@@ -52,6 +58,7 @@ def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Ro
     for done, (direct_db, conditions) in enumerate(cases := list(_conditions())):
         rows += condition_rows(direct_db, conditions, seeds=seeds)
         progress("conditions", done + 1, len(cases))
+    rows += states_rows(20.0, seeds=seeds)
     for done, direct_db in enumerate(ratios := range(-10, 31, 5)):
         rows.append(offset_row(direct_db, seeds=range(seed, seed + (200 if full else 4))))
         progress("offsets", done + 1, len(ratios))
@@ -116,11 +123,14 @@ def _conditions() -> Iterator[tuple[float, Conditions]]:
 def condition_rows(direct_db: float, conditions: Conditions, *, seeds: range) -> list[Row]:
     """The lab's surface, sounded at unknown starts: from responses to the estimate, as a recorded sweep is read."""
     rows = []
-    pilots = ("pairs", "N + 1") if conditions.walkers_db is not None else ("pairs",)
-    for name, kind in product(pilots, ("raw", "denoised")):
+    still = conditions.walkers_db is None and not conditions.drift_deg
+    ways = [("pairs", None)] if still else [("pairs", None), ("N + 1", None), ("N + 1", REFERENCES_EVERY)]
+    for (pilots, every), kind in product(ways, ("raw", "denoised")):
         figures = [
-            sweep_figures(_lab_channel(direct_db, seed), conditions, SCHEMES[name], kind, seed) for seed in seeds
+            sweep_figures(_lab_channel(direct_db, seed), conditions, SCHEMES[pilots], kind, seed, every)
+            for seed in seeds
         ]
+        name = f"{pilots}, a reference every {every}" if every else pilots
         rows.append(
             {
                 "case": f"{_describe(conditions)}, {direct_db:.0f} dB, {name} {kind}",
@@ -129,6 +139,30 @@ def condition_rows(direct_db: float, conditions: Conditions, *, seeds: range) ->
                 "rate_fraction": None,
                 "direct_to_surface_db": direct_db,
                 "drift_deg_per_sqrt_s": float(np.mean([drift for _, _, drift in figures])),
+                "seeds": list(seeds),
+            }
+        )
+    return rows
+
+
+def states_rows(direct_db: float, *, seeds: range) -> list[Row]:
+    """Sweeps over four states: on a circle evenly, and as a board may have them; whole, and three quarters of it."""
+    rows, conditions = [], Conditions(LINK_SNR_DB)
+    for (name, states), share in product(FOUR_STATES.items(), (1.0, 0.75)):
+        found = []
+        for seed in seeds:
+            channel = replace(_lab_channel(direct_db, seed), states=states)
+            plan: SweepPlan = RootPlan.of_states(SweepConfig(scheme="dft"), states, LAB_SIZE**2, seed=seed)
+            plan = plan.only(np.arange(int(share * plan.num_patterns)))
+            found.append(_estimate(channel, plan, conditions, "raw", seed))
+        rows.append(
+            {
+                "case": f"four states {name}, {found[0].patterns} patterns, {direct_db:.0f} dB, raw",
+                "nmse_db": float(power_db(np.mean([power_from_db(each.nmse_db) for each in found]))),
+                "crlb_db": float(power_db(np.mean([each.crlb for each in found]))),
+                "rate_fraction": None,
+                "direct_to_surface_db": direct_db,
+                "condition": float(np.mean([each.estimate.condition for each in found])),
                 "seeds": list(seeds),
             }
         )
@@ -144,10 +178,29 @@ def _describe(conditions: Conditions) -> str:
 
 
 def sweep_figures(
-    channel: Problem, conditions: Conditions, scheme: str, kind: str, seed: int
+    channel: Problem, conditions: Conditions, scheme: str, kind: str, seed: int, every: int | None = None
 ) -> tuple[float, float, float]:
-    """NMSE against the truth in dB, hybrid CRLB of the raw estimate, and the drift that was found."""
-    plan, fft_size = _plan(scheme, seed), _fft_size(channel)
+    """NMSE against the truth in dB, hybrid CRLB of the raw estimate, and the drift that was found.
+
+    every: soundings from one reference to the next; none where None.
+    """
+    plan = _plan(scheme, seed)
+    found = _estimate(channel, plan if every is None else plan.with_references(every), conditions, kind, seed)
+    return found.nmse_db, found.crlb, found.estimate.drift_deg
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An estimate, its error against the truth, and the least one, relative to the surface's energy."""
+
+    estimate: CascadedEstimate
+    nmse_db: float
+    crlb: float
+    patterns: int
+
+
+def _estimate(channel: Problem, plan: SweepPlan, conditions: Conditions, kind: str, seed: int) -> _Judged:
+    fft_size = _fft_size(channel)
     soundings = sound(channel, plan, conditions, fft_size=fft_size, seed=seed)
     alignment = _align(soundings, channel, plan)
     basis = alignment.model.basis
@@ -161,15 +214,19 @@ def sweep_figures(
         cols=LAB_SIZE,
         lost=alignment.ambiguous,
         denoised=kind == "denoised",
+        states=SIGNS if channel.states is None else channel.states,
     )
     error_db = nmse_to_truth_db(estimate.cascade @ estimate.basis.T, channel.cascade @ channel.basis.T, fft_size)
     surface = float(np.sum(np.abs(channel.cascade) ** 2))
-    return error_db, _bound(channel, plan, soundings, basis, conditions) / surface, estimate.drift_deg
+    return _Judged(estimate, error_db, _bound(channel, plan, soundings, basis, conditions) / surface, plan.num_patterns)
 
 
 def _bound(channel: Problem, plan: SweepPlan, soundings: Soundings, basis: DelayBasis, conditions: Conditions) -> float:
     noise = float(soundings.noise_var[0] * basis.noise_gain.sum())
-    if not conditions.drift_deg:
+    if isinstance(plan, RootPlan):
+        assert channel.states is not None, "rows over all states need them"
+        return patterns_error(channel.states[plan.patterns()], noise)
+    if not conditions.drift_deg or plan.scheme != "pairs":
         return pilots_error(plan, noise)
     return drifting_pairs_error(
         plan,

@@ -8,6 +8,7 @@ offsets are discrete: where they are found, they cost nothing.
 
 import numpy as np
 
+from hil.arrays import Complex
 from hil.measure.sweep import SweepPlan
 
 WINDOW = 24  # pairs around the one whose error is asked for: what is further off tells nothing more
@@ -24,6 +25,12 @@ def pilots_error(plan: SweepPlan, noise: float) -> float:
     if plan.order > count:
         return count * noise / plan.order
     return (count - 1) * noise / plan.order + (noise / 2 if plan.scheme == "hadamard_plus_one" else 0.0)
+
+
+def patterns_error(reflection: Complex[np.ndarray, "pattern element"], noise: float) -> float:
+    """The same of any patterns, by the inverse of the information; reflection: of each element under each."""
+    model = np.column_stack([np.ones(len(reflection)), reflection])
+    return noise * float(np.diag(np.linalg.inv(model.conj().T @ model)).real[1:].sum())
 
 
 def drifting_pairs_error(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Complex, Float, Int
+from hil.measure.roots import RootPlan
 from hil.measure.sweep import SweepPlan
 from hil.optimize.objective import Problem
 from hil.phy.hadamard import transform
@@ -44,7 +45,7 @@ class Soundings:
 
 
 def sound(channel: Problem, plan: SweepPlan, conditions: Conditions, *, fft_size: int, seed: int) -> Soundings:
-    """A sweep over one channel, `direct[tap]` and `cascade[element, tap]`, elements at +1 and -1."""
+    """A sweep over one channel, `direct[tap]` and `cascade[element, tap]`, elements at +1 and -1, or at its states."""
     rng = np.random.default_rng([seed, 5])
     time_s = conditions.interval_s * np.arange(plan.num_patterns)
     response = (channel.direct + surface_taps(channel, plan)) @ channel.basis.T
@@ -61,6 +62,9 @@ def sound(channel: Problem, plan: SweepPlan, conditions: Conditions, *, fft_size
 
 def surface_taps(channel: Problem, plan: SweepPlan) -> Complex[np.ndarray, "pattern tap"]:
     """The surface's part under each pattern."""
+    if isinstance(plan, RootPlan):
+        assert channel.states is not None, "rows over all states need them"
+        return np.asarray(channel.states[plan.patterns()] @ channel.cascade)
     columns = np.zeros((plan.order, channel.cascade.shape[-1]), dtype=complex)
     columns[plan.column] = plan.mask[:, None] * channel.cascade
     return np.asarray(plan.sign[:, None] * transform(columns)[plan.row])

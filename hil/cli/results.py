@@ -25,7 +25,7 @@ def sweep(
     mode: Annotated[
         str, typer.Option(help="How the board steps: auto, stepped, pipelined, codebook, sequence, triggered, burst.")
     ] = "auto",
-    scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one.")] = "pairs",
+    scheme: Annotated[str, typer.Option(help="pairs, hadamard (the paper's), hadamard_plus_one, dft.")] = "pairs",
     group: Annotated[str, typer.Option(help="Elements that switch together, rows x columns: 16x1, 4x4.")] = "1x1",
     record_iq: Annotated[
         bool, typer.Option("--record-iq", help="Keep the raw samples too, as SigMF, for `hil replay`.")

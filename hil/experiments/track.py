@@ -74,7 +74,7 @@ def check(experiment: TrackConfig) -> None:
     sweep = experiment.sweep
     if sweep.scheme == "dft" or sweep.patterns is not None or sweep.reference_every != "off":
         raise ConfigError(
-            "sweep: policies go on from the rows of a whole Hadamard sweep: no scheme `dft`, patterns or reference_every"
+            "sweep: a policy goes on from the rows of a whole Hadamard sweep: no scheme dft, patterns or reference_every"
         )
     if experiment.overlap and experiment.policy.name in TAKING_TURNS:
         raise ConfigError(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hil.campaign.estimation_bench import condition_rows, offset_row, scene_rows, sweep_figures
+from hil.campaign.estimation_bench import condition_rows, offset_row, scene_rows, states_rows, sweep_figures
 from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions
@@ -51,7 +51,7 @@ def test_half_sums_tell_three_tenths_of_the_steps_of_a_fast_walk():
 
 @pytest.mark.parametrize("drift_deg", [0.0, 10.0])
 def test_raw_estimates_stand_at_the_bound(drift_deg):
-    raw, denoised = condition_rows(20.0, Conditions(40.0, 1e-3, drift_deg=drift_deg), seeds=range(1))
+    raw, denoised, *_ = condition_rows(20.0, Conditions(40.0, 1e-3, drift_deg=drift_deg), seeds=range(1))
     assert raw.keys() >= KEYS
     assert raw["nmse_db"] == pytest.approx(raw["crlb_db"], abs=0.8)
     assert denoised["nmse_db"] < raw["nmse_db"] - 2
@@ -62,6 +62,26 @@ def test_walkers_cost_a_sweep_of_single_soundings_more_than_ten_decibels_and_pai
     lost = [row["nmse_db"] - row["crlb_db"] for row in rows if row["case"].endswith("raw")]
     assert lost[0] < 1
     assert lost[1] > 10
+
+
+def test_references_take_out_what_multiplies_and_not_what_adds():
+    def gain_db(conditions):
+        rows = {row["case"]: row["nmse_db"] for row in condition_rows(20.0, conditions, seeds=range(1))}
+        bare, referred = (next(nmse for case, nmse in rows.items() if case.endswith(end)) for end in ENDS)
+        return bare - referred
+
+    assert gain_db(Conditions(40.0, 1e-3, drift_deg=10.0)) > 8
+    assert -2 < gain_db(Conditions(40.0, 7e-3, walkers_db=-40.0)) < 2
+
+
+ENDS = ("N + 1 raw", "a reference every 8 raw")
+
+
+def test_sweeps_over_four_states_stand_at_their_bound():
+    rows = states_rows(20.0, seeds=range(1))
+    assert [row["condition"] > 1.001 for row in rows] == [False, True, True, True]
+    for row in rows:
+        assert row["nmse_db"] == pytest.approx(row["crlb_db"], abs=0.8)
 
 
 def test_starts_are_right_or_marked():
