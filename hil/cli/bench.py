@@ -14,6 +14,7 @@ from hil.cli.bench_gpu import gpu
 from hil.cli.bench_loop import loop
 from hil.cli.bench_peers import peers
 from hil.cli.bench_simulator import simulator
+from hil.cli.bench_speed import speed
 from hil.cli.bench_sweep import sweep
 from hil.cli.bench_track import track
 from hil.cli.bench_users import users as many_users
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(loop)
     bench.command()(peers)
     bench.command()(simulator)
+    bench.command()(speed)
     bench.command()(sweep)
     bench.command()(track)
     bench.command(name="users")(many_users)

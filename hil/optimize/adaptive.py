@@ -37,7 +37,7 @@ def first_scores(objective: Objective, states: np.ndarray) -> np.ndarray:
     """[batch, start, element, state]: how well each state suits the codes of the taps of highest rate."""
     codes, taps = tap_candidates(objective)
     best = np.argsort(-objective.rate(taps), axis=-1)[:, :STARTS]
-    wanted = objective.align(choose(codes, best, np))
+    wanted = objective.align(choose(codes, best))
     return np.asarray((wanted.conj()[..., None] * states).real.astype(np.float32))
 
 

@@ -21,7 +21,7 @@ def best_tap(objective: Objective) -> Any:
     """Reflection[batch, 1, element] of strongest-tap maximisation, best-rate tap."""
     codes, taps = tap_candidates(objective)
     best = np.argmax(objective.rate(taps), axis=-1)[:, None]
-    return objective.align(choose(codes, best, np))
+    return objective.align(choose(codes, best))
 
 
 def of_unit_modulus(values: Any, fallback: Any) -> Any:

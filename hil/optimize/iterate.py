@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from hil.arrays import Complex, Float
 from hil.optimize.objective import Objective, choose
 
 S = TypeVar("S", bound="State")
@@ -18,20 +17,20 @@ Kind = Literal["code", "reflection"]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Configurations on offer, several for each user.
+    """Configurations on offer, several for each user; arrays of the library that found them.
 
     point: codes[batch, start, tap] that all elements are aligned with, or reflections[batch, start, element] of unit
-    modulus, whichever the solver works on. rate: Mbit/s.
+    modulus, whichever the solver works on. rate: Mbit/s[batch, start].
     """
 
-    point: Complex[np.ndarray, "batch start coordinate"]
-    rate: Float[np.ndarray, "batch start"]
+    point: Any
+    rate: Any
     kind: Kind
 
     def best(self, count: int) -> "Candidates":
         """The `count` of highest rate for each user, best first."""
-        order = np.argsort(-self.rate)[:, :count]
-        return Candidates(choose(self.point, order, np), choose(self.rate, order, np), self.kind)
+        order = (-self.rate).argsort(-1)[:, :count]
+        return Candidates(choose(self.point, order), choose(self.rate, order), self.kind)
 
     def reflection(self, objective: Objective) -> Any:
         """Reflections[batch, start, element], where the objective computes."""
@@ -105,7 +104,10 @@ def evaluated(objective: Objective, reflection: Any) -> Point:
 def iterate(
     solver: Solver[S], objective: Objective, start: Candidates | None, rng: np.random.Generator
 ) -> tuple[Candidates, list[Any]]:
-    """Run a solver to its end. Returns the best point of each start, and the best rate[batch] after each step."""
+    """Run a solver to its end. Returns the best point of each start, and the best rate[batch] after each step.
+
+    Both stay on the solver's device.
+    """
     where, highest = objective.xp.where, objective.xp.amax
     state = solver.init(objective, start, rng)
     point, rate = state.point, state.rate
@@ -115,9 +117,4 @@ def iterate(
         better = state.rate > rate
         point, rate = where(better[..., None], state.point, point), where(better, state.rate, rate)
         history.append(highest(rate, -1))
-    return Candidates(on_host(point), on_host(rate), solver.kind), history
-
-
-def on_host(array: Any) -> np.ndarray:
-    """A numpy array of what may be a tensor."""
-    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+    return Candidates(point, rate, solver.kind), history

@@ -16,6 +16,7 @@ from hil.arrays import Bool, Complex, Float
 from hil.phy.metrics import rate_mbps
 from hil.phy.taps import delay_response
 
+SAMPLES_A_TAP = 6  # subcarriers that tell enough of the rate, for each tap
 TINY = 1e-30  # keeps the phase of an element without any channel finite, in single precision too
 
 
@@ -161,16 +162,49 @@ class Objective:
         arrays = {name: tensor(getattr(self, name)) for name in ("direct", "cascade", "basis", "aims")}
         return replace(self, **arrays, xp=torch)
 
-    def array(self, values: Float[np.ndarray, "*axes"] | Complex[np.ndarray, "*axes"]) -> Any:
-        """Numbers in the library, the precision and on the device of this objective."""
-        kind = self.basis if np.iscomplexobj(values) else self.basis.real
+    def array(self, values: Any) -> Any:
+        """Real or complex numbers, of either library, in the library, the precision and on the device of this one."""
+        complex_ = np.iscomplexobj(values) if library(values) is np else values.is_complex()
+        kind = self.basis if complex_ else self.basis.real
         if self.xp is np:
-            return values.astype(kind.dtype)
+            return on_host(values).astype(kind.dtype)
         return self.xp.as_tensor(values, dtype=kind.dtype, device=kind.device)
+
+    def for_all_users(self, values: Any) -> Any:
+        """The same numbers for every user: [batch, ...]."""
+        return self.xp.broadcast_to(values, (self.num_users, *values.shape))
 
     def users(self, chosen: Bool[np.ndarray, "batch"]) -> "Objective":
         """The same objective for some of the users."""
         return replace(self, direct=self.direct[chosen], cascade=self.cascade[chosen])
+
+    def thinned(self, elements: int, rng: np.random.Generator) -> "Objective":
+        """About the same objective from few of its elements: one at random from each square cell, for the whole cell.
+
+        A code stands for any number of elements, so it can be searched on some and used on all. Random places keep
+        what a coarser grid would confuse, its grating lobes, apart. Of subcarriers, which the taps oversample, some
+        are left out too. The same objective where it has less than four times as many elements as asked for.
+        """
+        side = int((self.num_elements / elements) ** 0.5)
+        if side < 2:
+            return self
+        rows, cols = (np.arange(0, count, side) for count in (self.rows, self.cols))
+        height, width = np.minimum(side, self.rows - rows)[:, None], np.minimum(side, self.cols - cols)
+        row = rows[:, None] + (rng.random((len(rows), len(cols))) * height).astype(int)
+        col = cols + (rng.random((len(rows), len(cols))) * width).astype(int)
+        chosen = (row * self.cols + col).ravel()
+        weight = self.array((height * width).astype(float).reshape(-1, 1))
+        if self.xp is not np:
+            chosen = self.xp.as_tensor(chosen, device=self.cascade.device)
+        stride = max(1, len(self.basis) // (SAMPLES_A_TAP * self.code_size))
+        return replace(
+            self,
+            cascade=self.cascade[:, chosen] * weight,
+            basis=self.basis[::stride],
+            mbps_per_nat=self.mbps_per_nat * len(self.basis) / len(self.basis[::stride]),
+            rows=len(rows),
+            cols=len(cols),
+        )
 
     def taps(self, reflection: Any) -> Any:
         """complex[batch, start, tap] of reflection[batch, start, element]."""
@@ -188,13 +222,13 @@ class Objective:
         return rate, self.mbps_per_nat * ((response / factor) @ self.basis.conj())
 
     def drive(self, code: Any) -> tuple[Any, Any]:
-        """Reflection[batch, start, element] = u / |u| that aligns all elements with a code[batch, start, tap], and |u|.
+        """Reflection[batch, start, element] = u / |u| that aligns all elements with a code[batch, start, tap]; 1 / |u|.
 
         |u_n|, u = conj(cascade) code, is what element n is worth: an error e of its phase costs about |u_n| e^2.
         """
         drive = (code.conj() @ self.cascade.swapaxes(-1, -2)).conj()
-        modulus = self.xp.abs(drive) + TINY
-        return drive / modulus, modulus
+        share = 1 / (self.xp.abs(drive) + TINY)  # complex divisions take several times as long as products
+        return drive * share, share
 
     def align(self, code: Any) -> Any:
         return self.drive(code)[0]
@@ -204,9 +238,9 @@ class Objective:
 
         With theta = u / |u| and p = conj(cascade) dR/dh*: dR/du* = j theta Im(conj(theta) p) / |u|.
         """
-        reflection, modulus = self.drive(code)
+        reflection, share = self.drive(code)
         rate, outer = self.rate_and_gradient(self.taps(reflection))
-        slope = ((outer.conj() @ self.cascade.swapaxes(-1, -2)) * reflection).imag / modulus
+        slope = ((outer.conj() @ self.cascade.swapaxes(-1, -2)) * reflection).imag * share
         return rate, ((reflection * slope) @ self.cascade) * -1j
 
     def asked(self, reflection: Any) -> Any:
@@ -219,9 +253,23 @@ def unit(vectors: Any) -> Any:
     return vectors / ((vectors.conj() * vectors).real.sum(-1)[..., None] + TINY) ** 0.5
 
 
-def choose(values: Any, order: Any, xp: Any) -> Any:
+def choose(values: Any, order: Any) -> Any:
     """values[batch, start, ...] at the starts order[batch, chosen] of each user."""
-    return values[xp.arange(len(order), device=order.device)[:, None], order]
+    return values[library(order).arange(len(order), device=order.device)[:, None], order]
+
+
+def library(array: Any) -> Any:
+    """numpy or torch, whichever the array is of."""
+    if isinstance(array, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def on_host(array: Any) -> np.ndarray:
+    """A numpy array of what may be a tensor."""
+    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
 
 
 def as_reals(code: Any, xp: Any) -> Any:

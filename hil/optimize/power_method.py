@@ -40,7 +40,7 @@ class EnergyPower:
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Iterating:
         codes, taps = tap_candidates(objective)
         best = np.argmax(objective.rate(taps), axis=-1)[:, None]
-        code, taps = choose(codes, best, np), choose(taps, best, np)
+        code, taps = choose(codes, best), choose(taps, best)
         return Iterating(code, taps, objective.rate(taps), np.inf, 0)
 
     def step(self, objective: Objective, state: Iterating) -> Iterating:

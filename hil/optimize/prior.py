@@ -17,7 +17,7 @@ from hil.optimize.iterate import Candidates, Kind
 from hil.optimize.objective import Objective, as_complex, as_reals, unit
 from hil.optimize.tap_space import TapPool, random_codes
 
-HIDDEN = 32
+HIDDEN = 16
 FIRST_OUTPUT = 0.3  # of the untrained layers, relative to the input that is added to it
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.99  # of Adam's moments
 
@@ -53,9 +53,10 @@ class TapCodePrior:
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Training:
         inputs = self.inputs(objective, start, rng)
-        shape = (*inputs.shape[:2], HIDDEN, inputs.shape[-1])
-        first = objective.array(rng.standard_normal(shape) / np.sqrt(shape[-1]))
-        second = objective.array(FIRST_OUTPUT * rng.standard_normal(shape).swapaxes(-1, -2) / np.sqrt(HIDDEN))
+        starts, size = inputs.shape[1:]
+        first = rng.standard_normal((starts, HIDDEN, size)) / np.sqrt(size)
+        second = FIRST_OUTPUT * rng.standard_normal((starts, size, HIDDEN)) / np.sqrt(HIDDEN)
+        first, second = (objective.for_all_users(objective.array(weights)) for weights in (first, second))
         zeros = (0 * first, 0 * second)
         return self.forward(objective, inputs, (first, second), zeros, zeros, 0)
 

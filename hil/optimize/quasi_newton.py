@@ -135,6 +135,11 @@ class Ascent:
         rate, gradient = evaluate(point)
         return cls(point, rate, gradient, curvature, xp.ones_like(rate), xp.ones_like(rate), 0, xp)
 
+    def under(self, evaluate: Evaluate) -> "Ascent":
+        """The same point, and what was learnt on the way there, under another function."""
+        rate, gradient = evaluate(self.point)
+        return replace(self, rate=rate, gradient=gradient, reach=self.xp.ones_like(rate))
+
     def advance(self, evaluate: Evaluate, retract: Callable[[Any], Any], longest: float) -> "Ascent":
         """One trial. retract: brings a vector back to where points live. longest: bound on the norm of a move."""
         where, move = self.xp.where, self.curvature.step(self.gradient)

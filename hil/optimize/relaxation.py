@@ -22,8 +22,9 @@ from hil.optimize.quasi_newton import Ascent, Evaluate
 
 ROUNDING = 1e-13  # of the eigenvalue, relative to the product of norms that it comes from: above what doubles do
 TOLERANCE = 5e-5  # relative gap between relaxed value and certificate at which the search stops
-FIRST_CHECK, CHECK_EVERY, MAX_STEPS = 10, 5, 100
-SINGLE_STEPS = 25  # of the search, in single precision; its last digits need double
+CHECK_EVERY, MAX_STEPS = 5, 100
+COARSE_STEPS = 20  # of the search, on some of the rows and in single precision; its last digits need all, in double
+COARSE_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +66,8 @@ class Relaxation:
     ) -> tuple[float, Complex[np.ndarray, "rank tap"], Float[np.ndarray, "subcarrier"], Float[np.ndarray, "row"]]:
         """Relaxed value in nats, its gradient dR/dcode*, and the multipliers for the certificate: SNR y and price d."""
         drive = self.pulled(code)
-        norm = np.sqrt(power(drive).sum(axis=0) + TINY)
-        vectors = drive / norm
+        share = 1 / np.sqrt(power(drive).sum(axis=0) + TINY)  # complex divisions take several times as long as products
+        vectors = drive * share
         taps = vectors @ self.rows
         response = taps @ self.basis.T
         snr = power(response).sum(axis=0)
@@ -75,13 +76,21 @@ class Relaxation:
             extra = as_reals(taps, np) @ self.tilt
             value, outer = value + (as_reals(taps, np) * extra).sum(), outer + as_complex(extra)
         pull = self.pulled(outer)
-        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=0)) / norm
+        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=0)) * share
         return float(value), slope @ self.rows, snr, np.sqrt(power(pull).sum(axis=0))
 
     def taps(self, code: Complex[np.ndarray, "rank tap"]) -> Complex[np.ndarray, "rank tap"]:
         """C = B^T X of the vectors aligned with a code."""
         drive = self.pulled(code)
         return np.asarray(drive / np.sqrt(power(drive).sum(axis=0) + TINY) @ self.rows)
+
+    def thinned(self, count: int, rng: np.random.Generator) -> "Relaxation":
+        """About the same from `count` of the elements, one at random for each few neighbours: for searching only."""
+        elements = len(self.rows) - 1
+        block = np.arange(0, elements, max(1, elements // count))
+        size = np.diff(block, append=elements)
+        chosen = self.rows[1 + block + (rng.random(len(block)) * size).astype(int)] * size[:, None]
+        return replace(self, rows=np.concatenate([self.rows[:1], chosen]))
 
     def single(self) -> "Relaxation":
         """In single precision: for searching, not for certificates."""
@@ -97,7 +106,7 @@ class Relaxation:
         if self.real:
             rows = as_reals(self.rows, np)
             form = np.block([[form.real, -form.imag], [form.imag, form.real]]) + (0 if self.tilt is None else self.tilt)
-        values, vectors = np.linalg.eigh(rows.conj().T @ (rows / price[:, None]))
+        values, vectors = np.linalg.eigh(rows.conj().T @ (rows * (1 / price)[:, None]))
         root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T
         largest = max(np.linalg.eigvalsh(root @ form @ root)[-1], 0.0) + ROUNDING * values[-1] * np.linalg.norm(form)
         return float((np.log1p(snr) - snr * weight).sum() + largest * price.sum())
@@ -124,26 +133,26 @@ class Relaxation:
         noise = rng.standard_normal((rank, len(code), 2)) @ [1, 1j]
         codes = 0.1 * np.linalg.norm(code) / np.linalg.norm(noise) * noise
         codes[0] += code
-        searched, codes = self.search(codes, max_steps)
+        searched, codes = self.search(codes, max_steps, rng)
         return min(best, searched), codes
 
     def search(
-        self, codes: Complex[np.ndarray, "rank tap"], max_steps: int
+        self, codes: Complex[np.ndarray, "rank tap"], max_steps: int, rng: np.random.Generator
     ) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
         """Maximise the relaxation. Returns the best certificate on the way, and the codes where it ended."""
-        single = self.single()
-        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), single.evaluator(codes.shape), 0.1, np)
-        best = np.inf
-        while state.steps < max_steps:
-            relaxation = single if state.steps < SINGLE_STEPS else self
-            for _ in range(CHECK_EVERY if state.steps else FIRST_CHECK):
-                state = state.advance(relaxation.evaluator(codes.shape), unit, 0.7)
+        coarse, fine = self.thinned(COARSE_ROWS, rng).single().evaluator(codes.shape), self.evaluator(codes.shape)
+        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), coarse, 0.1, np)
+        for _ in range(min(COARSE_STEPS, max_steps)):
+            state = state.advance(coarse, unit, 0.7)
+        state, best = state.under(fine), np.inf
+        while True:
             codes = as_complex(state.point).reshape(codes.shape)
-            value, _, snr, price = relaxation.evaluate(codes)
+            value, _, snr, price = self.evaluate(codes)
             best = min(best, self.certificate(snr, price))
-            if best <= (1 + TOLERANCE) * value:
-                break
-        return best, codes
+            if best <= (1 + TOLERANCE) * value or state.steps >= max_steps:
+                return best, codes
+            for _ in range(CHECK_EVERY):
+                state = state.advance(fine, unit, 0.7)
 
     def evaluator(self, shape: tuple[int, ...]) -> Evaluate:
         """Value and gradient for the ascent: codes of a shape as one vector of real numbers."""

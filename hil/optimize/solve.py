@@ -16,15 +16,16 @@ from hil.optimize.blockwise import ConvexSteps, CoordinateAscent, Majorise
 from hil.optimize.bound import certified_bound
 from hil.optimize.columns import ColumnPhases, column_flip_patterns, column_patterns
 from hil.optimize.discrete import discretise, relaxed
-from hil.optimize.iterate import Candidates, Solver, iterate, on_host
+from hil.optimize.iterate import Candidates, Solver, iterate
 from hil.optimize.neural import PRACTICAL, PRINTED, Memory, PaperPrior, Reading
-from hil.optimize.objective import Objective, Problem
+from hil.optimize.objective import Objective, Problem, on_host
 from hil.optimize.phases import PhaseAdam, PhaseLbfgs, Riemannian
 from hil.optimize.power_method import EnergyPower, sign_power_patterns
 from hil.optimize.prior import TapCodePrior
 from hil.optimize.randomise import Randomised
 from hil.optimize.stm import StrongestTap
 from hil.optimize.tap_space import TapPool, TapSearch
+from hil.optimize.thinned import Thinned
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,25 @@ def solve(
     return replace(run.solution(problem, certify, seed), network=() if memory.arrays is network else memory.arrays)
 
 
+def search(
+    objective: Objective, algorithm: str, options: Options | None = None, *, seed: int = 0
+) -> tuple[Candidates, list[Any]]:
+    """The search of an algorithm alone: on any phases, on an objective made ready, without scoring or certificate.
+
+    objective: where the algorithm's solvers compute. Returns what the last solver found, and the best rate[batch] after
+    each step. Raises ConfigError for an algorithm that only chooses states.
+    """
+    stages, rng = ALGORITHMS[algorithm].stages, np.random.default_rng(seed)
+    if stages is None:
+        raise ConfigError(f"algorithm: {algorithm} chooses states; this surface takes any phase")
+    found, history = None, []
+    for solver in (each for stage in stages(options or Options()) for each in stage.solvers):
+        found, steps = iterate(solver, objective, found, rng)
+        history += steps
+    assert found is not None
+    return found, history
+
+
 def evaluate(problem: Problem, pattern: UInt8[np.ndarray, "*batch element"], *, certify: bool = False) -> Solution:
     """A pattern chosen elsewhere, by measurement for instance, as a `Solution`. Raises ValueError without states."""
     if problem.states is None:
@@ -189,13 +209,15 @@ class _Run:
     def optimise(self, stages: tuple[Stage, ...], warm: np.ndarray | None) -> None:
         """Run the stages one after the other, each from what the one before found; take each one's result."""
         objective = Objective.of(relaxed(self.problem), np.complex64)
+        placed: dict[str | None, Objective] = {None: objective}
         found = None if warm is None else _given(objective, warm)
         for stage in stages:
             began = time.perf_counter()
             offers = []
             for solver in stage.solvers:
-                placed = objective if solver.device is None else objective.on(solver.device)
-                found, history = iterate(solver, placed, found, self.rng)
+                if solver.device not in placed:
+                    placed[solver.device] = objective.on(str(solver.device))
+                found, history = iterate(solver, placed[solver.device], found, self.rng)
                 offers.append(found)
                 self.history += [on_host(rate).astype(float) for rate in history]
             self.seconds[stage.name] = time.perf_counter() - began
@@ -268,7 +290,7 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
     return np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus))
 
 
-TAP_SEARCH = (TapPool(keep=(8, 6, 4)), TapSearch(keep=2, steps=6))
+TAP_SEARCH = (Thinned((TapPool(keep=(8, 6, 4)), TapSearch(keep=4, steps=5))), TapSearch(keep=1, steps=3))
 QUICK_SEARCH = (TapPool(keep=(4, 2)), TapSearch(keep=1, steps=4))  # for loops: a third of the time, 1e-4 of the rate
 
 
@@ -288,7 +310,8 @@ def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage,
 
 def _tap_prior(options: Options) -> tuple[Stage, ...]:
     device = None if options.device == "cpu" else options.device
-    return _polished(TapCodePrior(options.starts or 4, options.epochs or 20, device=device), options, device)
+    network = TapCodePrior(options.starts or 4, 20 if options.epochs is None else options.epochs, device=device)
+    return _polished(Thinned((network,)), options, device)
 
 
 def _polished(network: Solver[Any], options: Options, device: str | None) -> tuple[Stage, ...]:

@@ -16,8 +16,9 @@ from hil.optimize.stm import tap_candidates
 
 
 def random_codes(objective: Objective, count: int, rng: np.random.Generator) -> Any:
-    """Codes[batch, count, tap] in random directions."""
-    return as_complex(objective.array(rng.standard_normal((objective.num_users, count, 2 * objective.code_size))))
+    """Codes[batch, count, tap] in random directions, the same ones for every user."""
+    parts = objective.array(rng.standard_normal((count, 2 * objective.code_size)))
+    return as_complex(objective.for_all_users(parts))
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class TapPool(OneShot):
         taps = self.pool(objective, start, rng)
         rate, asked = objective.rate_and_gradient(taps)
         for count in self.keep:
-            code = unit(choose(asked, objective.xp.argsort(-rate)[:, :count], objective.xp))
+            code = unit(choose(asked, (-rate).argsort(-1)[:, :count]))
             rate, asked = objective.rate_and_gradient(objective.taps(objective.align(code)))
         return Point(code, rate)
 
