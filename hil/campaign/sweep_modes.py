@@ -3,7 +3,8 @@
 Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Bringing the samples over
 USB (`drain_s`) is apart: the radio's memory holds them. So a simulated USB has no limit here, whatever its file says;
 pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. Software time is this process's
-processor time without the simulator's: what driver, recording and demodulation take.
+processor time without the simulator's: what driver, recording and demodulation take. What is left of it when the last
+sample is there: the last durable step's share, and all that the estimate takes.
 """
 
 import tempfile
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hil.config import SweepConfig, TestbedConfig
+from hil.estimation.estimate import estimate_channel
 from hil.experiments.closed_loop import new_recording
-from hil.experiments.sound import BY_ITSELF, Sweep, sound_surface
+from hil.experiments.sound import BY_ITSELF, Sweep, load_sweep, sound_surface
 from hil.interfaces import Progress, SweepMode, no_progress
-from hil.sim.effort import effort_s
+from hil.measure.setup import Setup
+from hil.sim.effort import effort_s, memory_watched
 from hil.testbed import open_testbed
 
 USB_BYTES_PER_S = 28e6  # what a Pluto brings over USB 2 without gaps: 7 MS/s
@@ -36,29 +39,49 @@ def time_modes(
     *,
     scheme: str = "hadamard",
     repetitions: int | None = None,
+    memory: bool = False,
     progress: Progress = no_progress,
 ) -> list[dict[str, Any]]:
     """One row a mode: a sweep of the whole surface on a station opened anew.
 
     modes: those of the station where None. repetitions: symbols of each pattern; where None those of the station, one
-    where the board steps by itself.
+    where the board steps by itself. memory: sweep once more, to see how much of it driver, sounder, recording and
+    estimate hold at most.
     """
     if modes is None:
         with open_testbed(config) as testbed:
             modes = testbed.sweep_modes(repetitions or 1)
-    return [_time_mode(config, mode, scheme, repetitions, progress) for mode in modes]
+    rows = []
+    for mode in modes:
+        symbols = repetitions or (1 if mode in BY_ITSELF else config.ofdm.repetitions)
+        asked = SweepConfig.model_validate({"mode": mode, "scheme": scheme, "repetitions": symbols})
+        peak = {"peak_memory_mb": _peak_memory_mb(config, asked, progress)} if memory else {}
+        rows.append(_time_mode(config, mode, asked, symbols, progress) | peak)
+    return rows
+
+
+def _peak_memory_mb(config: TestbedConfig, asked: SweepConfig, progress: Progress) -> float:
+    """Beyond what program and station hold before the sweep; `hil.sim.effort.memory_watched`."""
+    with tempfile.TemporaryDirectory() as folder, open_testbed(_undrained(config)) as testbed:
+        recording = new_recording(testbed, root=Path(folder))
+        with memory_watched() as peak_bytes:
+            sound_surface(testbed, recording, asked, progress=progress)
+            estimate_channel(load_sweep(recording), Setup.from_json(recording.manifest))
+            return peak_bytes() / 1e6
 
 
 def _time_mode(
-    config: TestbedConfig, mode: SweepMode, scheme: str, repetitions: int | None, progress: Progress
+    config: TestbedConfig, mode: SweepMode, asked: SweepConfig, symbols: int, progress: Progress
 ) -> dict[str, Any]:
-    symbols = repetitions or (1 if mode in BY_ITSELF else config.ofdm.repetitions)
-    asked = {"mode": mode, "scheme": scheme, "repetitions": symbols}
     with tempfile.TemporaryDirectory() as folder, open_testbed(_undrained(config)) as testbed:
         recording = new_recording(testbed, root=Path(folder))
         started_s, busy_s = time.perf_counter(), _software_s()
-        sweep = sound_surface(testbed, recording, SweepConfig.model_validate(asked), progress=progress)
+        sweep = sound_surface(testbed, recording, asked, progress=progress)
         wall_time_s, software_s = time.perf_counter() - started_s, _software_s() - busy_s
+        estimate_channel(load_sweep(recording), Setup.from_json(recording.manifest))
+        estimate_s = _software_s() - busy_s - software_s
+        drain_s = _samples(config, mode, symbols, sweep) * SAMPLE_BYTES / _usb_bytes_per_s(config)
+        left_s = software_s / sweep.plan.num_blocks + estimate_s
         return {
             "profile": config.surface.profile,
             "mode": mode,
@@ -69,9 +92,11 @@ def _time_mode(
             "floor_s": sweep.floor_s,
             "ratio": sweep.radio_time_s / sweep.floor_s,
             "upload_s": sweep.upload_s,
-            "drain_s": _samples(config, mode, symbols, sweep) * SAMPLE_BYTES / _usb_bytes_per_s(config),
+            "drain_s": drain_s,
             "wall_time_s": wall_time_s,
             "software_s": software_s,
+            "estimate_s": estimate_s,
+            "left_share": left_s / (sweep.radio_time_s + drain_s),
             "retaken": sweep.retaken,
             "ambiguous": sweep.ambiguous,
         }

@@ -18,6 +18,8 @@ SHOWN = (
     "drain_s",
     "wall_time_s",
     "software_s",
+    "estimate_s",
+    "left_share",
 )
 
 
@@ -30,6 +32,9 @@ def sweep(
     repetitions: Annotated[
         int | None, typer.Option(min=1, help="Symbols of each pattern; the station's, in a sequence one.")
     ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Sweep once more, slowly, and tell the most memory that is held.")
+    ] = False,
     set_: Set = None,
     json: Json = False,
 ) -> None:
@@ -37,7 +42,9 @@ def sweep(
 
     A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`,
     bringing the samples over USB `drain_s`, at the simulation's `usb_bytes_per_s` or 28 MB/s;
-    `software_s` is the processor's time without the simulator's.
+    `software_s` is the processor's time without the simulator's, `estimate_s` that of the estimate behind it, and
+    `left_share` what of both comes after the last sample, over `radio_time_s` + `drain_s`.
+    `peak_memory_mb` is beyond what program and station held before, without what the simulator uses up.
 
     Examples: `hil bench sweep --testbed configs/testbeds/sim-64x64.yaml --modes sequence,pipelined`,
     `hil bench sweep --testbed configs/testbeds/sim-opensource-ris.yaml --set simulation.usb_turnaround_s=0.016`
@@ -53,8 +60,11 @@ def sweep(
     ]
     chosen = [mode for mode in asked if mode != "auto"] or None
     with progress() as report_progress:
-        rows = time_modes(station, chosen, scheme=scheme, repetitions=repetitions, progress=report_progress)
-    print_table(SHOWN, [[row[name] for name in SHOWN] for row in rows])
+        rows = time_modes(
+            station, chosen, scheme=scheme, repetitions=repetitions, memory=memory, progress=report_progress
+        )
+    shown = (*SHOWN, *(["peak_memory_mb"] if memory else []))
+    print_table(shown, [[row[name] for name in shown] for row in rows])
     print(FLOOR)
     if json:
         emit_json({"testbed": station.name, "floor": FLOOR, "rows": rows})

@@ -1,8 +1,10 @@
-"""Processor time that simulated instruments take, apart from what their user takes."""
+"""Processor time and memory that simulated instruments take, apart from what their user takes."""
 
 import threading
 import time
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +17,7 @@ class _Effort:
 
     def __init__(self) -> None:
         self.total_s = 0.0
+        self.peak_bytes = 0
         self._adding = threading.Lock()
         self._thread = threading.local()
 
@@ -22,6 +25,7 @@ class _Effort:
         if getattr(self._thread, "inside", False):
             return function(*args, **more)
         self._thread.inside = True
+        self.note_peak()
         started_s = time.thread_time()
         try:
             return function(*args, **more)
@@ -29,6 +33,14 @@ class _Effort:
             self._thread.inside = False
             with self._adding:
                 self.total_s += time.thread_time() - started_s
+            if tracemalloc.is_tracing():
+                tracemalloc.reset_peak()
+
+    def note_peak(self) -> None:
+        """Keep the most memory since the last door was left, where somebody watches."""
+        if tracemalloc.is_tracing():
+            with self._adding:
+                self.peak_bytes = max(self.peak_bytes, tracemalloc.get_traced_memory()[1])
 
 
 _effort = _Effort()
@@ -37,6 +49,26 @@ _effort = _Effort()
 def effort_s() -> float:
     """Processor time of all calls through doors of the simulator since the process began; a difference tells."""
     return _effort.total_s
+
+
+@contextmanager
+def memory_watched() -> Iterator[Callable[[], int]]:
+    """While it is open, the function that it gives tells the most bytes that were held at once since it opened.
+
+    What is used up within doors does not count, what the simulator keeps from one call to the next does. Everything is
+    several times slower meanwhile. Simplification: while one thread is within a door, the others' memory is not seen.
+    """
+    tracemalloc.start()
+    _effort.peak_bytes = 0
+
+    def peak_bytes() -> int:
+        _effort.note_peak()
+        return _effort.peak_bytes
+
+    try:
+        yield peak_bytes
+    finally:
+        tracemalloc.stop()
 
 
 def door(function: Callable[P, T]) -> Callable[P, T]:

@@ -18,6 +18,9 @@ def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaroun
     assert row["patterns"] == 256
     assert 1 <= row["ratio"] <= 1.05
     assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
+    assert 0 < row["estimate_s"] < row["software_s"]
+    least = row["estimate_s"] / (row["radio_time_s"] + row["drain_s"])
+    assert least < row["left_share"] < least + row["software_s"] / (row["radio_time_s"] + row["drain_s"])
     assert row["upload_s"] == row["retaken"] == 0
     assert row["drain_s"] == pytest.approx(row["patterns"] * row["symbols"] * 320 / 7e6)
 
@@ -30,3 +33,8 @@ def test_acquisition_and_draining_are_told_apart_however_slow_the_usb_is() -> No
     fast, slow = row(), row(usb_bytes_per_s=7e6)
     assert slow["radio_time_s"] == fast["radio_time_s"]
     assert slow["drain_s"] == pytest.approx(4 * fast["drain_s"])
+
+
+def test_a_sweeps_memory_is_told_where_it_is_asked_for() -> None:
+    (row,) = time_modes(load_yaml(STATION, TestbedConfig), ["pipelined"], repetitions=2, memory=True)
+    assert 256 * 256 * 8 / 1e6 < row["peak_memory_mb"] < 40

@@ -3,10 +3,11 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from hil.sim.clock import VirtualClock
-from hil.sim.effort import door, effort_s
+from hil.sim.effort import door, effort_s, memory_watched
 
 
 def busy(duration_s):
@@ -63,3 +64,31 @@ def test_what_a_virtual_clock_runs_is_the_simulators_work():
     before_s = effort_s()
     clock.sleep(2.0)
     assert effort_s() - before_s == pytest.approx(0.02, abs=0.01)
+
+
+MEGABYTE = 1 << 20
+
+
+@door
+def used_up(size):
+    return np.ones(size * MEGABYTE, dtype=np.uint8)[:1].copy()
+
+
+@door
+def handed_over(size):
+    return np.ones(size * MEGABYTE, dtype=np.uint8)
+
+
+def test_what_a_door_uses_up_is_no_memory_of_its_users():
+    with memory_watched() as peak_bytes:
+        used_up(64)
+        assert peak_bytes() < MEGABYTE
+
+
+def test_what_a_door_hands_over_and_what_its_user_makes_of_it_is():
+    with memory_watched() as peak_bytes:
+        samples = handed_over(8)
+        copies = [samples.copy() for _ in range(2)]
+        del copies
+        used_up(64)
+        assert 24 * MEGABYTE <= peak_bytes() < 26 * MEGABYTE
