@@ -50,7 +50,7 @@ class PlutoSession:
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
         self._rx_size, self._num_blocks = 0, 1
         self._taken, self._num_listening = False, 1
-        self._tracking_held = False
+        self._tracking_found: dict[str, str] | None = None  # before it was switched
         self._device: PlutoDevice = None
         try:
             self._caller.call(lambda: self._open(connect))
@@ -94,7 +94,7 @@ class PlutoSession:
         self._caller.call(lambda: self._switch_lo(on))
 
     def set_tracking(self, on: bool) -> None:
-        """Let the receiver's loops (quadrature, RF DC, BB DC) run, or hold what they found; `quiet` lets them run."""
+        """Let the receiver's loops (quadrature, RF DC, BB DC) run, or hold what they found; `quiet` restores them."""
         self._caller.call(lambda: self._switch_tracking(on))
 
     def play(self, samples: Complex[np.ndarray, "sample"]) -> None:
@@ -220,17 +220,23 @@ class PlutoSession:
         channel = self._pluto._ctrl.find_channel("voltage0", False)
         if channel is None:
             raise RadioError(f"radio {self._name}: has no receive path (voltage0), so it is no Pluto")
-        self._tracking_held = self._tracking_held or not on
-        for loop in TRACKING_LOOPS:
-            attribute = channel.attrs[loop]
-            attribute.value = str(int(on))
-            if int(attribute.value) != on:
-                raise RadioError(f"radio {self._name}: {loop} reads {attribute.value} after writing {int(on)}")
-        self._tracking_held = not on
+        if self._tracking_found is None:
+            self._tracking_found = {loop: str(channel.attrs[loop].value) for loop in TRACKING_LOOPS}
+        self._write_tracking(dict.fromkeys(TRACKING_LOOPS, str(int(on))))
 
     def _resume_tracking(self) -> None:
-        if self._tracking_held:
-            self._switch_tracking(True)
+        """As it was before anybody switched it."""
+        if self._tracking_found is not None:
+            self._write_tracking(self._tracking_found)
+            self._tracking_found = None
+
+    def _write_tracking(self, values: dict[str, str]) -> None:
+        channel = self._pluto._ctrl.find_channel("voltage0", False)
+        for loop, value in values.items():
+            attribute = channel.attrs[loop]
+            attribute.value = value
+            if int(attribute.value) != int(value):
+                raise RadioError(f"radio {self._name}: {loop} reads {attribute.value} after writing {value}")
 
     def _read_temperature(self) -> float | None:
         sensor = self._pluto._ctrl.find_channel("temp0")

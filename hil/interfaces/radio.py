@@ -103,7 +103,7 @@ class TrackingSdr(Sdr, Protocol):
     """A radio whose receiver corrects itself as it goes: quadrature and DC."""
 
     def set_tracking(self, on: bool) -> None:
-        """Let the corrections follow, or hold them where they are; `quiet` lets them follow again."""
+        """Let the corrections follow, or hold them where they are; `quiet` restores what was found."""
         ...
 
 

@@ -255,3 +255,17 @@ def test_tracking_loops_are_held_while_asked_and_run_again_once_quiet(bench: Ben
         assert running() == ["1", "1", "1"]
         driver.set_tracking(False)
     assert running() == ["1", "1", "1"]
+
+
+def test_a_tracking_loop_that_somebody_had_stopped_is_stopped_again_afterwards(bench: Bench) -> None:
+    loop = "bb_dc_offset_tracking_en"
+    with bench.driver() as driver:
+        driver.open()
+        driver.configure(SETTINGS)
+        bench.pluto.write_attr("ad9361-phy", loop, "0", channel="voltage0", output=False)
+        driver.set_tracking(True)
+        assert bench.read(loop, "voltage0", output=False) == "1"
+        driver.set_tracking(False)
+        driver.quiet()
+        assert bench.read(loop, "voltage0", output=False) == "0"
+        assert bench.read("quadrature_tracking_en", "voltage0", output=False) == "1"
