@@ -14,6 +14,7 @@ HilError                      exit code
 |       `-- Overload                  the receiver clipped
 |-- SafetyError               3   the gate refused to radiate
 |-- MeasurementError          4   the instruments answered, the data cannot be used
+|   `-- Incoherent                  phases are lost from sounding to sounding: powers alone can be believed
 |-- CalibrationError          4   a calibration is missing, stale or foreign
 `-- RecordingError            4   a run directory cannot be written, or does not hold what it says
 """
@@ -83,6 +84,10 @@ class MeasurementError(HilError):
     """The instruments answered, but the data cannot be used."""
 
     exit_code = 4
+
+
+class Incoherent(MeasurementError):
+    """Phases are lost from sounding to sounding: no channel can be estimated, powers alone can be believed."""
 
 
 class CalibrationError(HilError):

@@ -91,7 +91,7 @@ def estimate(run_dir: RunDir, json: Json = False) -> None:
     Example: hil estimate runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """
     from hil.estimation.estimate import estimate_channel
-    from hil.experiments.closed_loop import evaluate
+    from hil.experiments.closed_loop import ClosedLoopResult, evaluate
     from hil.experiments.sound import load_sweep
     from hil.measure.recording import Recording
     from hil.measure.setup import Setup
@@ -99,7 +99,8 @@ def estimate(run_dir: RunDir, json: Json = False) -> None:
     recording = Recording.load(run_dir)
     setup = Setup.from_json(recording.manifest)
     found = estimate_channel(load_sweep(recording), setup)
-    held_out = evaluate(recording).prediction.nmse_db if "choice" in recording else None
+    result = evaluate(recording) if "choice" in recording else None
+    held_out = result.prediction.nmse_db if isinstance(result, ClosedLoopResult) else None
     summary = {"run_dir": str(run_dir), "num_elements": setup.num_elements, **found.summary(), "nmse_db": held_out}
     print_table(["figure", "value"], list(summary.items()))
     if json:
@@ -157,7 +158,7 @@ def report(run_dir: RunDir, json: Json = False) -> None:
 
     recording = Recording.load(run_dir)
     name = recording.manifest["experiment"]["kind"]
-    if name == "closed_loop" and "choice" not in recording:
+    if name == "closed_loop" and not {"choice", "found"} & set(recording.names):
         drawn = draw_sweep(recording, run_dir)
     else:
         kind = kind_of(name)

@@ -27,6 +27,10 @@ def say_listening(summary: dict[str, Any], recording: "Recording") -> None:
 
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
     """The table, and a last line that says what was gained."""
+    if summary["by_power_alone"] is not None:
+        print(f"No phase was used, the search went by received power alone: {summary['by_power_alone']}")
+        tell_power_only(summary, figures)
+        return
     true_mbps = summary["true_rate_mbps"]
     headers = ["arm", "predicted", "measured Mbit/s", "interval", *(["true"] if true_mbps else []), "gain dB"]
     rows = []

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hil.config.engine import EngineConfig
+from hil.config.power_only import SearchConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import Section
 
@@ -39,3 +40,8 @@ class ClosedLoopConfig(Section):
     refinement: RefinementConfig | None = Field(None, description="on-air refinement as the last step; none where null")
     engine: EngineConfig = Field("local", description="where the optimizer runs: `local`, or an optimizer host")
     verification: VerificationConfig = VerificationConfig()
+    without_phase: SearchConfig | None = Field(
+        SearchConfig(),
+        description="the search by power that takes over where the sweep shows that phases do not hold; "
+        "null: the run ends there with an error",
+    )

@@ -14,7 +14,14 @@ from hil.estimation.interleaved import Followed, follow_references
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.quadrature import denoise_quadrature
 from hil.estimation.reference import at_one_start, refer
-from hil.estimation.stillness import MOVED_DB, Change, change_between_pairs, motion_db, require_coherence
+from hil.estimation.stillness import (
+    MOVED_DB,
+    Change,
+    change_between_pairs,
+    change_between_references,
+    motion_db,
+    require_coherence,
+)
 from hil.measure.roots import RootPlan
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
@@ -37,7 +44,8 @@ class RecordedSweep(Protocol):
 def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = True) -> CascadedEstimate:
     """The channel that a sweep shows.
 
-    Raises MeasurementError where it hears no pilot, cannot be aligned, or phases are lost between its soundings.
+    Raises MeasurementError where it hears no pilot or cannot be aligned, Incoherent where phases are lost between its
+    soundings.
 
     >>> estimate = estimate_channel(sweep, setup)
     >>> estimate.cascade.shape[0]
@@ -94,6 +102,7 @@ def estimate_taps(
     which = plan.of_surface
     surface = plan.only(which)
     require_coherence(change_between_pairs(surface, taps[which], tap_var, time_s[which], lost[which]))
+    require_coherence(change_between_references(plan, taps, tap_var, time_s, lost), "reference")
     drift, followed = remove_drift(surface, taps[which], tap_var, time_s[which], lost[which]), None
     if drift is None and plan.reference.size:
         followed = follow_references(plan, taps, tap_var, time_s, lost)

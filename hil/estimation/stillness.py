@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.errors import MeasurementError
+from hil.errors import Incoherent
 from hil.estimation.drift import following_pairs
 from hil.measure.sweep import SweepPlan
 from hil.units import power_db
@@ -61,14 +61,34 @@ def change_between_pairs(
     return Change(max(energy, 0.0), float(resolution), total)
 
 
-def require_coherence(change: Change | None) -> None:
-    """Raise MeasurementError where phases are lost between the soundings."""
+def change_between_references(
+    plan: SweepPlan,
+    taps: Complex[np.ndarray, "pattern tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    time_s: Float[np.ndarray, "pattern"],
+    lost: Bool[np.ndarray, "pattern"],
+) -> Change | None:
+    """The same from one sounding of a sweep's reference to the next; None where there are too few."""
+    chosen = plan.reference[~lost[plan.reference]]
+    chosen = chosen[np.argsort(time_s[chosen])]
+    if chosen.size < MIN_PAIRS:
+        return None
+    same = taps[chosen]
+    steps, noise = np.diff(same, axis=0), float(tap_var.sum())
+    energy = float(np.sum(np.abs(steps) ** 2)) / len(steps) / 2 - noise
+    resolution = SIGMAS * float(np.sqrt(np.sum(tap_var**2))) * np.sqrt(1.5 / len(steps))
+    total = float(np.sum(np.abs(same) ** 2)) / len(same) - noise
+    return Change(max(energy, 0.0), float(resolution), total)
+
+
+def require_coherence(change: Change | None, between: str = "pair of complements") -> None:
+    """Raise Incoherent where phases are lost between the soundings."""
     if change is None or change.coherent:
         return
-    lost = f"{100 * change.energy / change.total:.0f} %"
-    raise MeasurementError(
-        f"the sweep is not coherent: from one pair of complements to the next {lost} of what is heard changes, "
-        "50 % where each capture has a phase of its own; let the LOs run through the sweep, "
+    lost, most = f"{100 * change.energy / change.total:.0f} %", "50" if between == "pair of complements" else "100"
+    raise Incoherent(
+        f"the sweep is not coherent: from one {between} to the next {lost} of what is heard changes, "
+        f"{most} % where each capture has a phase of its own; let the LOs run through the sweep, "
         "sound faster (sweep.mode: sequence or burst), or use the experiment `power_only`, which needs no phase"
     )
 

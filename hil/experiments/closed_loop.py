@@ -13,19 +13,24 @@ import numpy as np
 from hil.arrays import Complex
 from hil.config import ClosedLoopConfig
 from hil.engine import open_engine
+from hil.errors import Incoherent
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, nmse_to_truth_db
+from hil.experiments import power_only
 from hil.experiments.begin import begin
 from hil.experiments.choose import Choice, check_optimizer, choose_patterns
+from hil.experiments.power_only import PowerOnlyResult
 from hil.experiments.refine import refine_on_air, refined
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, told
 from hil.interfaces import Progress, no_progress
-from hil.measure.recording import Recording
+from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.verification import Verification
 from hil.testbed import Testbed
+
+INCOHERENT = "incoherent"  # the step that says why no phase is used
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,32 @@ class ClosedLoopResult:
     true_nmse_db: float | None
 
 
+@dataclass(frozen=True)
+class Unphased:
+    """What a closed loop found by power alone, after a sweep that was not coherent, and why that is known."""
+
+    sweep: Sweep
+    found: PowerOnlyResult
+    why: str
+
+
 def run(
     testbed: Testbed, experiment: ClosedLoopConfig, recording: Recording, progress: Progress = no_progress
-) -> ClosedLoopResult:
+) -> ClosedLoopResult | Unphased:
     """Configure the surface of an open testbed and verify it; steps that the recording holds are not repeated.
 
-    The chosen pattern is on the surface when this returns. Raises whatever the instruments raise: what was recorded
-    stays, the radio is quiet.
+    Where the sweep shows that phases do not hold, the search goes by power alone (`without_phase`). The chosen pattern
+    is on the surface when this returns. Raises whatever the instruments raise: what was recorded stays, the radio is
+    quiet.
     """
     seed = experiment.seed
     sweep = sound_surface(testbed, recording, experiment.sweep, seed=seed, progress=progress)
 
     setup = Setup.from_json(recording.manifest)
-    estimate = estimate_channel(sweep, setup)
+    try:
+        estimate = estimate_channel(sweep, setup)
+    except Incoherent as lost:
+        return _by_power_alone(testbed, experiment, recording, lost, progress)
     choice = _decide(recording, lambda: _choose(estimate, sweep, setup, experiment))
     if experiment.refinement is not None:
         refine_on_air(testbed, recording, choice, estimate, experiment.refinement, seed=seed, progress=progress)
@@ -84,15 +102,23 @@ def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, 
     return begin(testbed, experiment, root)
 
 
-def evaluate(recording: Recording) -> ClosedLoopResult:
+def evaluate(recording: Recording) -> ClosedLoopResult | Unphased:
     """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
+    if INCOHERENT in recording:
+        return _unphased(recording)
     setup = Setup.from_json(recording.manifest)
     sweep = load_sweep(recording)
     return _judge(recording, setup, sweep, estimate_channel(sweep, setup))
 
 
-def summary(result: ClosedLoopResult) -> dict[str, Any]:
-    """The figures of a closed loop as plain values: predicted, measured and, in simulation, true ones apart."""
+def summary(result: ClosedLoopResult | Unphased) -> dict[str, Any]:
+    """The figures of a closed loop as plain values: predicted, measured and, in simulation, true ones apart.
+
+    by_power_alone: why no phase was used; None where it was. Then there is nothing predicted.
+    """
+    if isinstance(result, Unphased):
+        swept = {"sweep_mode": result.sweep.mode, "retaken": result.sweep.retaken}
+        return {**power_only.summary(result.found), **swept, "by_power_alone": result.why}
     measured, choice, prediction = result.verification, result.choice, result.prediction
     return {
         **told(result.setup, measured, result.truth),
@@ -115,7 +141,24 @@ def summary(result: ClosedLoopResult) -> dict[str, Any]:
         "solve_time_s": choice.solve_time_s,
         "solved_at": choice.solved_at,
         "solved_note": choice.solved_note,
+        "by_power_alone": None,
     }
+
+
+def _by_power_alone(
+    testbed: Testbed, experiment: ClosedLoopConfig, recording: Recording, lost: Incoherent, progress: Progress
+) -> Unphased:
+    """What is left where no phase holds; the record says why. Raises Incoherent where that is not wanted."""
+    if experiment.without_phase is None:
+        raise lost
+    recording.step(INCOHERENT, lambda: Step(np.empty(0), recording.time_s, {"why": str(lost)}))
+    progress("no phase holds: search by power", 0, experiment.without_phase.budget)
+    power_only.run(testbed, power_only.procedure_of(recording), recording, progress)
+    return _unphased(recording)
+
+
+def _unphased(recording: Recording) -> Unphased:
+    return Unphased(load_sweep(recording), power_only.evaluate(recording), recording.read(INCOHERENT).facts["why"])
 
 
 def _choose(estimate: CascadedEstimate, sweep: Sweep, setup: Setup, experiment: ClosedLoopConfig) -> Choice:

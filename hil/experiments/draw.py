@@ -4,16 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments import power_only
+from hil.experiments.closed_loop import ClosedLoopResult, Unphased
 from hil.experiments.draw_estimate import draw_estimate
 from hil.report.figures import pattern_figure, prediction_figure, rates_figure, response_figure, save
 
 
-def draw(result: ClosedLoopResult, folder: Path) -> list[Path]:
+def draw(result: ClosedLoopResult | Unphased, folder: Path) -> list[Path]:
     """Draw into a run directory: the band before and after, rates, patterns, and the prediction (paper, Fig. 2).
 
     Then the estimate as maps over surface and delays, and what it does not explain.
     """
+    if isinstance(result, Unphased):
+        return power_only.draw(result.found, folder)
     setup, measured = result.setup, result.verification
     frequency_hz = setup.grid.frequencies_hz
     used = setup.grid.used

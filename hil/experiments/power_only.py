@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hil.arrays import Complex, Float, Pattern, Patterns
-from hil.config import PowerOnlyConfig, SweepConfig
+from hil.config import ClosedLoopConfig, PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
 from hil.experiments.stage import channel_powers, rates_by_power, search_on_stage
 from hil.experiments.verify import examine, leave_on_surface, load_verdict, record_truth, told, true_responses
@@ -75,6 +75,21 @@ def check(experiment: PowerOnlyConfig) -> None:
     """A configuration that was accepted can come to its end."""
 
 
+def procedure_of(recording: Recording) -> PowerOnlyConfig:
+    """The procedure of a run: its own, or of a closed loop what it goes over to where phases do not hold."""
+    experiment = recording.manifest["experiment"]
+    if experiment["kind"] == "power_only":
+        return PowerOnlyConfig.model_validate(experiment)
+    loop = ClosedLoopConfig.model_validate(experiment)
+    return PowerOnlyConfig(
+        schema="hil-experiment/1",
+        kind="power_only",
+        seed=loop.seed,
+        search=loop.without_phase or SearchConfig(),
+        verification=loop.verification.model_copy(update={"held_out": 0}),
+    )
+
+
 def search_on_air(
     testbed: Testbed, recording: Recording, config: SearchConfig, *, seed: int = 0, progress: Progress = no_progress
 ) -> None:
@@ -98,7 +113,7 @@ def search_on_air(
 def load_search(recording: Recording) -> Found:
     """What a run directory holds of the search. Raises RecordingError where it did not come to its end."""
     setup = Setup.from_json(recording.manifest)
-    config = PowerOnlyConfig.model_validate(recording.manifest["experiment"]).search
+    config = procedure_of(recording).search
     names = [name for name in recording.names if name.startswith("search/") and name[7:].isdigit()]
     steps = [recording.read(name) for name in sorted(names)]
     trace = [np.stack([step.data["time_s"], _figures(step, setup, config)], axis=-1) for step in steps]
@@ -115,7 +130,7 @@ def evaluate(recording: Recording) -> PowerOnlyResult:
     found = load_search(recording)
     return PowerOnlyResult(
         Setup.from_json(recording.manifest),
-        PowerOnlyConfig.model_validate(recording.manifest["experiment"]),
+        procedure_of(recording),
         found,
         load_verdict(recording, found),
         true_responses(recording, found),
