@@ -3,7 +3,8 @@
 Each test has a room, walkers, noise and a drift of its own. Two things hold in all of them: the sham arm shows the
 pattern of another arm, and the hypothesis claims that a pattern is better than itself, chosen twice. So an interval of
 the sham arm that does not hold 0 dB is wrong, and each hypothesis that is found supported is a false `better`. By the
-nominal confidence C, 1 - C of the former and half of that of the latter are to be expected.
+nominal confidence C, 1 - C of the former and half of that of the latter are to be expected; the gate, by which a test
+trusts itself, has a confidence of its own.
 """
 
 import tempfile
@@ -67,7 +68,11 @@ def simulate_tests(
 
 
 def count_errors(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Over all tests: shams that hold zero, false verdicts, and true gains of `stm` inside their intervals."""
+    """Over all tests: how often the sham arm's intervals hold zero, false verdicts, true values in their intervals.
+
+    sham_inside: of the gate, the interval that the plan states for the sham arm. sham_inside_confidence,
+    again_inside: of intervals as all other comparisons have them, of two pairs of equal arms.
+    """
 
     def total(holds: Callable[[dict[str, Any]], bool]) -> int:
         return sum(map(holds, rows))
@@ -75,6 +80,9 @@ def count_errors(rows: list[dict[str, Any]]) -> dict[str, int]:
     return {
         "tests": len(rows),
         "sham_inside": total(lambda row: row["sham_ok"]),
+        "sham_inside_confidence": total(lambda row: abs(row["sham_db"]) <= row["sham_half_db"]),
+        "again_inside_confidence": total(lambda row: abs(row["again_db"]) <= row["again_half_db"]),
+        "sham_rate_inside_confidence": total(lambda row: abs(row["sham_mbps"]) <= row["sham_half_mbps"]),
         "false_better": total(lambda row: row["finding"] == "supported"),
         "true_gain_inside": total(lambda row: row["gain_low_db"] <= row["true_gain_db"] <= row["gain_high_db"]),
     }
@@ -87,12 +95,17 @@ def _simulate(config: TestbedConfig, plan: FieldTestConfig) -> FieldTestResult:
 
 def _row(result: FieldTestResult) -> dict[str, Any]:
     sham, gain = result.difference("sham", "all_zero"), result.difference("stm", "all_zero")
+    again, rate = result.difference("stm_again", "stm"), result.rates.difference("sham", "all_zero")
     return {
         "outcome": str(result.outcome),
         "finding": result.finding,
         "sham_ok": result.sham_ok,
         "sham_db": sham.value,
         "sham_half_db": (sham.high - sham.low) / 2,
+        "again_db": again.value,
+        "again_half_db": (again.high - again.low) / 2,
+        "sham_mbps": rate.value,
+        "sham_half_mbps": (rate.high - rate.low) / 2,
         "gain_low_db": gain.low,
         "gain_high_db": gain.high,
         "true_gain_db": field_test.true_difference_db(result, "stm", "all_zero"),

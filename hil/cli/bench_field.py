@@ -23,8 +23,9 @@ def field_test(
     """Simulate field tests and count wrong verdicts. With drift and walkers; counts sham arms that hold 0 dB and
     false `better` verdicts.
 
-    Every test claims that a pattern is better than itself; its sham arm shows the pattern of another arm. At 95 %
-    confidence, 95 of 100 sham intervals should hold zero and 2 or 3 of 100 claims be supported by chance.
+    Every test claims that a pattern is better than itself; its sham arm shows the pattern of another arm. The plan
+    states 99 % for the sham arm's interval, by which a test trusts itself, and 95 % for all others: so 99 and 95 of 100
+    should hold zero, and 2 or 3 of 100 claims be supported by chance.
 
     Example: hil bench field-test --tests 20 --json
     """
@@ -35,8 +36,10 @@ def field_test(
     print_table(SHOWN, [[row[name] for name in SHOWN] for row in rows])
     counts = count_errors(rows)
     print(
-        f"sham arm holds 0 dB in {counts['sham_inside']} of {tests}; false `better` {counts['false_better']} of "
-        f"{tests}; true gain of stm inside its interval in {counts['true_gain_inside']} of {tests}"
+        f"of {tests} tests: sham arm holds 0 dB in its interval in {counts['sham_inside']}, at the confidence of the "
+        f"other intervals in {counts['sham_inside_confidence']} (rates: {counts['sham_rate_inside_confidence']}); "
+        f"equal arms chosen twice in {counts['again_inside_confidence']}; false `better` {counts['false_better']}; "
+        f"true gain of stm inside its interval in {counts['true_gain_inside']}"
     )
     if json:
         emit_json({**counts, "first": first, "rounds": rounds, "rows": rows})

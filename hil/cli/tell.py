@@ -63,6 +63,11 @@ def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
         intervals = [(summary["gain_db"][place][arm], *summary["gain_interval_db"][place][arm]) for place in places]
         rows.append([arm, *[f"{value:+.3f} ({low:+.3f} to {high:+.3f})" for value, low, high in intervals]])
     print_table(["gain dB", *places], rows)
+    rates = summary["rates"]["measured_mbps"]
+    shown = [
+        [arm, *["{:.2f} ({:.2f} to {:.2f})".format(*rates[place][arm]) for place in places]] for arm in summary["arms"]
+    ]
+    print_table(["rate Mbit/s", *places], shown)
     if summary["sham"] is not None:
         low, high = summary["sham"]["interval"]
         print(f"sham arm: {summary['sham']['difference_db']:+.3f} dB ({low:+.3f} to {high:+.3f}), should hold 0")

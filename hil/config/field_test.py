@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from hil.config.engine import EngineConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig
 from hil.config.section import NonNegative, Position, Section
 from hil.config.simulation import SurfaceCondition
@@ -108,6 +109,10 @@ class AnalysisConfig(Section):
     """How differences and their intervals are computed; see `hil.measure.paired`."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of the intervals, two-sided")
+    sham_confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.99,
+        description="of the sham arm's interval, by which the test trusts itself: so seldom is a sound one refused",
+    )
     resamples: Annotated[int, Field(ge=200, le=100_000)] = Field(4000, description="of the bootstrap")
     block_rounds: Annotated[int, Field(ge=1, le=1000)] = Field(
         1, description="successive rounds resampled together: as many as remember each other"
@@ -142,6 +147,9 @@ class FieldTestConfig(Section):
     )
     stopping: StoppingConfig = StoppingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+    engine: EngineConfig = Field(
+        "local", description="where arms are optimised, to the same patterns; no part of the plan's hash"
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> "FieldTestConfig":

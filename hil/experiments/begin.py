@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hil.config import ExperimentConfig
 from hil.measure.canonical import canonical_sha256
@@ -14,13 +15,17 @@ RECORDED_VERSIONS = ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")
 
 def begin(testbed: Testbed, experiment: ExperimentConfig, root: str | Path) -> Recording:
     """A new run directory under `root`. Raises RecordingError."""
-    procedure = experiment.model_dump(mode="json", by_alias=True)
     manifest = {
-        "experiment": procedure,
-        "plan_sha256": canonical_sha256(procedure),
+        "experiment": experiment.model_dump(mode="json", by_alias=True),
+        "plan_sha256": canonical_sha256(fixed_values(experiment)),
         "identity": testbed.identity,
         "radio": asdict(testbed.settings),
         "versions": {name: version(name) for name in RECORDED_VERSIONS},
         **testbed.setup.to_json(),
     }
     return Recording.create(Path(root), kind=experiment.kind, testbed=testbed.config.name, manifest=manifest)
+
+
+def fixed_values(experiment: ExperimentConfig) -> dict[str, Any]:
+    """All that is fixed beforehand: not which machine optimises, which makes no difference to what it finds."""
+    return experiment.model_dump(mode="json", by_alias=True, exclude={"engine"})

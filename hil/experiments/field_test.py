@@ -11,11 +11,13 @@ import numpy as np
 from hil.arrays import Float
 from hil.config import FieldTestConfig
 from hil.config.field_test import OptimizedArm, UniformArm
+from hil.engine import open_engine
 from hil.errors import ConfigError
 from hil.experiments.choose import check_optimizer
 from hil.experiments.field.analysis import analyse
 from hil.experiments.field.blinding import Key, check_plan, plan_sha256, seal, sealed_hashes, unblind
 from hil.experiments.field.itinerary import Visit, itinerary
+from hil.experiments.field.rates import Rates, read_rates
 from hil.experiments.field.rounds import Round, Rounds
 from hil.experiments.field.visits import make_visit
 from hil.experiments.listen import heard_before, listened_stages, words
@@ -34,7 +36,8 @@ from hil.units import power_db
 class FieldTestResult:
     """Everything that a field test found out, with names.
 
-    analysis: as frozen, under codes. pooled, stations: differences between arms in the order of `key.names`.
+    analysis: as frozen, under codes. pooled, stations: differences between arms in the order of `key.names`, in dB.
+    rates: what each arm's rate is, was predicted to be and, in simulation, truly is.
     rounds: of each visit. sweeps: of each visit to an open surface. stopped: why and where a rule stopped the test.
     true_db: in simulation, power of each arm in each visit to an open surface, from the true channel at rest; else
     empty.
@@ -48,6 +51,7 @@ class FieldTestResult:
     analysis: dict[str, Any]
     pooled: Differences
     stations: dict[str, Differences]
+    rates: Rates
     rounds: dict[Visit, list[Round]]
     sweeps: dict[Visit, Sweep]
     stopped: list[dict[str, str]]
@@ -57,8 +61,7 @@ class FieldTestResult:
     def difference(self, arm: str, against: str, station: str | None = None) -> Interval:
         """Received power of one arm against another's in dB, at a station or over all."""
         found = self.pooled if station is None else self.stations[station]
-        place = self.key.index(arm), self.key.index(against)
-        return Interval(*(float(each[place]) for each in (found.value_db, found.low_db, found.high_db)))
+        return _between(found, self.key.index(arm), self.key.index(against))
 
     @property
     def sham(self) -> tuple[str, str] | None:
@@ -66,9 +69,16 @@ class FieldTestResult:
         return next(((arm.name, arm.of) for arm in self.plan.arms if arm.kind == "sham"), None)
 
     @property
+    def gate(self) -> Interval | None:
+        """The sham arm's difference with the interval by which the test trusts itself."""
+        if self.sham is None:
+            return None
+        return _between(Differences.from_json(self.analysis["gate"]), *map(self.key.index, self.sham))
+
+    @property
     def sham_ok(self) -> bool:
-        """Whether the sham arm shows no difference, as far as the interval can tell."""
-        return self.sham is None or _holds_zero(self.difference(*self.sham))
+        """Whether the sham arm shows no difference, as far as that interval can tell."""
+        return self.gate is None or self.gate.low <= 0 <= self.gate.high
 
     @property
     def excluded(self) -> int:
@@ -114,8 +124,9 @@ def run(
     """
     _check_states(plan, testbed.setup)
     key = seal(recording, plan)
-    for visit in itinerary(plan):
-        make_visit(testbed, recording, visit, plan, key, progress)
+    with open_engine(plan.engine) as engine:
+        for visit in itinerary(plan):
+            make_visit(testbed, recording, visit, plan, key, engine, progress)
     unblind(recording, key, analyse(recording, plan, key))
     return evaluate(recording)
 
@@ -143,6 +154,7 @@ def evaluate(recording: Recording) -> FieldTestResult:
         analysis,
         Differences.from_json(analysis["pooled"]),
         {name: Differences.from_json(each) for name, each in analysis["stations"].items()},
+        read_rates(recording, visits, analysis, key),
         {visit: Rounds(recording, visit, plan).states for visit in visits},
         {visit: load_sweep(recording, f"{visit.name}/sweep") for visit in opened},
         [
@@ -186,6 +198,8 @@ def summary(result: FieldTestResult) -> dict[str, Any]:
             }
             for place, each in result.analysis["controls"].items()
         },
+        "rates": result.rates.to_json(names, [station.name for station in plan.stations], plan.reference),
+        "optimised_at": optimised_at(result),
         "repeatability_db": repeatability_db(result),
         "true_gain_db": _true_gain_db(result),
         "rounds": len(rounds),
@@ -205,9 +219,18 @@ def repeatability_db(result: FieldTestResult) -> dict[str, dict[str, list[float]
     gains: dict[str, dict[str, list[float]]] = {}
     for visit in sorted(result.analysis["visits"], key=lambda each: each["visit"]):
         level = visit["level_db"]
-        for i, arm in enumerate(result.key.names):
-            gains.setdefault(visit["station"], {}).setdefault(arm, []).append(level[i] - level[reference])
+        for arm in result.plan.arms:
+            gain = level[result.key.index(arm.name)] - level[reference]
+            gains.setdefault(visit["station"], {}).setdefault(arm.name, []).append(gain)
     return gains
+
+
+def optimised_at(result: FieldTestResult) -> list[str]:
+    """Where the arms were optimised, each place once; with the reason where it was not where the plan says."""
+    places = [
+        place for visit in result.sweeps for place in result.recording.read(f"{visit.name}/arms").facts["optimised_at"]
+    ]
+    return sorted({place for place in places if place})
 
 
 def true_difference_db(result: FieldTestResult, arm: str, against: str) -> float | None:
@@ -219,7 +242,7 @@ def true_difference_db(result: FieldTestResult, arm: str, against: str) -> float
 
 
 def _true_gain_db(result: FieldTestResult) -> dict[str, float | None]:
-    return {arm: true_difference_db(result, arm, result.plan.reference) for arm in result.key.names}
+    return {arm.name: true_difference_db(result, arm.name, result.plan.reference) for arm in result.plan.arms}
 
 
 def _paired(result: FieldTestResult, one: str, other: str) -> dict[str, Any]:
@@ -234,10 +257,13 @@ def _paired(result: FieldTestResult, one: str, other: str) -> dict[str, Any]:
 
 
 def _sham(result: FieldTestResult) -> dict[str, Any] | None:
-    if result.sham is None:
+    gate = result.gate
+    if gate is None:
         return None
-    found = result.difference(*result.sham)
-    return {"difference_db": found.value, "interval": [found.low, found.high], "ok": result.sham_ok}
+    confidence = result.plan.analysis.sham_confidence
+    return {
+        "difference_db": gate.value, "interval": [gate.low, gate.high], "confidence": confidence, "ok": result.sham_ok
+    }  # fmt: skip
 
 
 def _retaken_captures(result: FieldTestResult, rounds: list[Round]) -> int:
@@ -249,8 +275,8 @@ def _plain(interval: Interval) -> dict[str, float]:
     return {"difference_db": interval.value, "low_db": interval.low, "high_db": interval.high}
 
 
-def _holds_zero(interval: Interval) -> bool:
-    return interval.low <= 0 <= interval.high
+def _between(found: Differences, one: int, other: int) -> Interval:
+    return Interval(*(float(each[one, other]) for each in (found.value, found.low, found.high)))
 
 
 def _check_states(plan: FieldTestConfig, setup: Setup) -> None:

@@ -14,15 +14,12 @@ from hil.estimation.prediction import Prediction, compare_held_out
 from hil.experiments.sound import load_blocks, sound_in_blocks
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
+from hil.measure.repeated import aligned_in_window, window_basis
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.verification import Schedule, Verification, judge
 from hil.phy.metrics import unbiased_rate
-from hil.phy.sync import advance, advance_between
-from hil.phy.taps import DelayBasis, delay_profile, place_window
 from hil.testbed import Testbed
-
-WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
 
 
 @runtime_checkable
@@ -164,16 +161,15 @@ def _judge_arms(
 ) -> Verification:
     """Rates and powers of the arms, corrected for noise; no estimate of anybody's is used."""
     ofdm, grid = setup.testbed.ofdm, setup.grid
-    basis = DelayBasis.build(grid.used, -WINDOW_MARGIN, ofdm.num_taps + WINDOW_MARGIN)
     responses = np.empty_like(soundings.response)
     for arm in range(len(names)):
         mine = schedule.arm == arm
-        responses[mine] = _in_window(_aligned(soundings.response[mine], grid.fft_size), ofdm.num_taps)
+        responses[mine] = aligned_in_window(soundings.response[mine], setup)
     noise_var = float(soundings.noise_var.mean()) * setup.budget.scale**2
     rate = partial(
         unbiased_rate,
         noise_var=noise_var,
-        basis=basis,
+        basis=window_basis(setup),
         snr_scale=setup.budget.snr_scale,
         num_taps=ofdm.num_taps,
         bandwidth_hz=ofdm.bandwidth_hz,
@@ -191,24 +187,3 @@ def _judge_arms(
 def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float) -> float:
     """Mean |h|^2 over the band from repeated soundings, the noise's own energy subtracted."""
     return float(np.mean(np.abs(responses.mean(axis=0)) ** 2) - noise_var / len(responses))
-
-
-def _aligned(
-    responses: Complex[np.ndarray, "sounding subcarrier"], fft_size: int
-) -> Complex[np.ndarray, "sounding subcarrier"]:
-    """Soundings of one pattern, turned and delayed to agree with each other; by their own mean, twice refined."""
-    reference, aligned = responses[0], responses
-    for _ in range(3):
-        shift, phase = advance_between(responses, reference, fft_size)
-        aligned = advance(responses, shift, fft_size) * np.exp(-1j * phase)[:, None].astype(responses.dtype)
-        reference = aligned.mean(axis=0)
-    return aligned
-
-
-def _in_window(
-    responses: Complex[np.ndarray, "sounding subcarrier"], num_taps: int
-) -> Complex[np.ndarray, "sounding subcarrier"]:
-    """Advanced so that the M taps of most energy are the first ones."""
-    num_subcarriers = responses.shape[-1]
-    start = place_window(delay_profile(responses.mean(axis=0), num_subcarriers), num_taps)
-    return advance(responses, np.full(len(responses), float(start)), num_subcarriers)

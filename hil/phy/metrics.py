@@ -55,8 +55,27 @@ def unbiased_rate(
     return float(rate), float(error)
 
 
+def unbiased_rates(
+    responses: Complex[np.ndarray, "sounding subcarrier"],
+    noise_var: Float[np.ndarray, "sounding"],
+    *,
+    basis: DelayBasis,
+    snr_scale: float,
+    num_taps: int,
+    bandwidth_hz: float,
+) -> Float[np.ndarray, "sounding"]:
+    """Rate of the channel at the time of each sounding, corrected for noise as in `unbiased_rate`, of each by itself.
+
+    responses: aligned in delay, in channel units; unused subcarriers are ignored. noise_var: of each on one subcarrier.
+    Returns Mbit/s.
+    """
+    prelog = bandwidth_hz / (responses.shape[1] + num_taps - 1) / 1e6
+    projected = basis.respond(basis.project(responses))
+    return np.asarray(prelog * _corrected_bits(projected, noise_var[:, None] * basis.leverage, snr_scale))
+
+
 def _corrected_bits(
-    mean: Complex[np.ndarray, "*batch subcarrier"], variance: Float[np.ndarray, "subcarrier"], snr_scale: float
+    mean: Complex[np.ndarray, "*batch subcarrier"], variance: Float[np.ndarray, "*#batch subcarrier"], snr_scale: float
 ) -> Float[np.ndarray, "*batch"]:
     snr = snr_scale * np.abs(mean) ** 2
     noise = snr_scale * variance

@@ -1,7 +1,7 @@
 """Figures of a field test, drawn from plain values; `hil.report.figures.save` writes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,6 +69,33 @@ def gains_figure(
     return figure
 
 
+def rates_figure(rates: Mapping[str, Mapping[str, Mapping[str, Any]]], arms: Sequence[str]) -> "Figure":
+    """Rate of each arm at each open station: measured with its interval, predicted, and true in simulation.
+
+    rates: `measured_mbps`, `predicted_mbps` and `true_mbps` by place and arm.
+    """
+    from matplotlib.figure import Figure
+
+    places = [place for place in rates["predicted_mbps"] if place != "all"]
+    figure = Figure(figsize=(0.8 + 3.2 * len(places), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(places), squeeze=False)[0]
+    where = np.arange(len(arms))
+    for axes, place in zip(panels, places, strict=True):
+        value, low, high = np.array([rates["measured_mbps"][place][arm] for arm in arms]).T
+        axes.errorbar(where, value, yerr=[value - low, high - value], fmt="o", ms=4, capsize=3, label="measured")
+        axes.plot(
+            where, [rates["predicted_mbps"][place][arm] for arm in arms], "v", ms=5, mfc="none", label="predicted"
+        )
+        if rates["true_mbps"]:
+            axes.plot(where, [rates["true_mbps"][place][arm] for arm in arms], "kx", ms=6, label="true, at rest")
+        axes.set_xticks(where, arms, rotation=30, ha="right")
+        axes.set(ylabel="rate [Mbit/s]", title=place)
+        axes.grid(axis="y", alpha=0.3)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
 def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: Sequence[str]) -> "Figure":
     """Gain of each arm in each round that counts, a panel for each visit: what the intervals rest on."""
     from matplotlib.figure import Figure
@@ -81,6 +108,7 @@ def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: 
         for arm, values in zip(arms, gains.T, strict=True):
             axes.plot(1 + np.arange(len(values)), values, ".-", lw=0.7, ms=4, label=arm)
         axes.set_title(name, fontsize=10)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel="round", ylabel="dB")
         axes.grid(alpha=0.3)
     for axes in panels[len(gains_db) :]:

@@ -6,7 +6,7 @@ Everything is plain values: `summary` of the experiment, the run directory's man
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hil.report.markdown import cell, decibels, facts, section, table
+from hil.report.markdown import cell, decibels, facts, megabits, section, table
 
 Told = Mapping[str, Any]
 
@@ -28,6 +28,7 @@ def field_page(
             _verdict(told),
             _plan(told, plan),
             _results(told, plan),
+            _rates(told),
             _controls(told),
             _repeatability(told),
             _not_counted(told, rules),
@@ -59,7 +60,8 @@ def _sham(sham: Told | None) -> str:
     if sham is None:
         return "There was no sham arm."
     word = "holds" if sham["ok"] else "**does not hold**"
-    return f"Sham arm: {decibels(sham['difference_db'], *sham['interval'])} dB; the interval {word} zero."
+    found = decibels(sham["difference_db"], *sham["interval"])
+    return f"Sham arm: {found} dB at {sham['confidence']:.0%} confidence; the interval {word} zero."
 
 
 def _plan(told: Told, plan: Told) -> str:
@@ -79,6 +81,7 @@ def _plan(told: Told, plan: Told) -> str:
         table(["check", "holds"], [[name, "yes" if ok else "**no**"] for name, ok in told["checks"].items()]),
         table(["station", "position [m]", "boresight [deg]", "antenna", "surface"], stations),
         table(["arm", "how"], [[arm["name"], _how(arm)] for arm in plan["arms"]]),
+        f"Optimised at: {'; '.join(told['optimised_at']) or 'nowhere, no arm is optimised'}.",
         f"{plan['visits']} visits of each station, {plan['rounds']} rounds in each, {plan['soundings']} soundings of "
         f"each arm in a round in random order, {plan['pause_s']:g} s before each round. Arms went by codes until the "
         "analysis was frozen. The number of rounds was fixed beforehand.",
@@ -132,6 +135,38 @@ def _results(told: Told, plan: Told) -> str:
         "They hold for these visits; how places repeat is told below. They are not corrected for the number of pairs: "
         "one comparison was chosen beforehand, the others are beside it.",
         "" if told["calibrated"] else "P/N0 is declared, not measured: differences in dB hold all the same.",
+    )
+
+
+def _rates(told: Told) -> str:
+    """Measured rates and gains, with predicted and true ones beside."""
+    rates = told["rates"]
+    predicted, true = rates["predicted_mbps"], rates["true_mbps"]
+
+    def measured(figure: str) -> str:
+        places = list(rates[figure])
+        return table(
+            ["arm", *places],
+            [[arm, *[megabits(*rates[figure][place][arm]) for place in places]] for arm in told["arms"]],
+        )
+
+    rows = [
+        [place, arm, megabits(*rates["measured_mbps"][place][arm]), f"{predicted[place][arm]:.2f}"]
+        + ([f"{true[place][arm]:.2f}"] if true else [])
+        for place in predicted
+        for arm in told["arms"]
+    ]
+    return section(
+        "Rates",
+        "Bit rate of each arm, Mbit/s, from the same soundings, each corrected for its noise; "
+        f"{told['confidence']:.0%} intervals as above:",
+        measured("measured_mbps"),
+        "Against the reference arm, paired by round:",
+        measured("gain_mbps"),
+        "Beside what the sweep's estimate predicted, which runs high for patterns chosen by it"
+        + (", and what is true in a room at rest:" if true else ":"),
+        table(["place", "arm", "measured", "predicted", *(["true"] if true else [])], rows),
+        "" if told["calibrated"] else "P/N0 is declared, not measured: rates are for reference only.",
     )
 
 

@@ -24,6 +24,11 @@ def decibels(value: float, low: float, high: float) -> str:
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
+def megabits(value: float, low: float, high: float) -> str:
+    """A rate, or a difference of rates, and its interval."""
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
 def cell(value: object) -> str:
     """One value as text that cannot break its table."""
     text = f"{value:.5g}" if isinstance(value, float) else str(value)

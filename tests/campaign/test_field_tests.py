@@ -9,12 +9,22 @@ STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 
 def row(**changes: object) -> dict[str, object]:
     right = {"sham_ok": True, "finding": "not shown", "gain_low_db": 1.0, "true_gain_db": 1.5, "gain_high_db": 2.0}
-    return {**right, **changes}
+    equal = {"sham_db": -0.1, "sham_half_db": 0.2, "again_db": 0.1, "again_half_db": 0.2}
+    return {**right, **equal, "sham_mbps": 0.1, "sham_half_mbps": 0.2, **changes}
 
 
 def test_each_kind_of_error_is_counted_by_itself() -> None:
     rows = [row(), row(sham_ok=False), row(finding="supported"), row(true_gain_db=2.1), row(finding="refuted")]
-    assert count_errors(rows) == {"tests": 5, "sham_inside": 4, "false_better": 1, "true_gain_inside": 4}
+    rows += [row(sham_db=-0.3), row(again_db=0.3), row(again_db=0.4), row(sham_mbps=-0.3)]
+    assert count_errors(rows) == {
+        "tests": 9,
+        "sham_inside": 8,
+        "sham_inside_confidence": 8,
+        "again_inside_confidence": 7,
+        "sham_rate_inside_confidence": 8,
+        "false_better": 1,
+        "true_gain_inside": 8,
+    }
 
 
 def test_simulated_tests_are_noisy_differ_and_repeat() -> None:

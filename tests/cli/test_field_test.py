@@ -45,7 +45,7 @@ def test_run_prints_the_verdict_and_writes_the_page(hil):
     assert (Path(told["run_dir"]) / "report.md").exists()
     assert "is supported" in done.out and "press Enter" not in done.err
     again = hil("report", told["run_dir"], "--json")
-    assert again.code == 0 and len(again.json["files"]) == 4
+    assert again.code == 0 and len(again.json["files"]) == 5
 
 
 def test_a_measured_no_is_exit_code_one(hil):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from hil.config import FieldTestConfig, TestbedConfig
+from hil.engine import Late, Ticket
+from hil.engine.local import LocalEngine
 from hil.errors import ConfigError, MeasurementError, Overload, RecordingError
 from hil.experiments import field_test
 from hil.experiments.begin import begin
@@ -87,6 +89,44 @@ def test_a_true_hypothesis_is_supported_and_gains_are_the_true_ones(ended: tuple
     assert told["gain_db"]["all"] == told["gain_db"]["desk"]  # a control is no part of what is claimed
 
 
+def test_rates_are_the_true_ones_beside_what_was_predicted(ended: tuple[Recording, FieldTestResult]) -> None:
+    rates = field_test.summary(ended[1])["rates"]
+    for arm, true in rates["true_mbps"]["desk"].items():
+        value, low, high = rates["measured_mbps"]["desk"][arm]
+        assert low <= value <= high and value == pytest.approx(true, rel=0.02)
+        assert rates["predicted_mbps"]["desk"][arm] == pytest.approx(true, rel=0.05)
+    value, low, high = rates["gain_mbps"]["desk"]["stm"]
+    assert low > 0 and value == pytest.approx(
+        rates["true_mbps"]["desk"]["stm"] - rates["true_mbps"]["desk"]["all_zero"], rel=0.1
+    )
+    assert rates["gain_mbps"]["desk"]["all_zero"] == [0, 0, 0]
+    assert set(rates["predicted_mbps"]) == {"all", "desk"}, "nothing can be predicted of a control"
+
+
+class PlayedEngine(LocalEngine):
+    """A host that gives no answer in time."""
+
+    place = "host"
+
+    def result(self, ticket: Ticket, deadline_s: float | None = None) -> Late:
+        return Late(ticket, "optimizer host: no answer within 1 s")
+
+
+def test_a_host_that_is_late_changes_no_arm(
+    station: Station, tmp_path: Path, ended: tuple[Recording, FieldTestResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(field_test, "open_engine", lambda _config: PlayedEngine())
+    recording, result = carry_out(station(**WALKERS), plan(), tmp_path)
+    arms = [each.read("visit/00/desk/arms").data for each in (recording, ended[0])]
+    np.testing.assert_array_equal(*arms)
+    assert field_test.summary(result)["optimised_at"] == ["here: optimizer host: no answer within 1 s"]
+    assert field_test.summary(ended[1])["optimised_at"] == ["here"]
+
+
+def test_where_arms_are_optimised_is_no_part_of_the_plan() -> None:
+    assert plan_sha256(plan(engine={"scheduler": "tcp://127.0.0.1:8786"})) == plan_sha256(plan())
+
+
 def test_patterns_make_no_difference_where_the_surface_is_covered(ended: tuple[Recording, FieldTestResult]) -> None:
     told = field_test.summary(ended[1])
     for arm in told["arms"]:
@@ -124,7 +164,7 @@ def test_a_visit_is_exported_with_its_arms_and_the_powers_of_its_rounds(
 
 def test_the_page_tells_verdict_plan_chain_and_hashes(ended: tuple[Recording, FieldTestResult], tmp_path: Path) -> None:
     files = draw(ended[1], tmp_path)
-    assert {file.name for file in files} == {"report.md", "differences.png", "gains.png", "rounds.png"}
+    assert {file.name for file in files} == {"report.md", "differences.png", "gains.png", "rates.png", "rounds.png"}
     page = files[0].read_text()
     for told in ("PASS", plan_sha256(plan()), "snr_db", "tx_attenuation_db", "Sham arm", "numpy", "rounds excluded"):
         assert told in page

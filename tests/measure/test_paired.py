@@ -10,8 +10,8 @@ from hil.measure.paired import Differences, differences, level_differences
 
 def test_powers_that_do_not_scatter_give_their_ratio_and_no_interval() -> None:
     found = differences([np.tile([1.0, 10.0], (6, 1))])
-    np.testing.assert_allclose(found.value_db, [[0, -10], [10, 0]])
-    np.testing.assert_allclose(found.high_db - found.low_db, 0, atol=1e-6)
+    np.testing.assert_allclose(found.value, [[0, -10], [10, 0]])
+    np.testing.assert_allclose(found.high - found.low, 0, atol=1e-6)
 
 
 @given(st.integers(0, 1000))
@@ -19,29 +19,29 @@ def test_a_drift_that_all_arms_share_changes_nothing_in_the_intervals_of_equal_a
     rng = np.random.default_rng(seed)
     drift = np.exp(rng.normal(size=(8, 1)).cumsum(axis=0))
     found = differences([drift * np.array([1.0, 3.0])], resamples=200)
-    np.testing.assert_allclose(found.value_db[1, 0], 10 * np.log10(3), rtol=1e-9)
-    np.testing.assert_allclose(found.high_db[1, 0] - found.low_db[1, 0], 0, atol=1e-6)
+    np.testing.assert_allclose(found.value[1, 0], 10 * np.log10(3), rtol=1e-9)
+    np.testing.assert_allclose(found.high[1, 0] - found.low[1, 0], 0, atol=1e-6)
 
 
 @given(st.integers(0, 1000))
 def test_swapping_two_arms_swaps_the_sign(seed: int) -> None:
     powers = 1 + 0.2 * np.random.default_rng(seed).random((9, 3))
     found = differences([powers], resamples=200, seed=seed)
-    np.testing.assert_allclose(found.value_db, -found.value_db.T)
-    np.testing.assert_allclose(found.low_db, -found.high_db.T)
+    np.testing.assert_allclose(found.value, -found.value.T)
+    np.testing.assert_allclose(found.low, -found.high.T)
 
 
 def test_visits_weigh_the_same_whatever_their_level_and_their_length() -> None:
     near = np.tile([100.0, 200.0], (20, 1))
     far = np.tile([1.0, 1.0], (6, 1))
-    assert differences([near, far]).value_db[1, 0] == pytest.approx(10 * np.log10(2) / 2)
+    assert differences([near, far]).value[1, 0] == pytest.approx(10 * np.log10(2) / 2)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None:
     powers = 1 + 0.2 * np.random.default_rng(0).random((9, 2))
     one, again, other = (differences([powers], seed=seed) for seed in (1, 1, 2))
     assert one.to_json() == again.to_json() != other.to_json()
-    np.testing.assert_array_equal(Differences.from_json(one.to_json()).value_db, np.round(one.value_db, 6))
+    np.testing.assert_array_equal(Differences.from_json(one.to_json()).value, np.round(one.value, 6))
 
 
 def scattered(rng: np.random.Generator, rounds: int) -> np.ndarray:
@@ -49,11 +49,29 @@ def scattered(rng: np.random.Generator, rounds: int) -> np.ndarray:
     return np.exp(0.05 * rng.normal(size=(rounds, 1)).cumsum(axis=0)) * (1 + 0.1 * rng.normal(size=(rounds, 2)))
 
 
+@given(st.integers(0, 1000), st.floats(-50, 50))
+def test_means_differ_by_what_they_differ_and_an_offset_in_common_changes_nothing(seed: int, offset: float) -> None:
+    rates = 20 + np.random.default_rng(seed).random((9, 2))
+    found, moved = (differences([each], scale="linear", resamples=200, seed=seed) for each in (rates, rates + offset))
+    assert found.value[0, 1] == pytest.approx(rates[:, 0].mean() - rates[:, 1].mean())
+    np.testing.assert_allclose([moved.low, moved.high], [found.low, found.high], atol=1e-6)
+
+
+def test_the_difference_to_an_arm_without_a_rate_is_the_rate() -> None:
+    rng = np.random.default_rng(7)
+    inside = 0
+    for k in range(400):
+        rates = np.column_stack([20 + rng.normal(size=10), np.zeros(10)])
+        found = differences([rates], scale="linear", resamples=300, seed=k)
+        inside += found.low[0, 1] <= 20 <= found.high[0, 1]
+    assert 0.92 < inside / 400 < 0.98
+
+
 @pytest.mark.parametrize("num_visits", [1, 2])
 def test_intervals_hold_the_truth_as_often_as_they_say(num_visits: int) -> None:
     rng = np.random.default_rng(3)
     found = [differences([scattered(rng, 10) for _ in range(num_visits)], resamples=300, seed=k) for k in range(600)]
-    inside = np.mean([each.low_db[0, 1] <= 0 <= each.high_db[0, 1] for each in found])
+    inside = np.mean([each.low[0, 1] <= 0 <= each.high[0, 1] for each in found])
     assert 0.93 < inside < 0.98
 
 
@@ -77,7 +95,7 @@ def test_slow_scatter_shows_as_memory_and_longer_blocks_mend_the_interval() -> N
         powers = np.stack([1 + 0.1 * slow, np.ones(96)], axis=1) + 0.02 * rng.normal(size=(96, 2))
         for block in inside:
             found = differences([powers], block_rounds=block, resamples=200)
-            inside[block] += found.low_db[0, 1] <= 0 <= found.high_db[0, 1]
+            inside[block] += found.low[0, 1] <= 0 <= found.high[0, 1]
             if block == 1:
                 memory.append(found.memory[0, 1])
     assert np.mean(memory) > 0.5

@@ -12,37 +12,57 @@ from hil.errors import MeasurementError
 from hil.experiments.field.blinding import Key
 from hil.experiments.field.itinerary import Visit, itinerary
 from hil.experiments.field.rounds import Rounds
-from hil.measure.paired import differences, level_differences
+from hil.measure.paired import Scale, differences, level_differences
 from hil.measure.recording import Recording
 from hil.units import power_db
 
-Powers = Float[np.ndarray, "_ arm"]  # [round, arm]; visits differ in their rounds
+Powers = Float[np.ndarray, "_ _"]  # [round, arm]; visits differ in their rounds
 
 
 def analyse(recording: Recording, plan: FieldTestConfig, key: Key) -> dict[str, Any]:
-    """Differences between all arms, under codes, as plain values in dB.
+    """Differences between all arms, under codes, as plain values: of received power in dB, of rates in Mbit/s.
 
     pooled: over all stations with an open surface, each of their visits with the same weight. stations: of each.
+    gate: over all at the confidence at which the sham arm is judged.
+    rates: the same two of rates; a last arm that stands for no rate at all makes differences against it the rates.
     controls: level of each arm at a station against that where its surface is not open. visits: level of each arm
     (received power, ADC units) and the rounds that count.
     Raises MeasurementError where too few rounds of a visit count, or an arm shows no power above the noise.
     """
-    powers = {visit: Rounds(recording, visit, plan).powers() for visit in itinerary(plan)}
+    rounds = {visit: Rounds(recording, visit, plan) for visit in itinerary(plan)}
+    powers = {visit: each.powers() for visit, each in rounds.items()}
     _require_enough(powers, plan)
     try:
         return {
             "settings": plan.analysis.model_dump(mode="json") | {"seed": plan.seed},
             "codes": list(key.codes),
-            "pooled": _differences(plan, [each for visit, each in powers.items() if visit.station.surface == "open"]),
-            "stations": {
-                station.name: _differences(plan, [each for visit, each in powers.items() if visit.station == station])
-                for station in plan.stations
-            },
+            **_by_place(plan, powers, "decibel"),
+            "gate": _differences(plan, _of_open(powers), "decibel", plan.analysis.sham_confidence),
+            "rates": _by_place(plan, {visit: _beside_none(each.rates()) for visit, each in rounds.items()}, "linear"),
             "controls": _controls(plan, powers),
             "visits": [_visit(visit, each) for visit, each in powers.items()],
         }
     except ValueError as error:
         raise MeasurementError(f"field test: {error}: nothing can be compared") from error
+
+
+def _by_place(plan: FieldTestConfig, values: Mapping[Visit, Powers], scale: Scale) -> dict[str, Any]:
+    """Over all open stations, and of each station."""
+    return {
+        "pooled": _differences(
+            plan, [each for visit, each in values.items() if visit.station.surface == "open"], scale
+        ),
+        "stations": {
+            station.name: _differences(
+                plan, [each for visit, each in values.items() if visit.station == station], scale
+            )
+            for station in plan.stations
+        },
+    }
+
+
+def _beside_none(rates: Powers) -> Powers:
+    return np.pad(rates, ((0, 0), (0, 1)))
 
 
 def _require_enough(powers: Mapping[Visit, Powers], plan: FieldTestConfig) -> None:
@@ -51,10 +71,21 @@ def _require_enough(powers: Mapping[Visit, Powers], plan: FieldTestConfig) -> No
         raise MeasurementError(f"field test: fewer than {least} rounds count in {', '.join(few)}: nothing to compare")
 
 
-def _differences(plan: FieldTestConfig, visits: Sequence[Powers]) -> dict[str, Any]:
+def _of_open(values: Mapping[Visit, Powers]) -> list[Powers]:
+    return [each for visit, each in values.items() if visit.station.surface == "open"]
+
+
+def _differences(
+    plan: FieldTestConfig, visits: Sequence[Powers], scale: Scale, confidence: float | None = None
+) -> dict[str, Any]:
     how = plan.analysis
     return differences(
-        visits, block_rounds=how.block_rounds, confidence=how.confidence, resamples=how.resamples, seed=plan.seed
+        visits,
+        scale=scale,
+        block_rounds=how.block_rounds,
+        confidence=confidence or how.confidence,
+        resamples=how.resamples,
+        seed=plan.seed,
     ).to_json()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from hil.config import FieldTestConfig
 from hil.errors import RecordingError
+from hil.experiments.begin import fixed_values
 from hil.measure.canonical import canonical_sha256, read_value, record_value
 from hil.measure.recording import Recording, Step
 
@@ -48,7 +49,7 @@ class Key:
 
 def plan_sha256(plan: FieldTestConfig) -> str:
     """The hash that can be published beforehand: of all values of the plan, whatever the file's layout."""
-    return canonical_sha256(plan.model_dump(mode="json", by_alias=True))
+    return canonical_sha256(fixed_values(plan))
 
 
 def seal(recording: Recording, plan: FieldTestConfig) -> Key:
@@ -58,7 +59,7 @@ def seal(recording: Recording, plan: FieldTestConfig) -> Key:
     """
     check_plan(recording, plan)
     key = Key.drawn([arm.name for arm in plan.arms], plan_sha256(plan))
-    record_value(recording, "plan", plan.model_dump(mode="json", by_alias=True))
+    record_value(recording, "plan", fixed_values(plan))
     recording.step("sealed", lambda: Step(np.empty(0), recording.time_s, {"key_sha256": key.sha256}))
     if recording.read("sealed").facts["key_sha256"] != key.sha256:
         raise RecordingError(f"{recording.path}: the key of the arms is not the one that was sealed at the start")

@@ -8,7 +8,7 @@ import numpy as np
 from hil.arrays import Float
 from hil.experiments.field.rounds import Rounds
 from hil.experiments.field_test import FieldTestResult, summary
-from hil.report.field_figures import Row, forest_figure, gains_figure, rounds_figure
+from hil.report.field_figures import Row, forest_figure, gains_figure, rates_figure, rounds_figure
 from hil.report.field_page import field_page
 from hil.report.figures import save
 from hil.units import power_db
@@ -17,7 +17,7 @@ from hil.units import power_db
 def draw(result: FieldTestResult, folder: Path) -> list[Path]:
     """Write `report.md` and its figures."""
     told = summary(result)
-    places = [None, *result.stations]
+    places = [None, *told["stations"]]
     gains = {
         place or "all": {arm: _row("", result, arm, result.plan.reference, place)[1:] for arm in told["arms"]}
         for place in places
@@ -27,6 +27,7 @@ def draw(result: FieldTestResult, folder: Path) -> list[Path]:
             _forest(result), result.plan.hypothesis.smallest_effect_db, title=f"{told['outcome']}: {told['finding']}"
         ),
         "gains": gains_figure(gains, told["true_gain_db"]),
+        "rates": rates_figure(told["rates"], told["arms"]),
         "rounds": rounds_figure(_by_round(result), told["arms"]),
     }
     files = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]

@@ -14,6 +14,7 @@ from hil.config import FieldTestConfig
 from hil.experiments.field.itinerary import Visit
 from hil.experiments.field.limits import Broken, broken_rules, fate, level_db, mean_power, measure_round
 from hil.measure.recording import Recording
+from hil.measure.repeated import rates_of_each
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 
@@ -86,6 +87,21 @@ class Rounds:
         """Received power of each arm in each round that counts, in the order of codes; ADC units squared."""
         counting = [each.tries[-1] for each in self.states if each.fate == "counts"]
         return np.array([self._by_arm(each) for each in counting]).reshape(-1, len(self.plan.arms))
+
+    def rates(self) -> Float[np.ndarray, "round arm"]:
+        """Rate of each arm in each round that counts, in the order of codes, corrected for noise; Mbit/s."""
+        setup, num_arms = Setup.from_json(self.recording.manifest), len(self.plan.arms)
+        counting = [each.tries[-1] for each in self.states if each.fate == "counts"]
+        blocks = [each.soundings for each in counting if each.soundings is not None]
+        rates = np.empty((len(blocks), num_arms))
+        order = np.array([each.order for each in counting])
+        for arm in range(num_arms) if blocks else ():
+            mine = [block[np.flatnonzero(which == arm)] for block, which in zip(blocks, order, strict=True)]
+            response, noise_var = (
+                np.concatenate([getattr(each, name) for each in mine]) for name in ("response", "noise_var")
+            )
+            rates[:, arm] = rates_of_each(response, noise_var, setup).reshape(len(blocks), -1).mean(axis=1)
+        return rates
 
     @cached_property
     def _used(self) -> Bool[np.ndarray, "subcarrier"]:

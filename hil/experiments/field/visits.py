@@ -6,32 +6,36 @@ and the plan alone, so that a resumed test and a later reader come to the same.
 
 import numpy as np
 
-from hil.arrays import Int, Pattern, Patterns
+from hil.arrays import Int, Patterns
 from hil.config import FieldTestConfig
-from hil.config.field_test import ArmConfig, BestPilotArm, OptimizedArm, ShamArm, UniformArm
+from hil.engine import Engine
 from hil.errors import MeasurementError, Overload
 from hil.estimation.estimate import estimate_channel
 from hil.experiments.choose import best_pilot, problem_of
+from hil.experiments.field.arms import choose_arms
 from hil.experiments.field.blinding import Key
 from hil.experiments.field.itinerary import Visit
 from hil.experiments.field.rounds import Rounds
 from hil.experiments.listen import listen_first
-from hil.experiments.sound import load_sweep, sound_surface
+from hil.experiments.sound import sound_surface
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import sound_patterns
-from hil.optimize.solve import solve
 from hil.testbed import Testbed, at_place
 
 GAP_S = 0.1  # from the sweep to the first round: longer than it takes to end the sweep's transmission
 
 
 def make_visit(
-    testbed: Testbed, recording: Recording, visit: Visit, plan: FieldTestConfig, key: Key, progress: Progress
-) -> None:
-    """Whatever of a visit is not recorded yet. Raises MeasurementError where a rule of the plan stops the test."""
+    testbed: Testbed, recording: Recording, visit: Visit, plan: FieldTestConfig, key: Key, engine: Engine,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Whatever of a visit is not recorded yet. engine: where arms are optimised.
+
+    Raises MeasurementError where a rule of the plan stops the test.
+    """
     rounds = Rounds(recording, visit, plan)
     if rounds.complete:
         return
@@ -40,7 +44,7 @@ def make_visit(
         if not any(name.startswith(f"{visit.name}/") for name in recording.names):
             here.continue_at(recording.time_s)
         if visit.station.surface == "open":
-            _choose_arms(here, recording, visit, plan, key, progress)
+            _choose_arms(here, recording, visit, plan, key, engine, progress)
         patterns = load_arms(recording, visit)
         _sound_rounds(here, rounds, patterns, progress)
         _record_truth(here, recording, visit, patterns)
@@ -53,8 +57,9 @@ def load_arms(recording: Recording, visit: Visit) -> Patterns:
 
 
 def _choose_arms(
-    here: Testbed, recording: Recording, visit: Visit, plan: FieldTestConfig, key: Key, progress: Progress
-) -> None:
+    here: Testbed, recording: Recording, visit: Visit, plan: FieldTestConfig, key: Key, engine: Engine,
+    progress: Progress,
+) -> None:  # fmt: skip
     """Sweep, then the pattern of each arm under its code; a resumed test compares those that were chosen before."""
     stage = f"{visit.name}/sweep"
     seed = int(np.random.SeedSequence([plan.seed, visit.number]).generate_state(1)[0])
@@ -62,35 +67,16 @@ def _choose_arms(
     setup = Setup.from_json(recording.manifest)
 
     def choose() -> Step:
-        patterns = patterns_of(plan.arms, recording, stage, setup, plan.seed)
-        return Step(np.stack([patterns[name] for name in key.names]), recording.time_s, {"retaken": sweep.retaken})
+        problem = problem_of(estimate_channel(sweep, setup), setup)
+        chosen = choose_arms(plan.arms, problem, best_pilot(sweep, setup), engine, stage, plan.seed)
+        facts = {
+            "retaken": sweep.retaken,
+            "predicted_mbps": [chosen[name].predicted_mbps for name in key.names],
+            "optimised_at": [chosen[name].place for name in key.names],
+        }
+        return Step(np.stack([chosen[name].pattern for name in key.names]), recording.time_s, facts)
 
     recording.step(f"{visit.name}/arms", choose)
-
-
-def patterns_of(
-    arms: tuple[ArmConfig, ...], recording: Recording, stage: str, setup: Setup, seed: int
-) -> dict[str, Pattern]:
-    """The pattern of each arm by its name, from a recorded sweep alone."""
-    sweep = load_sweep(recording, stage)
-    problem = problem_of(estimate_channel(sweep, setup), setup)
-    patterns: dict[str, Pattern] = {}
-    for arm in sorted(arms, key=lambda each: isinstance(each, ShamArm)):  # shams last
-        match arm:
-            case UniformArm():
-                patterns[arm.name] = np.full(setup.num_elements, arm.state, dtype=np.uint8)
-            case BestPilotArm():
-                patterns[arm.name] = best_pilot(sweep, setup)
-            case OptimizedArm(optimizer=how):
-                found = solve(
-                    problem, how.algorithm, starts=how.starts, epochs=how.epochs, polish=how.polish, seed=seed,
-                    device=how.device, certify=False,
-                )  # fmt: skip
-                assert found.pattern is not None, "a board has states"
-                patterns[arm.name] = found.pattern
-            case ShamArm():
-                patterns[arm.name] = patterns[arm.of]
-    return patterns
 
 
 def _sound_rounds(here: Testbed, rounds: Rounds, patterns: Patterns, progress: Progress) -> None:

@@ -1,0 +1,61 @@
+"""Repeated soundings of one pattern: brought to a common delay and phase, and what rate they tell."""
+
+import numpy as np
+
+from hil.arrays import Complex, Float
+from hil.measure.setup import Setup
+from hil.phy.metrics import unbiased_rates
+from hil.phy.sync import advance, advance_between
+from hil.phy.taps import DelayBasis, delay_profile, place_window
+
+WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
+
+
+def window_basis(setup: Setup) -> DelayBasis:
+    """The delays at which an aligned sounding may hold more than noise."""
+    return DelayBasis.build(setup.grid.used, -WINDOW_MARGIN, setup.testbed.ofdm.num_taps + WINDOW_MARGIN)
+
+
+def aligned_in_window(
+    responses: Complex[np.ndarray, "sounding subcarrier"], setup: Setup
+) -> Complex[np.ndarray, "sounding subcarrier"]:
+    """Soundings of one pattern that agree in phase and delay, the M taps of most energy the first ones."""
+    return _in_window(_aligned(responses, setup.grid.fft_size), setup.testbed.ofdm.num_taps)
+
+
+def rates_of_each(
+    responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: Float[np.ndarray, "sounding"], setup: Setup
+) -> Float[np.ndarray, "sounding"]:
+    """Rate at the time of each sounding of one pattern, corrected for the noise in it; Mbit/s.
+
+    responses, noise_var: at the ADC, as sounded.
+    """
+    ofdm, scale = setup.testbed.ofdm, setup.budget.scale
+    return unbiased_rates(
+        scale * aligned_in_window(responses, setup),
+        scale**2 * noise_var,
+        basis=window_basis(setup),
+        snr_scale=setup.budget.snr_scale,
+        num_taps=ofdm.num_taps,
+        bandwidth_hz=ofdm.bandwidth_hz,
+    )
+
+
+def _aligned(
+    responses: Complex[np.ndarray, "sounding subcarrier"], fft_size: int
+) -> Complex[np.ndarray, "sounding subcarrier"]:
+    """Turned and delayed to agree with each other; by their own mean, twice refined."""
+    reference, aligned = responses[0], responses
+    for _ in range(3):
+        shift, phase = advance_between(responses, reference, fft_size)
+        aligned = advance(responses, shift, fft_size) * np.exp(-1j * phase)[:, None].astype(responses.dtype)
+        reference = aligned.mean(axis=0)
+    return aligned
+
+
+def _in_window(
+    responses: Complex[np.ndarray, "sounding subcarrier"], num_taps: int
+) -> Complex[np.ndarray, "sounding subcarrier"]:
+    num_subcarriers = responses.shape[-1]
+    start = place_window(delay_profile(responses.mean(axis=0), num_subcarriers), num_taps)
+    return advance(responses, np.full(len(responses), float(start)), num_subcarriers)

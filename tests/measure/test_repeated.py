@@ -1,0 +1,47 @@
+"""Soundings of one pattern: their rates are the channel's, whatever their delay, phase and noise."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.config import TestbedConfig
+from hil.measure.repeated import rates_of_each
+from hil.measure.setup import Setup
+from hil.phy.sync import advance
+from hil.testbed import open_testbed
+from hil.yamlfile import load_yaml
+
+STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    with open_testbed(load_yaml(STATION, TestbedConfig)) as testbed:
+        return testbed.setup
+
+
+def soundings(
+    setup: Setup, rng: np.random.Generator, count: int, snr_db: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Responses at the ADC at random delays and phases, their noise, and the rate of what is behind them."""
+    num_taps, k = setup.testbed.ofdm.num_taps, np.arange(setup.grid.num_subcarriers)
+    taps = (rng.standard_normal((num_taps, 2)) @ [1, 1j]) * 0.7 ** np.arange(num_taps)
+    truth = np.exp(-2j * np.pi * np.outer(k - len(k) // 2, np.arange(num_taps)) / len(k)) @ taps
+    truth *= np.sqrt(10 / setup.budget.snr_scale / np.mean(np.abs(truth) ** 2)) / setup.budget.scale
+    noise_var = np.mean(np.abs(truth) ** 2) / 10 ** (snr_db / 10)
+    shifts, phases = rng.integers(0, 40, count), np.exp(2j * np.pi * rng.random(count))
+    moved = (
+        advance(np.tile(truth * setup.grid.used, (count, 1)), -shifts.astype(float), setup.grid.fft_size)
+        * phases[:, None]
+    )
+    noise = np.sqrt(noise_var / 2) * (rng.standard_normal((*moved.shape, 2)) @ [1, 1j]) * setup.grid.used
+    return moved + noise, np.full(count, noise_var), setup.rate_mbps(setup.budget.scale * truth)
+
+
+@pytest.mark.parametrize("snr_db", [6.0, 15.0, 30.0])
+def test_the_rate_of_each_sounding_is_right_on_average(setup: Setup, snr_db: float) -> None:
+    responses, noise_var, truth = soundings(setup, np.random.default_rng(1), 200, snr_db)
+    rates = rates_of_each(responses, noise_var, setup)
+    error = rates.std(ddof=1) / np.sqrt(len(rates))
+    assert abs(rates.mean() - truth) < 4 * error + 0.002 * truth
