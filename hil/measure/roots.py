@@ -112,7 +112,7 @@ class RootPlan(SweepPlan):
 
     def patterns(self, which: slice | Int[np.ndarray, "some"] = slice(None)) -> Patterns:
         powers = exponents(self.row[which], self.column, self.radices, self.ring.num_roots) + self.turn
-        return np.take(np.array(self.ring.state, dtype=np.uint8), powers % self.ring.num_roots)
+        return np.asarray(np.array(self.ring.state, dtype=np.uint8)[powers % self.ring.num_roots])
 
     def board_rows(self, which: slice = slice(None)) -> BoardRows | None:
         """None: boards make rows of Hadamard matrices only."""
