@@ -1,13 +1,19 @@
-"""Figures 8 and 9: a user walks away; how many epochs, or steps, make the configuration good again."""
+"""Figures 8 and 9: a user walks away; how many epochs, or steps, make the configuration good again.
+
+Twice: as the loop does it, sweep by sweep (`hil.campaign.followed`), and with perfect knowledge of a user who is put
+down at each distance, which tells what is lost by sounding, by one bit, and by going on from round to round.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from hil.arrays import Float
+from hil.campaign.followed import followed
 from hil.campaign.learning import KeptCode, LearningCurve, Network, PaperNetwork, TapCodeNetwork
 from hil.campaign.links import Links
 from hil.campaign.sites import Site, make_site
@@ -24,53 +30,115 @@ READING = (
     "Users start where those of Table I stand and walk straight, each in a random direction of the (x, y) plane. Adam, "
     "phases counted in turns, one network a user, trained at the start and retrained from there at each distance. "
 )
+LOOP = (
+    "In the loop an element has one bit, the channel is what a full sweep tells, the network trains on from round to "
+    "round, and the true channel judges the pattern that serves. "
+)
 
 
 def fig8(workbook: Workbook) -> Artifact:
-    """Epochs to 99 % of the best that the same network reaches at the new place."""
+    """Epochs to 99 % of the best: of the network that the loop trains on, and with perfect knowledge."""
     rows = [row for row in _rows(workbook) if row["figure"] == "fig8"]
-    panels = [
-        Panel(title, [_over_distance(rows, kind, name, start) for name in NETWORKS for start in ("cold", "warm")])
+    loop = {kind: followed(workbook, kind) for kind in KINDS}
+    panels = [Panel(f"loop: {title}", _epochs_by_step(loop[kind])) for kind, title in KINDS.items()]
+    panels += [
+        Panel(
+            f"perfect knowledge: {title}",
+            [_over_distance(rows, kind, name, start) for name in NETWORKS for start in ("cold", "warm")],
+        )
         for kind, title in KINDS.items()
     ]
     return Artifact(
         "About 105 epochs at the start; the pre-trained network needs significantly fewer to reach 99 % of the new "
         "maximal rate, more of them the further the user went (10 users, 64 x 64; no other numbers are printed).",
-        READING + "The new maximal rate is the best that the same network reaches there, cold or warm; a training "
+        READING
+        + LOOP
+        + "The new maximal rate is the best that the same network reaches there, cold or warm; a training "
         "that never comes so far counts with its full length.",
-        "; ".join(
+        "; ".join(_epochs_found(kind, loop[kind]) for kind in KINDS)
+        + "; with perfect knowledge "
+        + "; ".join(
             f"{kind.upper()}: {row['case']}, {row['cold']:.0f} epochs cold, {row['warm']:.0f} warm after "
             f"{row['distance_m']:g} m"
             for kind in KINDS
             for row in (_nearest(rows, kind, "paper's network"), _farthest(rows, kind, "paper's network"))
         ),
-        rows,
-        curves_figure(panels, xlabel="distance from the start [m]", ylabel="epochs to 99 %"),
+        [{"figure": "fig8", "source": "loop", **row} for kind in KINDS for row in loop[kind]] + rows,
+        curves_figure(panels, xlabel="distance since the last training [m]", ylabel="epochs to 99 %", cols=2),
     )
 
 
 def fig9(workbook: Workbook) -> Artifact:
-    """Rate after limited retraining, as a fraction of the rate at the start, and of the bound at the new place."""
+    """Rate after limited retraining: in the loop, and with perfect knowledge."""
     rows = [row for row in _rows(workbook) if row["figure"] == "fig9"]
+    loop = {kind: followed(workbook, kind) for kind in KINDS}
     cases = list(dict.fromkeys(row["case"] for row in rows))
     panels = [
-        Panel(title, [_over_distance(rows, kind, case, value) for case in cases], label)
+        Panel(f"loop: {title}", _kept_rates(loop[kind]), "rate / rate at the start") for kind, title in KINDS.items()
+    ]
+    panels += [
+        Panel(f"perfect knowledge: {title}", [_over_distance(rows, kind, case, value) for case in cases], label)
         for value, label in (("of_rate_at_start", "rate / rate at the start"), ("of_bound_here", "rate / bound here"))
         for kind, title in KINDS.items()
     ]
     return Artifact(
         "With the configuration kept the rate falls; a limited number of retraining epochs holds most of it; values "
         "above 1 come from channels that got better (no numbers are printed).",
-        READING + "`tap code`: the 20 numbers that the old configuration was aligned with, on the new channel, as they "
-        "are or after ten steps of the tap-space search. Rates at the start are each method's own.",
-        "Of the bound at the farthest place: "
+        READING
+        + LOOP
+        + "`tap code`: the 20 numbers that the old configuration was aligned with, on the new channel, as "
+        "they are or after ten steps of the tap-space search. Rates at the start are each method's own.",
+        "In the loop, of the best there at the farthest place: "
+        + "; ".join(_kept_found(kind, loop[kind]) for kind in KINDS)
+        + ". With perfect knowledge, of the bound: "
         + "; ".join(
             f"{kind.upper()} "
             + ", ".join(f"{case} {100 * _farthest(rows, kind, case)['of_bound_here']:.1f} %" for case in cases)
             for kind in KINDS
         ),
-        rows,
+        [{"figure": "fig9", "source": "loop", **row} for kind in KINDS for row in loop[kind]] + rows,
         curves_figure(panels, xlabel="distance from the start [m]", cols=2),
+    )
+
+
+def _epochs_by_step(rows: list[dict[str, Any]]) -> list[Curve]:
+    """Mean over the rounds after the first, by how far the user went since the round before."""
+    steps = list(dict.fromkeys(row["step_m"] for row in rows))
+    return [Curve(name, steps, [_epochs(rows, name, step) for step in steps], name) for name in ("cold", "warm")]
+
+
+def _epochs(rows: list[dict[str, Any]], budget: str, step_m: float) -> float:
+    return fmean(
+        row["epochs"] for row in rows if row["budget"] == budget and row["step_m"] == step_m and row["round"] > 1
+    )
+
+
+def _epochs_found(kind: str, rows: list[dict[str, Any]]) -> str:
+    steps = list(dict.fromkeys(row["step_m"] for row in rows))
+    return f"{kind.upper()} in the loop: " + ", ".join(
+        f"{_epochs(rows, 'cold', step):.0f} cold, {_epochs(rows, 'warm', step):.0f} warm every {step:g} m"
+        for step in steps
+    )
+
+
+def _kept_rates(rows: list[dict[str, Any]]) -> list[Curve]:
+    """Over the distance from the start; rounds of all walks together."""
+    budgets = [name for name in dict.fromkeys(row["budget"] for row in rows) if name != "cold"]
+    curves = [(name, name, "of_rate_at_start") for name in budgets]
+    curves.insert(0, ("same configuration", "warm", "hold_of_rate_at_start"))
+    drawn = []
+    for label, budget, value in curves:
+        chosen = sorted((row for row in rows if row["budget"] == budget), key=lambda row: row["walked_m"])
+        drawn.append(Curve(label, [row["walked_m"] for row in chosen], [row[value] for row in chosen], label))
+    return drawn
+
+
+def _kept_found(kind: str, rows: list[dict[str, Any]]) -> str:
+    last = {row["budget"]: row for row in sorted(rows, key=lambda row: row["walked_m"])}
+    told = [("same configuration", last["warm"]["hold_of_optimum_here"])]
+    told += [(name, row["of_optimum_here"]) for name, row in last.items() if name != "cold"]
+    return f"{kind.upper()} {last['warm']['walked_m']:.2g} m: " + ", ".join(
+        f"{name} {100 * of:.1f} %" for name, of in told
     )
 
 

@@ -19,7 +19,8 @@ class Effort:
 
     size: elements a side where the paper has 64. epochs: of the paper's network (Adam) wherever it competes.
     sizes: of Figs. 6 and 10, with the users at each. printed, practical, tap_code: epochs of Fig. 7 by size.
-    walkers, walk_epochs, distances_m: of Figs. 8 and 9.
+    walkers, walk_epochs, distances_m: of Figs. 8 and 9 with perfect knowledge. loop_size, loop_users, loop_epochs,
+    loop_walks: of the same by the loop, rounds by the distance from one to the next.
     """
 
     name: str
@@ -35,6 +36,10 @@ class Effort:
     walkers: int
     walk_epochs: int
     distances_m: tuple[float, ...]
+    loop_size: int
+    loop_users: int
+    loop_epochs: int
+    loop_walks: Mapping[float, int]
 
 
 QUICK = Effort(
@@ -51,6 +56,10 @@ QUICK = Effort(
     walkers=2,
     walk_epochs=80,
     distances_m=(0.05, 0.2, 1.0),
+    loop_size=16,
+    loop_users=1,
+    loop_epochs=60,
+    loop_walks={0.05: 2, 0.3: 3},
 )
 FULL = Effort(
     name="full",
@@ -66,6 +75,10 @@ FULL = Effort(
     walkers=10,
     walk_epochs=300,
     distances_m=(0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0),
+    loop_size=64,
+    loop_users=10,
+    loop_epochs=300,
+    loop_walks={0.02: 5, 0.1: 5, 0.5: 5},
 )
 
 

@@ -1,5 +1,7 @@
 """A station: which instruments, where they stand, how strong, what is allowed."""
 
+import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -101,6 +103,14 @@ class UserConfig(Section):
     position_m: Position = Field(description="in the station's frame")
     line_of_sight: bool = Field(True, description="whether the surface sees it (simulation)")
     path: PathConfig | None = Field(None, description="how it walks away from there; it stands where null")
+
+    def walked_m(self, time_s: float) -> float:
+        """Length of the way that lies behind it at a time of the testbed's clock."""
+        if self.path is None:
+            return 0.0
+        corners = [self.position_m, *self.path.to_m]
+        whole_m = sum(math.dist(*leg) for leg in pairwise(corners))
+        return min(self.path.speed_m_per_s * max(time_s - self.path.start_s, 0.0), whole_m)
 
 
 class BandConfig(Section):

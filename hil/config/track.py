@@ -47,6 +47,10 @@ class TrackConfig(Section):
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(algorithm="tap-space-quick"), description="of every round; epochs are its budget"
     )
+    first_epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="epochs of the search after the first sweep, before anybody walks; the same where null"
+    )
+    warm: bool = Field(True, description="a round's search begins from what the last one left; else each begins anew")
     engine: EngineConfig = Field("local", description="where the optimizer runs: `local`, or an optimizer host")
     deadline_s: Positive | None = Field(None, description="after which a round is optimised here instead")
     serve_s: NonNegative = Field(0.03, description="the surface serves this long before it is sounded again")
@@ -60,4 +64,7 @@ class TrackConfig(Section):
         False,
         description="the next round is sounded while the pattern of this one is computed, which serves after both",
     )
-    judge_every_s: Positive = Field(0.1, description="simulation: the true channel judges about so often")
+    judge_every_s: Positive | Literal["round"] = Field(
+        0.1,
+        description="simulation: the true channel judges about so often; `round`: as each new pattern begins to serve",
+    )

@@ -151,6 +151,7 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "hold_mbps": hold,
         "period_s": _median(rounds, "period_s"),
         "lag_s": _median(rounds, "lag_s"),
+        "epochs": _median(rounds, "epochs"),
         "stages_s": {name: float(np.median([each.stages_s.get(name, 0.0) for each in rounds])) for name in STAGES},
         "software_ms": _median(rounds, "software_ms"),
         "charged_ms": 1e3 * result.config.compute_s if result.setup.simulated else None,

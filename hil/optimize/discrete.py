@@ -195,7 +195,8 @@ def discretise(
 ) -> tuple[UInt8[np.ndarray, "batch element"], Float[np.ndarray, "batch"]]:
     """Best pattern, and its rate in Mbit/s, on the way from relaxed configurations of each user.
 
-    Every candidate is quantised under rotations and settled; the best `flipped` of them are improved by flips.
+    Every candidate is quantised under rotations and settled; the best `flipped` of them are improved by flips. With
+    none, they are quantised only.
     """
     results = [
         _discretise_user(StateSearch.of_user(problem, user), found, flipped) for user, found in enumerate(reflection)
@@ -206,6 +207,8 @@ def discretise(
 def _discretise_user(
     search: StateSearch, candidates: Complex[np.ndarray, "start element"], flipped: int
 ) -> tuple[UInt8[np.ndarray, "element"], float]:
+    if not flipped:
+        return max((search.quantise(asked) for asked in candidates), key=lambda result: result[1])
     settled = {rate: pattern for pattern, rate in (search.settle(*search.quantise(asked)) for asked in candidates)}
     best = sorted(settled, reverse=True)[:flipped]
     return max((search.flip(settled[rate], rate) for rate in best), key=lambda result: result[1])

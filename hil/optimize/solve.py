@@ -129,9 +129,10 @@ def solve(
     """Choose a configuration for every user of a problem.
 
     algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train or ascend from random starts.
-    polish: refine a network's result in tap space. warm: `Solution.code` of an earlier channel on the same basis, to
-    begin with beside the algorithm's own starts; tap-space and neural-prior make use of it. network: `Solution.network`
-    of an earlier channel, with which the paper's network goes on where `starts` and the surface are the same.
+    polish: refine a network's result, in tap space and on the board's states. warm: `Solution.code` of an earlier
+    channel on the same basis, to begin with beside the algorithm's own starts; tap-space and neural-prior make use of
+    it. network: `Solution.network` of an earlier channel, with which the paper's network goes on where `starts` and the
+    surface are the same.
     certify: compute the upper bound. Same seed, same solution.
 
     Raises ConfigError for an unknown algorithm, for one that needs states where there are none, and for a device that
@@ -142,7 +143,8 @@ def solve(
     chosen = ALGORITHMS[algorithm]
     memory = Memory(network)
     options = Options(starts, epochs, polish, _device(device), memory)
-    run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, chosen.flipped)
+    flipped = chosen.flipped if polish else 0
+    run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, flipped)
     if problem.states is not None and chosen.patterns is not None:
         run.take_patterns(algorithm, chosen.patterns)
     elif chosen.stages is not None:

@@ -27,6 +27,8 @@ STYLES: dict[str, dict[str, Any]] = {
     "10 epochs": {"color": "#fdae6b", "marker": "^"},
     "20 epochs": {"color": "#e6550d", "marker": "^"},
     "50 epochs": {"color": "#8c2d04", "marker": "^"},
+    "cold": {"color": "tab:blue", "marker": "s"},
+    "warm": {"color": "tab:red", "marker": "o"},
     "tap code kept": {"color": "tab:blue", "marker": "o", "ls": "--"},
     "tap code, 10 steps": {"color": "tab:green", "marker": "o"},
 }

@@ -25,6 +25,10 @@ TINY = Effort(
     walkers=1,
     walk_epochs=4,
     distances_m=(0.1, 0.5),
+    loop_size=8,
+    loop_users=1,
+    loop_epochs=7,
+    loop_walks={0.1: 2},
 )
 
 

@@ -146,9 +146,14 @@ def served_mbps(
 
 
 def _instants(recording: Recording, config: TrackConfig) -> list[tuple[float, tuple[float, float]]]:
-    """One at a random place of each interval of `judge_every_s`, the same for every policy; and that interval."""
+    """One at a random place of each interval of `judge_every_s`, the same for every policy; and that interval.
+
+    Or one a round, as its pattern begins to serve.
+    """
     every_s, begin_s = config.judge_every_s, recording.read("track/begin").time_s
     rounds = load_rounds(recording)
+    if every_s == "round":
+        return [(each.applied_s, (each.begin_s, each.begin_s + sum(each.stages_s.values()))) for each in rounds]
     end_s = recording.read("track/end").time_s if "track/end" in recording else rounds[-1].applied_s
     first, last = int(np.ceil(begin_s / every_s)), int(end_s / every_s)
     place = [np.random.default_rng([config.seed, index]).uniform() for index in range(first, last)]

@@ -4,7 +4,7 @@ Where rounds overlap, what is applied came of the round before: it was computed 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -30,6 +30,7 @@ from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 from hil.testbed.effort import simulator_s
 
+CONVERGED = 0.99  # of the best rate
 MAX_LOST = 5  # rounds in a row that may fail
 LEAST_EFFORT = 0.5  # of a round's soundings, where the reference sounding holds any surprise
 ALARM = 4.0  # times `policy.quiet`: a surprise for which all of them are sounded
@@ -44,7 +45,8 @@ class Round:
     all; both measured in this round, None where it was not.
     surprise: of the reference sounding; misfit: of the others, and doppler_hz: spread of the waves that are followed,
     both as known when it applied its pattern.
-    stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
+    history_mbps: best rate on the estimate, phases still free, before the first step or epoch of the search and after
+    each. stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
     software_ms: this process's own time, the simulator's apart. sounded_s: when the last pattern was sounded.
     known_s: when the last one was that it made use of for the pattern it applied; None where that came of none.
     away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
@@ -65,6 +67,7 @@ class Round:
     surprise: float | None = None
     misfit: float | None = None
     doppler_hz: float | None = None
+    history_mbps: list[float] = field(default_factory=list)
     stages_s: dict[str, float] = field(default_factory=dict)
     software_ms: float = 0.0
     place: str = "here"
@@ -80,6 +83,11 @@ class Round:
     def lag_s(self) -> float | None:
         """From the last sounding until the pattern that came of it serves."""
         return self.applied_s - self.known_s if self.known_s is not None and self.lost is None else None
+
+    @property
+    def epochs(self) -> int | None:
+        """Steps or epochs of the search until `CONVERGED` of the best that it came to; None where none was made."""
+        return epochs_to(CONVERGED * self.history_mbps[-1], self.history_mbps) if self.history_mbps else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +120,11 @@ class Follower:
             self.recording.append("track/end", Step(np.empty(0), clock.now_s()))
 
 
+def epochs_to(target_mbps: float, history_mbps: Sequence[float]) -> int:
+    """Steps until a rate is reached; the number of all, plus one, where it never is."""
+    return sum(rate < target_mbps for rate in history_mbps)
+
+
 def load_rounds(recording: Recording) -> list[Round]:
     """The rounds of a run directory; what only the next round tells is filled in."""
     names = [name for name in recording.names if name.startswith("round/")]
@@ -142,7 +155,9 @@ class _Loop:
         )  # fmt: skip
         self.receive = reception(self.setup, follower.estimate)
         self.number, self.period_s = 0, self.config.serve_s + self.config.compute_s
-        self.method = Method.of(self.config.optimizer, seed=self.config.seed, certify=False, user=self.setup.user)
+        self.method = Method.of(
+            self.config.optimizer, seed=self.config.seed, certify=False, user=self.setup.user, warm=self.config.warm
+        )
         self.hold = self.serving = self._think(0, None, now_s).pattern
         self.ask: Ask | None = self.policy.ask(self.serving, 1.0)
         self.testbed.surface.apply(self.serving)
@@ -259,12 +274,15 @@ class _Loop:
         """Take in what was heard, and choose the pattern for a time. Apart from instruments, on any thread."""
         misfit = None if heard is None else self.policy.hear(heard)
         problem = problem_of(self.policy.channel(time_s), self.setup)
-        reply = self.engine.optimize(number, problem, self.method, deadline_s=self.config.deadline_s)
+        first = replace(self.method, epochs=self.config.first_epochs or self.method.epochs)
+        method = self.method if number else first
+        reply = self.engine.optimize(number, problem, method, deadline_s=self.config.deadline_s)
         assert reply.solution.pattern is not None, "a board has states"
         facts: dict[str, Any] = {
             "predicted_mbps": float(reply.solution.rate_mbps),
             "place": reply.place,
             "note": reply.note,
+            "history_mbps": [round(float(rate), 6) for rate in reply.solution.history],
         }
         if number:
             facts["hold_predicted_mbps"] = float(problem.rate_mbps(self.setup.states[self.hold]))
