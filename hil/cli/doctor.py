@@ -30,6 +30,9 @@ def doctor(
     user: User = None,
     rf: Annotated[bool, typer.Option("--rf", help="A first look on the air, too: this radiates.")] = False,
     cabled: Annotated[bool, typer.Option(help="With --rf: a cable leads from TX to RX, no surface between.")] = False,
+    attenuation_db: Annotated[
+        float | None, typer.Option(help="With --cabled: of cables and attenuators together, in dB.")
+    ] = None,
     watch_s: Annotated[float, typer.Option(min=1, help="With --rf: how long one pattern is watched.")] = 60.0,
     json: Json = False,
 ) -> None:
@@ -48,7 +51,7 @@ def doctor(
         required(testbed)
     config = load_yaml(testbed, TestbedConfig, overrides(radio, board, set_)) if testbed else None
     checks = []
-    on_air = _on_air(config, user, cabled, watch_s) if config is not None and rf else ()
+    on_air = _on_air(config, user, cabled, attenuation_db, watch_s) if config is not None and rf else ()
     for check in chain(diagnose(config), on_air):
         print(f"{MARKS[check.ok]}  {check.name}: {check.detail}")
         if check.ok is False:
@@ -60,9 +63,11 @@ def doctor(
         raise typer.Exit(3)
 
 
-def _on_air(config: "TestbedConfig", user: str | None, cabled: bool, watch_s: float) -> "Iterator[Check]":
+def _on_air(
+    config: "TestbedConfig", user: str | None, cabled: bool, attenuation_db: float | None, watch_s: float
+) -> "Iterator[Check]":
     from hil.experiments.calibration.first_look import first_look
     from hil.testbed import open_testbed
 
     with open_testbed(config, user=user) as bed, progress() as report:
-        yield from first_look(bed, cabled=cabled, watch_s=watch_s, progress=report)
+        yield from first_look(bed, cabled=cabled, attenuation_db=attenuation_db, watch_s=watch_s, progress=report)

@@ -32,6 +32,8 @@ class CascadedEstimate:
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
     lost: soundings left out, because their offset could not be resolved.
     drift_deg, drift_db: of the radio's phase and gain, rms after one second; what the sweep showed and was taken out.
+    effective_taps: coordinates of a sounding that its used subcarriers determine: fewer than there are where guards
+        need a ridge. None where nobody projected anything.
     coherent: phases held from sounding to sounding. motion_db: most that motion in the room may have left in the
         cascade, relative to it; stationary: that is little. None where no complements follow each other.
     """
@@ -48,6 +50,7 @@ class CascadedEstimate:
     lost: int = 0
     drift_deg: float = 0.0
     drift_db: float = 0.0
+    effective_taps: float | None = None
     coherent: bool | None = None
     motion_db: float | None = None
     stationary: bool | None = None
@@ -85,6 +88,7 @@ class CascadedEstimate:
         """Its figures as plain values."""
         return {
             "num_taps": int(self.direct.size),
+            "effective_taps": self.effective_taps,
             "foreseen_nmse_db": self.nmse_db,
             "direct_to_surface_db": self.direct_to_surface_db,
             "condition": self.condition if np.isfinite(self.condition) else None,

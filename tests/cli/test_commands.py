@@ -192,3 +192,12 @@ def test_a_first_look_on_the_air_is_a_list_of_checks(hil: Callable[..., object])
     assert {"noise", "pilots", "surface", "link budget", "repeatability"} <= checks.keys()
     assert checks["surface"]["ok"]
     assert hil("doctor", "--rf").code == 2
+
+
+def test_a_pilot_of_high_crest_factor_is_warned_of_before_anything_is_radiated(hil: Callable[..., object]) -> None:
+    weaker = ("--set", "ofdm.pilot=constant", "--set", "power.radiated_power_dbm=-30")
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, *weaker, "--dry-run", "--json")
+    assert "WARNING: the pilots' crest factor is" in done.out
+    assert done.json["dry_run"]["crest_advice"]
+    checks = hil("doctor", "--testbed", TESTBED, *weaker, "--json").json["checks"]
+    assert [check["ok"] for check in checks if check["name"] == "pilot"] == [False]

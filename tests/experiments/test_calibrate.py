@@ -15,7 +15,7 @@ from hil.experiments import calibrate, closed_loop
 from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
 from hil.experiments.calibration.draw import draw
-from hil.experiments.calibration.first_look import first_look
+from hil.experiments.calibration.first_look import first_look, look_for_surface
 from hil.experiments.calibration.summary import summary
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import sound_surface
@@ -38,6 +38,7 @@ PROCEDURE = CalibrateConfig.model_validate(
         "sweep": {"repetitions": 16},
     }
 )
+CONFIGS = Path(__file__).parents[2] / "configs/testbeds"
 HIDDEN = {
     "mirrored": "left_right",
     "dead_columns": [5],
@@ -206,7 +207,32 @@ def test_a_first_look_sees_the_surface_and_what_repeats(station: Station) -> Non
     with open_testbed(station()) as testbed:
         checks = {check.name: check for check in first_look(testbed, watch_s=5.0)}
     assert all(check.ok for check in checks.values()), checks
-    assert set(checks) == {"noise", "pilots", "surface", "link budget", "repeatability"}
+    assert set(checks) == {"noise", "pilots", "leakage", "surface", "link budget", "repeatability"}
+    assert "dBFS" in checks["surface"].detail
+    assert "least sounding" in checks["surface"].detail
+    assert "predicted" in checks["link budget"].detail
+
+
+def test_a_first_look_over_two_radios_sees_the_same_surface() -> None:
+    seen = {}
+    for name in ("sim-opensource-ris", "sim-two-plutos"):
+        with open_testbed(CONFIGS / f"{name}.yaml", user="desk") as testbed:
+            seen[name] = look_for_surface(testbed).surface_dbfs
+            checks = [check for check in first_look(testbed, watch_s=2.0) if not check.ok]
+        assert not checks
+    assert seen["sim-two-plutos"] == pytest.approx(seen["sim-opensource-ris"], abs=1.5)
+
+
+def test_a_cable_is_judged_by_its_attenuation(station: Station) -> None:
+    with open_testbed(station()) as testbed:
+        assert testbed.truth is not None
+        response = testbed.truth.response(np.zeros(256, dtype=np.uint8))
+        loss_db = -10 * np.log10(np.mean(np.abs(response) ** 2))
+        for wrong_db, ok in ((0.0, True), (10.0, False)):
+            looked = first_look(testbed, cabled=True, attenuation_db=loss_db + wrong_db, watch_s=2.0)
+            checks = {check.name: check for check in looked}
+            assert checks["link budget"].ok == ok
+            assert checks["surface"].ok is None
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def watch_soundings(testbed: Testbed, duration_s: float, count: int, progress: P
     clock = testbed.clock
     soundings = []
     with testbed.on_air():
-        sounder = Sounder(testbed.sdr, testbed.grid, REPETITIONS)
+        sounder = Sounder(testbed.sdr, testbed.grid, REPETITIONS, apart_lo_hz=testbed.apart_lo_hz)
         sounder.sound()  # fills the radio's buffers
         started_s = clock.now_s()
         for number in range(count):
