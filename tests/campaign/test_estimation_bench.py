@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hil.campaign.estimation_bench import condition_rows, offset_row, scene_rows, states_rows, sweep_figures
+from hil.campaign.estimation_bench import offset_row
 from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
+from hil.campaign.estimation_scenes import NOISE_DB, denoising_rows, scene_rows
+from hil.campaign.estimation_sweeps import condition_rows, judge_sweep, large_rows, states_rows
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions
 from hil.config import SweepConfig
@@ -54,7 +56,21 @@ def test_raw_estimates_stand_at_the_bound(drift_deg):
     raw, denoised, *_ = condition_rows(20.0, Conditions(40.0, 1e-3, drift_deg=drift_deg), seeds=range(1))
     assert raw.keys() >= KEYS
     assert raw["nmse_db"] == pytest.approx(raw["crlb_db"], abs=0.8)
+    assert raw["least_over_db"] == raw["most_over_db"] == pytest.approx(raw["nmse_db"] - raw["crlb_db"])
     assert denoised["nmse_db"] < raw["nmse_db"] - 2
+
+
+def test_a_large_surface_at_30_db_is_known_to_42_db_and_better():
+    rows = large_rows(seeds=range(1))
+    assert len(rows) == 4
+    assert all(row["nmse_db"] < -42 for row in rows if "pairs" in row["case"] or "denoised" in row["case"])
+
+
+def test_what_drift_must_cost_is_told_beside_what_it_costs():
+    """Half-sums of slow soundings cannot tell the phase's steps: the bound itself stands far above that of no drift."""
+    fast, slow = (condition_rows(20.0, Conditions(40.0, s, drift_deg=10.0), seeds=range(2))[0] for s in (1e-4, 7e-3))
+    assert fast["bound_over_still_db"] < 1 < 9 < slow["bound_over_still_db"]
+    assert slow["least_over_db"] < slow["most_over_db"] < 0.5
 
 
 def test_walkers_cost_a_sweep_of_single_soundings_more_than_ten_decibels_and_pairs_less_than_one():
@@ -90,6 +106,13 @@ def test_starts_are_right_or_marked():
     assert row["ambiguous"] <= 0.01 * row["soundings"]
 
 
+def test_denoising_is_compared_with_the_raw_estimate_at_each_noise():
+    rows = list(denoising_rows("lab", 4, users=2, seed=1))
+    assert len(rows) == len(NOISE_DB)
+    assert all(row["worst_user_ratio"] <= row["rate_ratio"] + 1e-12 for row in rows)
+    assert rows[0]["rate_ratio"] == pytest.approx(1, abs=0.01)
+
+
 def test_a_scene_is_judged_by_its_true_channel():
     rows = scene_rows("lab", 4, users=1, seed=1)
     assert len(rows) == 12
@@ -101,5 +124,5 @@ def test_weak_delays_at_the_windows_end_are_not_lost_to_sidelobes_of_the_first()
     """A channel of 20 taps, strong at the first: its estimate at high SNR stands where noise puts it."""
     links = make_site("paper", size=16, users=1, seed=0).links()
     channel = replace(links.truth, direct=links.truth.direct[0], cascade=links.truth.cascade[0])
-    raw_db, bound, _ = sweep_figures(channel, Conditions(34.0), "pairs", "raw", 0)
-    assert raw_db == pytest.approx(10 * np.log10(bound), abs=0.5)
+    raw = judge_sweep(channel, Conditions(34.0), "pairs", "raw", 0)
+    assert raw.nmse_db == pytest.approx(10 * np.log10(raw.crlb), abs=0.5)
