@@ -40,11 +40,13 @@ RATIO_DB, RATIO_DEG = 1.0, 10.0
 class Fault:
     """A kind of fault: how it is drawn, and whether a summary tells it (the simulation section is the truth).
 
-    found: hits and all that there was to find. covered: a sweep without the surface is made first.
+    found: hits and all that there was to find. untold: of the rest, those of which it says that they cannot be told.
+    covered: a sweep without the surface is made first.
     """
 
     draw: Callable[[np.random.Generator, int, int], Simulation]
     found: Callable[[dict[str, Any], TestbedConfig], tuple[int, int]]
+    untold: Callable[[dict[str, Any], TestbedConfig], int] = lambda _summary, _true: 0
     covered: bool = False
 
 
@@ -57,29 +59,30 @@ def count_faults(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> list[dict[str, Any]]:
-    """A row for each kind of fault: {fault, trials, hidden, found, missed, false_alarms}.
+    """A row for each kind of fault: {fault, trials, hidden, found, missed, untold, false_alarms}.
 
     Each trial is a room of its own with one fault. hidden, found, missed: elements for `stuck_elements`, else trials.
+    untold: of the missed, those of which the calibration says that the channel cannot tell.
     false_alarms: trials in which a calibration told a fault of another kind, or elements that are whole.
     Raises KeyError for a name that is none of FAULTS.
     """
     chosen = names or list(FAULTS)
     rows = []
     for number, name in enumerate(chosen):
-        outcomes = []
+        outcomes, kind = [], list(FAULTS).index(name)
         for trial in range(trials):
-            outcomes.append(_trial(station, FAULTS[name], name, user, np.random.default_rng([seed, number, trial])))
+            outcomes.append(_trial(station, FAULTS[name], name, user, np.random.default_rng([seed, kind, trial])))
             progress("calibrations", number * trials + trial + 1, len(chosen) * trials)
-        found, hidden, alarms = np.sum(outcomes, axis=0).tolist()
+        found, hidden, untold, alarms = np.sum(outcomes, axis=0).tolist()
         row = {"fault": name, "trials": trials, "hidden": hidden, "found": found, "missed": hidden - found}
-        rows.append({**row, "false_alarms": alarms})
+        rows.append({**row, "untold": untold, "false_alarms": alarms})
     return rows
 
 
 def _trial(
     station: TestbedConfig, fault: Fault, name: str, user: str | None, rng: np.random.Generator
-) -> tuple[int, int, int]:
-    """Found, hidden, and whether there was a false alarm."""
+) -> tuple[int, int, int, int]:
+    """Found, hidden, told to be unknown, and whether there was a false alarm."""
     assert station.simulation is not None
     room = {
         "seed": int(rng.integers(1 << 16)),
@@ -94,7 +97,7 @@ def _trial(
         )
         told = _calibrate(true, user, direct, folder)
     found, hidden = fault.found(told, true)
-    return found, hidden, int(bool(_told(told, true) - {name}))
+    return found, hidden, fault.untold(told, true), int(bool(_told(told, true) - {name}))
 
 
 def _calibrate(station: TestbedConfig, user: str | None, direct: str | None, folder: str) -> dict[str, Any]:
@@ -212,6 +215,11 @@ def _found_stuck(summary: dict[str, Any], true: TestbedConfig) -> tuple[int, int
     return len(stuck & set(summary["dead_elements"])), len(stuck)
 
 
+def _untold_stuck(summary: dict[str, Any], true: TestbedConfig) -> int:
+    assert true.simulation is not None
+    return len({int(name) for name in true.simulation.surface.stuck_elements} & set(summary["faded_elements"]))
+
+
 def _found_order(summary: dict[str, Any], true: TestbedConfig) -> tuple[int, int]:
     assert true.simulation is not None
     return int(summary["element_moves"] == wiring(*_shape(true), true.simulation.surface).tolist()), 1
@@ -257,11 +265,13 @@ def _found_states(summary: dict[str, Any], true: TestbedConfig) -> tuple[int, in
 FAULTS: dict[str, Fault] = {
     "none": Fault(lambda _rng, _rows, _cols: {}, lambda _summary, _true: (0, 0)),
     "dead_columns": Fault(_draw_columns, _found_columns),
-    "stuck_elements": Fault(_draw_stuck, _found_stuck),
+    "stuck_elements": Fault(_draw_stuck, _found_stuck, _untold_stuck),
     "mirrored": Fault(_draw_mirrored, _found_order),
     "exchanged_lines": Fault(_draw_exchanged, _found_order),
     "slow_settling": Fault(_draw_slow, _found_slow),
     "drift": Fault(_draw_drift, _found_drift),
     "walkers": Fault(_draw_walkers, _found_walkers),
-    "state_ratio": Fault(_draw_states, _found_states, covered=True),
+    "state_ratio": Fault(
+        _draw_states, _found_states, lambda summary, _true: int(not summary["state_ratio"]["measured"]), covered=True
+    ),
 }

@@ -67,6 +67,14 @@ def _calibrate() -> Kind:
     return Kind(calibrate.check, calibrate.run, calibrate.evaluate, summary, draw, dry_run_calibrate)
 
 
+def _many_users() -> Kind:
+    from hil.experiments import many_users
+    from hil.experiments.dry_run import dry_run_many_users
+    from hil.experiments.users.draw import draw
+
+    return Kind(many_users.check, many_users.run, many_users.evaluate, many_users.summary, draw, dry_run_many_users)
+
+
 def _power_only() -> Kind:
     from hil.experiments import power_only
     from hil.experiments.dry_run import dry_run_power_only
@@ -85,6 +93,7 @@ _KINDS: dict[str, Callable[[], Kind]] = {
     "calibrate": _calibrate,
     "closed_loop": _closed_loop,
     "field_test": _field_test,
+    "many_users": _many_users,
     "power_only": _power_only,
     "track": _track,
 }

@@ -1,7 +1,7 @@
 """Figures of a calibration, drawn from arrays."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def elements_figure(
     for (words, which), marker, colour in zip(marked.items(), "xo", ("tab:red", "white"), strict=False):
         if which.any():
             row, col = np.divmod(np.flatnonzero(which), cols)
-            style = {"marker": marker, "ls": "", "color": colour, "mfc": "none", "ms": 60 / max(rows, cols)}
+            style: dict[str, Any] = {"marker": marker, "ls": "", "color": colour, "mfc": "none", "ms": 60 / max(rows, cols)}
             left.plot(col, row, label=f"{which.sum()} {words}", **style)
             figure.legend(loc="outside lower center", ncols=2, facecolor="0.8")
     image = right.imshow(phase_deg.reshape(rows, cols), cmap="twilight", interpolation="nearest", vmin=-180, vmax=180)

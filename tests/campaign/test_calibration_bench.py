@@ -6,7 +6,7 @@ import pytest
 
 from hil.campaign import calibration_bench
 from hil.campaign.calibration_bench import FAULTS, count_faults
-from hil.config import load_testbed
+from hil.config import TestbedConfig, load_testbed
 
 PATH = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 STATION = load_testbed(PATH, {"power.radiated_power_dbm": -8.0})  # so strong that a short sweep tells each element
@@ -14,6 +14,7 @@ STATION = load_testbed(PATH, {"power.radiated_power_dbm": -8.0})  # so strong th
 CLEAN = {
     "dead_elements": [],
     "dead_columns": [],
+    "faded_elements": [],
     "order_as_declared": True,
     "element_order": "as declared",
     "element_moves": None,
@@ -55,6 +56,27 @@ def test_what_is_told_of_a_whole_station_is_a_false_alarm(
     monkeypatch: pytest.MonkeyPatch, told: dict[str, object]
 ) -> None:
     assert counted(monkeypatch, "none", **told) == (0, 0, 3)
+
+
+def test_a_row_is_the_same_whichever_other_faults_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[object] = []
+
+    def calibrate(station: TestbedConfig, *_: object) -> dict[str, object]:
+        assert station.simulation is not None
+        drawn.append(station.simulation.surface)
+        return CLEAN
+
+    monkeypatch.setattr(calibration_bench, "_calibrate", calibrate)
+    count_faults(STATION, ["dead_columns", "mirrored"], user="shelf", trials=1)
+    count_faults(STATION, ["mirrored"], user="shelf", trials=1)
+    assert drawn[1] == drawn[2]
+
+
+def test_what_is_said_to_be_unknown_is_missed_but_not_unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration_bench, "_calibrate", lambda *_: {**CLEAN, "faded_elements": list(range(256))})
+    (row,) = count_faults(STATION, ["stuck_elements"], user="shelf", trials=3)
+    assert row["untold"] == row["missed"] == row["hidden"] > 0
+    assert row["false_alarms"] == 0
 
 
 @pytest.mark.soak
