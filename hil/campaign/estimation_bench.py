@@ -61,7 +61,7 @@ def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Ro
         rows.append(offset_row(direct_db, seeds=range(seed, seed + (200 if full else 4))))
         progress("offsets", done + 1, len(ratios))
     progress("radios", 0, 1)
-    rows += radio_rows(seed=seed)
+    rows += radio_rows(seeds=range(seed, seed + 3))
     progress("radios", 1, 1)
     return rows + time_rows(seed=seed)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.pluto import PlutoSdr
-from hil.errors import InstrumentError, NotConnected
+from hil.drivers.together import open_together
 from hil.interfaces import Capture, Closing, FrameTrain, RadioSettings, RawSink
 
 __all__ = ["TwoPlutos"]
@@ -32,16 +32,8 @@ class TwoPlutos(Closing):
 
     def open(self) -> None:
         """Raises NotConnected with each one that failed; none is open then."""
-        failures: list[str] = []
         with ExitStack() as closing:
-            for radio in (self._sender, self._receiver):
-                try:
-                    radio.open()
-                    closing.callback(radio.close)
-                except InstrumentError as error:
-                    failures.append(str(error))
-            if failures:
-                raise NotConnected("\n".join(failures))
+            open_together((self._sender, self._receiver), closing)
             closing.pop_all()
 
     def configure(self, settings: RadioSettings) -> RadioSettings:

@@ -18,9 +18,6 @@ REFERENCE = np.dtype([("gain", "<c16"), ("advance", "<f8"), ("noise_var", "<f8")
 """Of a sounding: complex gain of the coupled pilot, its advance in samples (fractions are the coupler's own), and the
 variance of the gain."""
 
-SAME_START = np.array((1.0, 0.0, 0.0), dtype=REFERENCE)
-"""Of a sounding of which nothing needs to be taken out: the radio starts all captures alike, its phases hold."""
-
 GAINS_DB = (62.0, 50.0, 38.0, 26.0, 14.0, 2.0)  # of the second receiver, tried in this order
 HIGHEST_PEAK = 0.7  # of full scale, of a part of a sample
 LEAST_SNR = 100.0  # of a subcarrier: a coupler's pilot stands far out of the noise
@@ -81,11 +78,6 @@ def coupled_pilot(symbols: Complex[np.ndarray, "symbol subcarrier"], grid: OfdmG
     level = advance(mean, np.asarray(-samples), grid.fft_size)[grid.used]
     noise_var = float(np.mean(np.abs((symbols - mean)[:, grid.used]) ** 2)) / max(len(symbols) - 1, 1)
     return np.array((level.mean(), samples, noise_var / level.size), dtype=REFERENCE)
-
-
-def same_start(count: int) -> np.ndarray:
-    """Records of that many soundings, of whatever captures, that share their start."""
-    return np.full(count, SAME_START)
 
 
 def _fractional_advance(response: Complex[np.ndarray, "subcarrier"], grid: OfdmGrid) -> float:

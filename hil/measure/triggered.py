@@ -5,8 +5,7 @@ must have changed the surface where it should, which before showed the complemen
 hold a change; the board is asked how many steps it took and whether one came too early. That leaves one mishap unseen:
 a lost pulse made up for by another that falls within a change. All patterns of a capture share its start within the
 pilot's period, which is the same in each capture, since what is on the air starts with it. Of two radios the one that
-receives counts the frames and pulses the board; the other one's pilot starts when it likes, on a crystal of its own, so
-that captures are tied together by what is heard of the surface before the first pulse.
+receives counts the frames and pulses the board; the other one's pilot starts when it likes, on a crystal of its own.
 """
 
 import math
@@ -29,7 +28,7 @@ from hil.measure.dwells import (
     still_scatter,
     until_whole,
 )
-from hil.measure.reference import same_start, steadied
+from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
     SelfSteppingSurface,
@@ -141,8 +140,7 @@ def split_frames(
 ) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
     """The soundings of a train's frames, referred to the capture's first sample, and which of them stood still.
 
-    referred: beside them stands what ties captures together: that all start alike; of two radios what was heard before
-    the first pulse; or what a second receiver heard.
+    referred: beside them stands what was heard before the first pulse, or what a second receiver heard.
     Raises MeasurementError where the first pulse did not change the surface.
     """
     capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
@@ -164,7 +162,7 @@ def split_frames(
     reference = dwell_references(capture, ends - length, grid, plan.repetitions)
     if reference is None and referred:
         head = samples[: plan.lead_symbols(grid) * grid.fft_size]
-        reference = same_start(count) if apart is None else capture_references(head, grid, count)
+        reference = capture_references(head, grid, count)
     block = SoundingBlock(
         response,
         np.full(count, noise / plan.repetitions),

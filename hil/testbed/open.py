@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hil.config import TestbedConfig, UserConfig
-from hil.drivers.board import SurfaceBoard
-from hil.drivers.pluto import PlutoSdr
-from hil.drivers.two_plutos import TwoPlutos
-from hil.errors import ConfigError, InstrumentError, NotConnected
+from hil.drivers.together import open_together
+from hil.errors import ConfigError
 from hil.firmware.profile import load_profile
 from hil.interfaces import (
     Clock,
@@ -241,7 +239,7 @@ def open_testbed(
     profile = load_profile(config.surface.profile)
     station = make_station(config, profile, place, believed=calibrated_profile(profile, calibration))
     with ExitStack() as closing:
-        _open_all(station.radio, station.surface, closing)
+        open_together((station.surface, station.radio), closing)
         if calibration is not None:
             _rely_on(calibration, station, wanted)
         settings = station.radio.configure(wanted)
@@ -306,16 +304,3 @@ def _rely_on(calibration: Calibration, station: Station, wanted: RadioSettings) 
     calibration.require(identity, lo_hz=wanted.lo_hz, sample_rate_hz=wanted.sample_rate_hz)
     if calibration.settle_time_s is not None:
         station.surface.set_settle_s(SETTLE_MARGIN * calibration.settle_time_s)
-
-
-def _open_all(radio: PlutoSdr | TwoPlutos, surface: SurfaceBoard, closing: ExitStack) -> None:
-    """Open both; where one fails close the other, and tell all that failed."""
-    failures: list[str] = []
-    for instrument in (surface, radio):
-        try:
-            instrument.open()
-            closing.callback(instrument.close)
-        except InstrumentError as error:
-            failures.append(str(error))
-    if failures:
-        raise NotConnected("\n".join(failures))

@@ -173,11 +173,16 @@ def test_a_settle_time_that_was_told_is_the_one_waited_for(open_line_board, ones
 
 
 def test_a_shown_pattern_is_kept_even_where_the_caller_changes_the_array(open_line_board, ones):
-    board, _, _ = open_line_board(verify_readback=True)
+    board, link, firmware = open_line_board(verify_readback=True)
     pattern = ones(0)
     board.apply(pattern)
     pattern[:] = 1
+    asked = len(link.sent)
     board.check()
+    assert link.sent[asked:][-1] == b"?Pattern\n"
+    firmware.pattern = b"f" * 64
+    with pytest.raises(ReadbackMismatch):
+        board.check()
 
 
 # -------------------------------------------------------------------------------------------------------- stage, commit

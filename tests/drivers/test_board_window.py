@@ -344,7 +344,13 @@ def test_while_a_sequence_runs_nothing_is_known_of_the_surface(open_reference, o
     board.apply(ones(0, size=4096))
     board.arm_hadamard(0, 4, 1e-4, "timer", complement=False, mask=ones(size=4096))
     firmware.pattern = b"\x55" * 512
+    before = len(firmware.heard)
     board.check()
+    assert len(firmware.heard) == before  # nothing to compare with, so nothing is asked
+    board.apply(ones(0, size=4096))
+    firmware.pattern = b"\x55" * 512
+    with pytest.raises(ReadbackMismatch):
+        board.check()
 
 
 def test_a_batch_takes_a_staged_pattern_back(script):

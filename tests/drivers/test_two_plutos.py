@@ -1,6 +1,7 @@
 """Two Plutos as one radio: what the one sends the other hears, on its own crystal; whatever fails, both are quiet."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from hil.config import TestbedConfig, load_testbed
 from hil.drivers.two_plutos import TwoPlutos
-from hil.errors import ConfigError, RadioError, SafetyError
+from hil.errors import ConfigError, NotConnected, RadioError, SafetyError
 from hil.firmware.profile import load_profile
 from hil.interfaces import FrameTrain, RadioSettings, RawSdr, StreamingSdr, TriggeringSdr
 from hil.testbed.station import make_station
@@ -112,3 +113,21 @@ def test_samples_of_the_receiver_can_be_had_as_they_came(radio: TwoPlutos) -> No
 
 def test_the_longest_capture_is_the_receivers(radio: TwoPlutos) -> None:
     assert (radio.max_samples, radio.max_train_samples) == (32 << 20, 4 << 20)
+
+
+@pytest.mark.parametrize("failing", [("_receiver",), ("_sender",), ("_sender", "_receiver")])
+def test_where_one_of_them_does_not_open_none_is_open_and_each_failure_is_told(
+    monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
+) -> None:
+    radio = make()
+
+    def refuse(name: str) -> None:
+        raise NotConnected(f"{name} is not there")
+
+    for name in failing:
+        monkeypatch.setattr(getattr(radio, name), "open", partial(refuse, name))
+    with pytest.raises(NotConnected) as told:
+        radio.open()
+    assert str(told.value).splitlines() == [f"{name} is not there" for name in failing]
+    assert radio._sender._session is None
+    assert radio._receiver._session is None

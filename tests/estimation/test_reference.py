@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hil.estimation.align import align_sweep
 from hil.estimation.reference import at_one_start, captures_of, refer
-from hil.measure.reference import REFERENCE, same_start
+from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
 from hil.phy.sync import advance
 
@@ -94,7 +94,6 @@ def test_soundings_that_are_ambiguous_alone_are_decided_by_their_capture(snr_db:
     rng = np.random.default_rng(1)
     truth, noise = responses(128, 0.3, rng), 10 ** (-snr_db / 20) * np.sqrt(2)
     block = sounded(truth, [128], [11.0], [1.0], noise, rng)
-    block.reference[:] = same_start(128)  # type: ignore[index]
     alignment = align_sweep(
         block.response, block.noise_var, used=USED, fft_size=L, num_taps=TAPS, partner=np.arange(128) ^ 1
     )

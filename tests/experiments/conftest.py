@@ -1,7 +1,9 @@
 """A small station that runs the whole story in a second, and a finished run on it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +90,24 @@ def _shifts_and_likeness(sweep: Sweep, bed: Testbed) -> tuple[np.ndarray, np.nda
 def shifts_and_likeness() -> Callable[[Sweep, Testbed], tuple[np.ndarray, np.ndarray]]:
     """How each sounding lies against the true response of its own pattern: its offset, and their correlation."""
     return _shifts_and_likeness
+
+
+def _clipping(bed: Testbed) -> None:
+    for name in ("end_capture", "capture_frames"):
+        capture, seen = getattr(bed.sdr, name), list[int]()
+
+        def clipped(*args: object, capture: Any = capture, seen: list[int] = seen) -> Any:
+            seen.append(0)
+            taken = capture(*args)
+            return replace(taken, overloaded=True) if len(seen) == 1 else taken
+
+        setattr(bed.sdr, name, clipped)
+
+
+@pytest.fixture(scope="session")
+def clipping() -> Callable[[Testbed], None]:
+    """Lets the first long capture of a station stand at the ADC's limit."""
+    return _clipping
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig
-from hil.errors import MeasurementError
+from hil.errors import BoardReset, MeasurementError
 from hil.experiments.sound import Sweep
 from hil.interfaces import Capture
 from hil.testbed import Testbed
@@ -17,6 +17,7 @@ from hil.testbed import Testbed
 MakeStation = Callable[..., TestbedConfig]
 Hurt = Callable[[Testbed], None]
 Swept = Callable[..., tuple[Sweep, np.ndarray]]
+SMALL: dict[str, Any] = {"scheme": "pairs", "group": (4, 2)}  # 64 patterns
 
 
 @pytest.fixture
@@ -55,6 +56,16 @@ def test_patterns_that_nobody_waits_for_are_each_found_in_the_capture(
     assert sweep.radio_time_s < 1.1 * sweep.floor_s
 
 
+def test_a_capture_that_starts_late_is_read_where_its_patterns_are(
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.sim.pluto_rx.START_JITTER_S", 3.6e-3)  # nobody knows by how much within it
+    monkeypatch.setattr("hil.sim.pluto_rx.random_at", lambda *of: np.random.default_rng(0))  # more than half of it
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, **SMALL)
+    assert likeness.min() > 0.99
+    assert sweep.retaken == 0
+
+
 def on_first_capture(change: Callable[[np.ndarray], np.ndarray]) -> Hurt:
     """Something happens to the samples of the second capture (the one before the sweep is not looked at)."""
 
@@ -89,13 +100,29 @@ def slipped(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([samples[:at], samples[at + 100 :], samples[-100:]])
 
 
+def fading(samples: np.ndarray) -> np.ndarray:
+    """In the middle, for a little longer than from one pattern to the next, the level falls to half."""
+    at, length = samples.size // 2, 12_000
+    faded = samples.copy()
+    faded[at : at + length] *= np.linspace(1.0, 0.5, length, dtype=np.float32)
+    return faded
+
+
+def test_a_pattern_that_did_not_stand_still_is_taken_again(
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept
+) -> None:
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(fading), **SMALL)
+    assert likeness.min() > 0.99
+    assert np.flatnonzero(sweep.soundings.retakes).size in (1, 2)
+
+
 @pytest.mark.parametrize(("change", "kept"), [(lost, 0.0), (slipped, 0.5), (twice, 0.5)])
 def test_what_comes_behind_a_gap_or_a_repeated_block_is_taken_again_and_what_came_before_is_kept(
     station: MakeStation, board: str, tmp_path: Path, burst: Swept, change: Callable[[np.ndarray], np.ndarray],
     kept: float,
 ) -> None:  # fmt: skip
     """Behind a gap longer than captures take to start no place fits all patterns: none of them is kept."""
-    sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(change))
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(change), **SMALL)
     assert likeness.min() > 0.99
     assert (sweep.soundings.retakes == 0).mean() == pytest.approx(kept, abs=0.02)
     assert np.all(np.diff(sweep.soundings.retakes) >= 0)
@@ -139,6 +166,55 @@ def test_frames_that_were_damaged_on_their_way_are_not_taken_for_those_that_were
     sweep, likeness = burst(station(surface__profile=board), tmp_path, hurt)
     assert likeness.min() > 0.99
     assert 0 < sweep.retaken < 80
+
+
+def once(bed: Testbed, name: str, change: Callable[[Any], Any]) -> None:
+    """What the board's first such call returns is changed."""
+    call, seen = getattr(bed.surface, name), list[int]()
+
+    def called(*args: object) -> Any:
+        answer = call(*args)
+        seen.append(0)
+        return change(answer) if len(seen) == 1 else answer
+
+    setattr(bed.surface, name, called)
+
+
+def test_the_one_pattern_that_is_also_shown_before_each_burst_is_taken_again_behind_another(
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept
+) -> None:
+    """In pairs the second pattern stands before the burst: into it there is no step to begin with."""
+
+    def unknown(settled_s: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(settled_s.size) == 1, np.nan, settled_s)
+
+    config = station(surface__profile=board)
+    sweep, likeness = burst(config, tmp_path, lambda bed: once(bed, "stream", unknown), **SMALL)
+    assert np.flatnonzero(sweep.soundings.retakes).tolist() == [1]
+    assert likeness.min() > 0.99
+
+
+def lose(_: object) -> None:
+    raise BoardReset("banner seen")
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"), [("check", lose), ("read_pattern", lambda held: None if held is None else 1 - held)]
+)
+def test_a_board_that_lost_its_pattern_unheard_makes_the_capture_void(
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept, call: str, answer: Callable[[Any], Any]
+) -> None:
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, lambda bed: once(bed, call, answer), **SMALL)
+    assert sweep.soundings.resets == 1
+    assert np.all(sweep.soundings.retakes == 1)
+    assert likeness.min() > 0.99
+
+
+def test_a_burst_that_clipped_is_taken_again(
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept, clipping: Callable[[Testbed], None]
+) -> None:
+    sweep, _ = burst(station(surface__profile=board), tmp_path, clipping, **SMALL)
+    assert sweep.soundings.overloaded.all() and np.all(sweep.soundings.retakes == 1)
 
 
 def test_a_surface_that_nobody_sees_is_told(station: MakeStation, board: str, tmp_path: Path, burst: Swept) -> None:

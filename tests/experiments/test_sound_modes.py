@@ -10,6 +10,7 @@ import pytest
 from hil.config import TestbedConfig
 from hil.errors import ConfigError
 from hil.experiments.sound import Sweep
+from hil.interfaces import Capture
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
@@ -147,19 +148,58 @@ def test_a_restart_in_the_middle_of_a_sequence_makes_the_whole_capture_void(
 
 
 def test_a_clipped_capture_of_a_sequence_is_taken_again(
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept, clipping: Callable[[Testbed], None]
+) -> None:
+    config = station(surface__profile=board)
+    sweep, _ = swept(config, tmp_path, hurt=clipping, mode="sequence", repetitions=4)
+    assert sweep.soundings.overloaded[0]
+    assert sweep.soundings.retakes[0] == 1
+
+
+def test_a_sequence_of_which_the_board_says_that_steps_came_too_early_is_taken_again(
     station: MakeStation, board: str, tmp_path: Path, swept: Swept
 ) -> None:
     def hurt(bed: Testbed) -> None:
-        end, seen = bed.sdr.end_capture, []  # type: ignore[attr-defined]
+        ask, seen = bed.surface.sequence_status, list[int]()  # type: ignore[attr-defined]
 
-        def clipped() -> object:
+        def asked() -> dict[str, object]:
+            seen.append(0)
+            return {**ask(), "overruns": int(len(seen) == 1)}
+
+        bed.surface.sequence_status = asked  # type: ignore[attr-defined]
+
+    sweep, _ = swept(station(surface__profile=board), tmp_path, hurt=hurt, mode="sequence", scheme="hadamard")
+    assert np.all(sweep.soundings.retakes == 1)
+
+
+def lost(samples: np.ndarray) -> np.ndarray:
+    """100 samples are missing in the middle, a thirtieth of a dwell: the steps are where they should be."""
+    at = samples.size // 2
+    return np.concatenate([samples[:at], samples[at + 100 :], samples[-100:]])
+
+
+def twice(samples: np.ndarray) -> np.ndarray:
+    """A block of 32 whole symbols takes the place of the one behind it."""
+    at, length = samples.size // 2, 32 * 320
+    return np.concatenate([samples[:at], samples[at - length : at], samples[at + length :]])
+
+
+@pytest.mark.parametrize("change", [lost, twice])
+def test_a_sequence_with_a_gap_or_a_repeated_block_is_taken_again(
+    station: MakeStation, board: str, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared,
+    change: Callable[[np.ndarray], np.ndarray],
+) -> None:  # fmt: skip
+    def hurt(bed: Testbed) -> None:
+        end, seen = bed.sdr.end_capture, list[int]()  # type: ignore[attr-defined]
+
+        def ended() -> Capture:
             capture = end()
-            seen.append(capture)
-            return replace(capture, overloaded=True) if len(seen) == 1 else capture
+            seen.append(0)
+            return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
 
-        bed.sdr.end_capture = clipped  # type: ignore[attr-defined]
+        bed.sdr.end_capture = ended  # type: ignore[attr-defined]
 
-    config = station(surface__profile=board)
-    sweep, _ = swept(config, tmp_path, hurt=hurt, mode="sequence", repetitions=4)
-    assert sweep.soundings.overloaded[0]
-    assert sweep.soundings.retakes[0] == 1
+    sweep, bed = swept(station(surface__profile=board), tmp_path, hurt=hurt, mode="sequence", scheme="hadamard")
+    _, likeness = shifts_and_likeness(sweep, bed)
+    assert np.all(sweep.soundings.retakes == 1)
+    assert likeness.min() > 0.98

@@ -136,6 +136,21 @@ def test_a_capture_with_a_gap_or_a_repeated_block_is_void_and_taken_again(
     assert likeness.min() > 0.98
 
 
+def test_a_train_that_clipped_is_taken_again(
+    wired: MakeStation, tmp_path: Path, swept: Swept, clipping: Callable[[Testbed], None]
+) -> None:
+    sweep, _ = swept(wired(), tmp_path, hurt=clipping, mode="triggered", scheme="hadamard", repetitions=1)
+    assert sweep.soundings.overloaded.all() and np.all(sweep.soundings.retakes == 1)
+
+
+def test_a_board_that_counts_right_and_shows_nothing_is_found_out(
+    wired: MakeStation, tmp_path: Path, swept: Swept
+) -> None:
+    """A surface under a cover: pulses come, nothing changes."""
+    with pytest.raises(MeasurementError, match="the first pulse's change stands"):
+        swept(wired(simulation__surface_condition="covered"), tmp_path, mode="triggered", max_retakes=0)
+
+
 def test_a_wire_that_is_not_there_is_told(
     wired: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swept: Swept
 ) -> None:

@@ -1,0 +1,109 @@
+"""Sweeps longer than what the radio's memory holds: split into captures, nothing lost, one reference for all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hil.config import TestbedConfig, load_testbed
+from hil.errors import ConfigError
+from hil.estimation.reference import refer
+from hil.experiments.sound import Sweep
+from hil.measure.reference import REFERENCE
+from hil.phy.sync import advance, advance_between
+from hil.testbed import Testbed, open_testbed
+
+MakeStation = Callable[..., TestbedConfig]
+Swept = Callable[..., tuple[Sweep, Testbed]]
+FRACTIONS = 256  # of a sample
+DRIFT = {"simulation__rf_drift": {"phase_deg_per_sqrt_s": 40.0}}
+TWO = {"receiver": {"uri": "sim"}, "simulation__crystal": {"offset_ppm": 9.0}}
+MODES: dict[str, dict[str, Any]] = {
+    "sequence": {"scheme": "hadamard", "repetitions": 4},
+    "triggered": {"scheme": "hadamard", "repetitions": 4},
+    "burst": {"scheme": "pairs", "group": (2, 2), "repetitions": 4},
+}
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Gives radios 8 blocks of so many bytes."""
+
+    def limit(num_bytes: int) -> None:
+        for room in ("pluto", "pluto_session"):
+            monkeypatch.setattr(f"hil.drivers.{room}.MAX_BLOCK_BYTES", num_bytes)
+
+    return limit
+
+
+@pytest.fixture
+def wired(station: MakeStation, small_board: Callable[..., str], memory: Callable[[int], None]) -> MakeStation:
+    """Captures hold some 100 patterns and come slowly over USB."""
+    memory(260_000)
+    slow = {"surface__profile": small_board(), "surface__trigger": "radio", "simulation__usb_bytes_per_s": 2e6}
+    slow |= {"power__radiated_power_dbm": -14, "radio__rx_gain_db": 44}
+    return lambda **more: station(**{**slow, **more})
+
+
+def apart(sweep: Sweep, bed: Testbed) -> np.ndarray:
+    """Of each sounding, taken over its reference: its distance from the truth times one factor, at one start."""
+    assert bed.truth is not None
+    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
+    one_crystal, fine = bed.apart_lo_hz is None, FRACTIONS * bed.grid.fft_size
+    found = refer(sweep.soundings, bed.grid.fft_size, one_crystal=one_crystal).response.astype(complex)
+    shift, _ = advance_between(found.mean(axis=0), truth.mean(axis=0), fine)
+    found = advance(found, shift, fine)
+    factor = np.vdot(truth, found) / np.vdot(truth, truth)
+    return np.asarray(np.linalg.norm(found - factor * truth, axis=1) / np.linalg.norm(factor * truth, axis=1))
+
+
+@pytest.mark.parametrize("radios", [DRIFT, TWO], ids=["one that drifts", "two"])
+@pytest.mark.parametrize("mode", MODES)
+def test_all_responses_of_a_split_sweep_share_one_reference(
+    wired: MakeStation, tmp_path: Any, swept: Swept, memory: Callable[[int], None], mode: str, radios: Any
+) -> None:
+    """As recorded, captures are turned and shifted against each other."""
+    if mode == "triggered":
+        memory(400_000)  # one block alone
+    sweep, bed = swept(wired(**radios), tmp_path, mode=mode, **MODES[mode])
+    assert sweep.plan.num_blocks >= 2
+    assert sweep.retaken <= 1
+    assert np.median(apart(sweep, bed)) < 0.1
+
+
+def test_captures_that_nothing_ties_together_are_apart(
+    wired: MakeStation, tmp_path: Any, swept: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The law above can fail: each capture starts, and turns, by itself."""
+    monkeypatch.setattr("hil.estimation.reference._told_by_captures", lambda soundings, size, reference, **_: reference)
+    monkeypatch.setattr(
+        "hil.measure.sequence.capture_references", lambda samples, grid, count: np.ones(count, dtype=REFERENCE)
+    )
+    sweep, bed = swept(wired(**DRIFT), tmp_path, mode="sequence", **MODES["sequence"])
+    assert np.median(apart(sweep, bed)) > 0.3
+
+
+@pytest.mark.parametrize("mode", ["sequence", "triggered"])
+def test_a_mode_of_which_not_enough_fits_in_a_capture_is_refused_with_its_limits(
+    wired: MakeStation, tmp_path: Any, swept: Swept, mode: str
+) -> None:
+    samples = {"sequence": 520_000, "triggered": 65_000}[mode]
+    with open_testbed(wired()) as bed:
+        assert mode not in bed.sweep_modes(1024)
+    with pytest.raises(ConfigError, match=f"{mode} is not possible here"):
+        swept(wired(), tmp_path, mode=mode, repetitions=1024)
+    with open_testbed(wired()) as bed, pytest.raises(ConfigError, match=f"one capture holds {samples} samples"):
+        bed.at_once(mode, 1024)  # type: ignore[arg-type]
+
+
+@pytest.mark.soak
+def test_a_sweep_of_4096_elements_with_many_symbols_is_whole(tmp_path: Any, swept: Swept) -> None:
+    """16 symbols of each pattern: 24 million samples, in captures of 5 million."""
+    config = load_testbed("configs/testbeds/sim-64x64.yaml")
+    sweep, bed = swept(config, tmp_path, mode="sequence", scheme="hadamard", repetitions=16)
+    assert sweep.plan.num_blocks > 2
+    assert sweep.retaken == 0
+    error = apart(sweep, bed)
+    assert np.median(error) < 0.05
+    assert error.max() < 0.2
