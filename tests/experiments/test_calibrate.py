@@ -16,6 +16,7 @@ from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
 from hil.experiments.calibration.draw import draw
 from hil.experiments.calibration.first_look import first_look, look_for_surface
+from hil.experiments.calibration.receive import candidates, measure_levels, set_gain
 from hil.experiments.calibration.summary import summary
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import sound_surface
@@ -292,3 +293,22 @@ def test_every_state_of_a_board_of_eight_is_measured_and_a_run_reckons_with_it(
     np.testing.assert_allclose(believed, true, atol=0.005)
     assert np.abs(declared - true).max() > 0.2
     assert "states.png" in {file.name for file in draw(result, tmp_path)}
+
+
+def test_the_gain_is_set_on_the_strongest_pattern_and_the_overload_is_where_its_peak_fills_the_receiver(
+    station: Station, tmp_path: Path
+) -> None:
+    usual = CalibrateConfig.model_validate({"schema": "hil-experiment/1", "kind": "calibrate"})
+    with open_testbed(station(power__rx_chain_gain_db=12.0, **LOUD), user="shelf") as testbed:
+        patterns = candidates(testbed, usual)
+        recording = begin(testbed, usual, tmp_path)
+        gain = set_gain(testbed, recording, "gain", patterns, usual)
+        levels = measure_levels(testbed, recording, gain)
+    assert patterns.shape == (34, 256)
+    assert not patterns[0].any()
+    assert (patterns[1] == testbed.surface.states.plus).all()
+    power = np.sum(np.abs(gain.response) ** 2, axis=1)
+    strongest = int(np.flatnonzero((patterns == gain.strongest).all(axis=1))[0])
+    assert power[strongest] > 0.9 * power.max()
+    assert gain.gain_db + gain.peak_at_0_db <= -usual.headroom_db
+    assert levels["overload_gain_db"] == pytest.approx(-gain.peak_at_0_db, abs=2)
