@@ -1,6 +1,7 @@
 """`hil host` and `hil campaign` as a shell sees them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,30 @@ def test_a_campaign_prints_its_cells_and_fails_where_a_task_failed(hil, campaign
 def test_what_cannot_be_done_is_told_with_its_exit_code(hil, arguments, code, message):
     done = hil(*arguments)
     assert done.code == code and message in done.err
+
+
+def commands_of_the_units() -> list[list[str]]:
+    """What systemd shall start, by the recipe in configs/README.md; without the program's name."""
+    text = (Path(__file__).parents[2] / "configs/README.md").read_text().replace("\\\n", " ")
+    starts = [line.partition("=")[2].split() for line in text.splitlines() if line.strip().startswith("ExecStart=")]
+    return [[word.replace("%i", "1") for word in words[1:]] for words in starts]
+
+
+@pytest.mark.parametrize("command", commands_of_the_units(), ids=" ".join)
+def test_what_the_systemd_units_start_is_understood_up_to_the_files_that_are_elsewhere(hil, command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    done = hil(*command)
+    assert done.code == 2 and "ca: /etc/hil/ca.pem: No such file" in done.err
+
+
+def test_there_is_a_unit_for_the_scheduler_and_one_for_workers():
+    assert [command[:2] for command in commands_of_the_units()] == [["host", "scheduler"], ["host", "--scheduler"]]
+
+
+def test_a_worker_without_the_gpu_that_it_shall_have_does_not_start(hil, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = hil("host", "--scheduler", "tcp://127.0.0.1:1", "--device", "cuda")
+    assert done.code == 2 and "--device cuda: no CUDA device is visible to torch" in done.err
 
 
 def test_certificates_are_made_and_listed(hil, tmp_path):

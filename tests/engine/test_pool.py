@@ -113,11 +113,11 @@ def test_a_scheduler_that_is_killed_and_comes_back_costs_no_row(host: HostProces
 def test_a_scheduler_that_stays_away_stops_it_and_it_goes_on_with_what_is_missing(
     host: HostProcesses, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(dask_pool, "ANSWER_S", 1.0)
     config = campaign(channels={**CHANNELS, "users": 8, "algorithms": ["tap-space"]})
     table = Table.create(tmp_path / "c", config)
 
     def kill(stage: str, done: int, total: int) -> None:
+        monkeypatch.setattr(dask_pool, "ANSWER_S", 1.0)  # nobody is there to be waited for
         host.signal("scheduler", signal.SIGKILL)
 
     with (

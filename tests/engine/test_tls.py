@@ -13,6 +13,7 @@ from hil.config import ClosedLoopConfig, HostConfig
 from hil.engine.certs import make_certificates
 from hil.engine.serve import resources_of, serve_scheduler, serve_worker
 from hil.engine.tls import Tls
+from hil.engine.work import resources_for
 from hil.errors import ConfigError
 from hil.yamlfile import load_yaml_text
 
@@ -115,3 +116,17 @@ def test_a_worker_offers_what_it_has():
     assert resources_of(None, ["roof", "lab"]) == {"testbed:roof": 1.0, "testbed:lab": 1.0}
     with pytest.raises(ConfigError, match="what shall this worker do"):
         resources_of(None, [])
+
+
+def test_a_worker_with_a_gpu_says_so_and_one_without_is_refused_before_it_connects(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert resources_of("cuda", ["roof"]) == {"testbed:roof": 1.0, "compute": 1.0, "GPU": 1.0}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match="--device cuda: no CUDA device is visible to torch, allowed: cpu"):
+        resources_of("cuda", ["roof"])
+
+
+def test_what_is_asked_for_on_a_gpu_goes_to_a_worker_that_has_one():
+    assert resources_for("cuda").items() <= {**resources_of("cpu", []), "GPU": 1.0}.items()
+    assert not resources_for("cuda").keys() <= resources_of("cpu", []).keys()
+    assert resources_for("cpu").keys() <= resources_of("cpu", []).keys()
