@@ -12,6 +12,7 @@ from hil.drivers.two_plutos import TwoPlutos
 from hil.errors import ConfigError, NotConnected, RadioError, SafetyError
 from hil.firmware.profile import load_profile
 from hil.interfaces import FrameTrain, RadioSettings, RawSdr, StreamingSdr, TriggeringSdr
+from hil.sim.tdd import TX_START, TddEngine
 from hil.testbed.station import make_station
 
 TESTBED = Path(__file__).parents[2] / "configs/testbeds/sim-two-plutos.yaml"
@@ -71,6 +72,26 @@ def test_when_the_receiver_fails_the_sender_is_quiet(radio: TwoPlutos, monkeypat
     assert levels(radio) == ("1", "1")
 
 
+@pytest.mark.parametrize("sender_fails", [False, True])
+def test_to_be_quiet_ends_what_the_receiver_does_too_whatever_the_sender_says(
+    radio: TwoPlutos, monkeypatch: pytest.MonkeyPatch, sender_fails: bool
+) -> None:
+    def fail() -> None:
+        raise RadioError("may still radiate")
+
+    radio.transmit(TONE)
+    radio.begin_capture(1000)
+    with monkeypatch.context() as patch:
+        if sender_fails:
+            patch.setattr(radio._sender, "quiet", fail)
+            with pytest.raises(RadioError, match="may still radiate"):
+                radio.quiet()
+        else:
+            radio.quiet()
+    with pytest.raises(RadioError, match="made quiet since"):
+        radio._receiver.end_capture()
+
+
 def test_time_on_the_air_is_that_of_the_sender() -> None:
     with make(safety__max_duration_s=0.01) as radio:
         radio.open()
@@ -86,8 +107,17 @@ def test_a_simulated_radio_hears_no_real_one() -> None:
         load_testbed(TESTBED, {"receiver.uri": "ip:192.168.3.1"})
 
 
-def test_the_receivers_own_timer_counts_frames_and_the_senders_wave_goes_on(radio: TwoPlutos) -> None:
-    """Pulses lie at known places of the receiver's samples only where its own engine makes them."""
+def test_the_receivers_own_timer_counts_frames_and_the_senders_wave_goes_on(
+    radio: TwoPlutos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulses lie at known places of the receiver's samples only where its own engine makes them; it sends nothing."""
+    gated, sync = list[bool](), TddEngine.sync
+
+    def note(engine: TddEngine) -> None:
+        gated.append(engine.gates(TX_START))
+        sync(engine)
+
+    monkeypatch.setattr(TddEngine, "sync", note)
     assert isinstance(radio, TriggeringSdr) and radio.triggers
     train, pulses = FrameTrain(1000, 5, 400, 6000), list[str]()
     for name in ("_sender", "_receiver"):
@@ -96,6 +126,7 @@ def test_the_receivers_own_timer_counts_frames_and_the_senders_wave_goes_on(radi
     radio.transmit(TONE)
     capture = radio.capture_frames(train)
     assert pulses == ["_receiver"] * 5
+    assert gated == [False]
     assert capture.samples.size == 6000
     assert np.abs(np.fft.fft(capture.samples[:1000])).max() > 500 * np.abs(capture.samples).mean()
     assert levels(radio) == ("0", "1")
