@@ -14,6 +14,7 @@ import numpy as np
 
 from hil.arrays import Pattern, Patterns
 from hil.config import SweepConfig
+from hil.errors import ConfigError
 from hil.experiments.policies import Ask, Heard
 from hil.interfaces import StateSet, SweepMode
 from hil.measure.sequence import SequencePlan, sound_sequence
@@ -55,8 +56,10 @@ def suited(config: SweepConfig, testbed: Testbed) -> SweepConfig:
     """The configuration with what it leaves open: a mode for board and radio, and symbols of a sounding.
 
     Where the board steps by its own timer, `SWEPT_SYMBOLS`; else the station's. Raises ConfigError for a mode that is
-    not possible here.
+    not possible here, and for two radios: a round's few soundings do not tell their phases from the user's steps.
     """
+    if testbed.apart_lo_hz is not None:
+        raise ConfigError("receiver: a user is followed with one radio, whose phases hold from round to round")
     fast = config.repetitions or SWEPT_SYMBOLS
     slow = config.repetitions or testbed.config.ofdm.repetitions
     mode = choose_mode(config.mode, [each for each in testbed.sweep_modes(fast) if each in PROBED])

@@ -12,6 +12,8 @@ from hil.errors import ConfigError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.experiments import closed_loop
+from hil.experiments.calibration.board_clock import measure_board_clock
+from hil.experiments.probing import suited
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.measure.setup import Setup
 from hil.measure.sweep import choose_mode
@@ -82,3 +84,24 @@ def test_two_plutos_offer_only_what_one_capture_holds_together(station: MakeStat
         assert bed.sweep_modes(4) == ("triggered", "sequence", "burst")
     with open_testbed(wired(receiver={"uri": "sim"}, surface__trigger="none")) as bed:
         assert bed.sweep_modes(4) == ("sequence", "burst")
+
+
+def test_two_plutos_follow_nobody(wired: MakeStation) -> None:
+    with open_testbed(wired(receiver={"uri": "sim"})) as bed, pytest.raises(ConfigError, match="with one radio"):
+        suited(SweepConfig(), bed)
+
+
+@pytest.mark.parametrize(("sender_ppm", "receiver_ppm"), [(50.0, 10.0), (0.0, 50.0)])
+def test_the_boards_clock_is_measured_over_two_plutos_too(
+    wired: MakeStation, tmp_path: Path, sender_ppm: float, receiver_ppm: float
+) -> None:
+    """Against the sender's, whatever the receiver's; over 512 dwells to some 15 millionths."""
+    crystals = {
+        "simulation__crystal": {"offset_ppm": sender_ppm},
+        "simulation__receiver_crystal": {"offset_ppm": receiver_ppm},
+    }
+    near = {"power__radiated_power_dbm": -12, "radio__rx_gain_db": 42}
+    with open_testbed(wired(receiver={"uri": "sim"}, **crystals, **near)) as bed:
+        recording = closed_loop.new_recording(bed, root=tmp_path)
+        measure_board_clock(bed, recording)
+    assert recording.read("board_clock").facts["ppm"] == pytest.approx(sender_ppm, abs=15.0)

@@ -1,4 +1,4 @@
-"""The board's clock against the radio's, where the board steps by a timer of its own."""
+"""The board's clock against the radio's, of two radios the sender's, where the board steps by a timer of its own."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from hil.errors import ConfigError
 from hil.interfaces import SequencedSurface, StreamingSdr
+from hil.measure.clocks import tune
 from hil.measure.recording import Recording, Step
 from hil.measure.steps import find_steps
 from hil.testbed import Testbed
@@ -42,6 +43,8 @@ def _timed(testbed: Testbed, sdr: StreamingSdr, surface: SequencedSurface, dwell
         sdr.begin_capture(math.ceil(duration_s * grid.sample_rate_hz))
         testbed.clock.sleep(STILL_DWELLS * dwell_s)
         surface.arm_hadamard(0, count // 2, dwell_s, "timer", complement=True, mask=plain)
-        samples = sdr.end_capture().samples
+        capture = sdr.end_capture()
+    if testbed.apart_lo_hz is not None:
+        capture = tune(capture, grid, testbed.apart_lo_hz).capture
     dwell = dwell_s * grid.sample_rate_hz
-    return (find_steps(samples, count=count, dwell=dwell, period=grid.fft_size).pitch / dwell - 1) * 1e6
+    return (find_steps(capture.samples, count=count, dwell=dwell, period=grid.fft_size).pitch / dwell - 1) * 1e6
