@@ -22,8 +22,8 @@ APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")  # modes wit
 def in_doubt(testbed: Testbed, plan: SweepPlan, mode: SweepMode, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
     """Soundings that cannot be placed, each with its complement, which must see the same room.
 
-    None where a second receiver knows every start, where the many soundings of a capture share theirs (the few that
-    are not sure of it are left out), and where the sweep holds no pilot at all: its estimate says so.
+    None where a second receiver knows every start, where the many soundings of a capture share theirs (those that are
+    not sure of it are decided by all the others), and where the sweep holds no pilot at all: its estimate says so.
     """
     if soundings.reference is not None or mode not in APART:
         return np.empty(0, dtype=int)

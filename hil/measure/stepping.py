@@ -18,7 +18,8 @@ class SoundingBlock:
 
     retakes: captures thrown away for each pattern: clipped, hit by bursts, or void because the board restarted.
     resets: restarts of the board that were found.
-    reference: what the second receiver heard meanwhile, `measure.reference.REFERENCE`; None where there is none.
+    reference: what the second receiver heard meanwhile, or of a capture of many what was heard before them, the same
+    record for all of it, `measure.reference.REFERENCE`; None where there is neither.
     """
 
     response: Complex[np.ndarray, "pattern subcarrier"]
