@@ -11,9 +11,11 @@ import numpy as np
 from hil.arrays import Complex, Float, UInt8
 from hil.errors import ConfigError
 from hil.optimize.adaptive import adaptive_patterns
+from hil.optimize.arrangement import sweep_patterns
 from hil.optimize.baselines import AllZero, BestPilot, RandomPhases, hadamard_patterns, random_patterns, zero_patterns
 from hil.optimize.blockwise import ConvexSteps, CoordinateAscent, Majorise
 from hil.optimize.bound import certified_bound
+from hil.optimize.branch_and_bound import BRANCHES, prove_patterns
 from hil.optimize.columns import ColumnPhases, column_flip_patterns, column_patterns
 from hil.optimize.discrete import discretise, relaxed
 from hil.optimize.iterate import Candidates, Solver, iterate
@@ -56,13 +58,19 @@ class Algorithm:
 
     patterns: for algorithms that choose states without looking at phases, used instead where there are states.
     offered: best candidates of each solver that are tried on the states of the board. flipped: how many of all those
-    are improved by flips.
+    are improved by flips. branches: so many branches are bounded from there, to improve pattern and certificate.
     """
 
     stages: Callable[[Options], tuple[Stage, ...]] | None
     patterns: Callable[[Problem, np.random.Generator], UInt8[np.ndarray, "batch element"]] | None = None
     offered: int = 8
     flipped: int = 3
+    branches: int = 0
+
+    @property
+    def states_only(self) -> bool:
+        """It means nothing where any phase can be set."""
+        return self.stages is None or self.branches > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +133,7 @@ def solve(
     warm: Complex[np.ndarray, "*batch tap"] | None = None,
     network: tuple[np.ndarray, ...] = (),
     certify: bool = True,
+    deadline_s: float | None = None,
 ) -> Solution:
     """Choose a configuration for every user of a problem.
 
@@ -133,7 +142,9 @@ def solve(
     channel on the same basis, to begin with beside the algorithm's own starts; tap-space and neural-prior make use of
     it. network: `Solution.network` of an earlier channel, with which the paper's network goes on where `starts` and the
     surface are the same.
-    certify: compute the upper bound. Same seed, same solution.
+    certify: compute the upper bound. deadline_s: branch and bound stops so long after the call at the latest, or after
+    `epochs` branches for each user; it then returns the best pattern and the best bound so far.
+    Same seed, same solution, unless a deadline came before.
 
     Raises ConfigError for an unknown algorithm, for one that needs states where there are none, and for a device that
     is not there.
@@ -142,15 +153,18 @@ def solve(
         raise ConfigError(f"algorithm: there is no {algorithm!r}, allowed: {', '.join(ALGORITHMS)}")
     chosen = ALGORITHMS[algorithm]
     memory = Memory(network)
+    until_s = time.monotonic() + (np.inf if deadline_s is None else deadline_s)
     options = Options(starts, epochs, polish, _device(device), memory)
     flipped = chosen.flipped if polish else 0
     run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, flipped)
     if problem.states is not None and chosen.patterns is not None:
         run.take_patterns(algorithm, chosen.patterns)
-    elif chosen.stages is not None:
+    elif chosen.stages is not None and not (problem.states is None and chosen.states_only):
         run.optimise(chosen.stages(options), warm)
     else:
         raise ConfigError(f"algorithm: {algorithm} chooses states; this surface takes any phase")
+    if chosen.branches:
+        run.prove(algorithm, chosen.branches if epochs is None else epochs, until_s)
     return replace(run.solution(problem, certify, seed), network=() if memory.arrays is network else memory.arrays)
 
 
@@ -205,6 +219,7 @@ class _Run:
         self.seconds: dict[str, float] = {}
         self.history: list[np.ndarray] = []
         self.rate = np.full(len(problem.direct), -np.inf)
+        self.ceiling = np.full(len(problem.direct), np.inf)  # certified on the way
         self.reflection = np.zeros(problem.cascade.shape[:2], dtype=complex)
         self.pattern = np.zeros(problem.cascade.shape[:2], dtype=np.uint8)
 
@@ -249,6 +264,15 @@ class _Run:
         self.seconds[name] = time.perf_counter() - began
         self.keep(name, reflection, self.problem.rate_mbps(reflection), pattern)
 
+    def prove(self, name: str, branches: int, until_s: float) -> None:
+        """Improve the patterns and the certificate by branch and bound, the time left shared out among the users."""
+        began = time.perf_counter()
+        pattern, self.ceiling = prove_patterns(self.problem, self.pattern, branches, until_s)
+        assert self.problem.states is not None
+        reflection = self.problem.states[pattern]
+        self.seconds[name] = time.perf_counter() - began
+        self.keep(name, reflection, self.problem.rate_mbps(reflection), pattern)
+
     def keep(self, name: str, reflection: np.ndarray, rate: np.ndarray, pattern: np.ndarray | None = None) -> None:
         self.stages[name] = rate
         better = rate > self.rate
@@ -263,7 +287,7 @@ class _Run:
         bound = np.full(len(self.rate), np.nan)
         if certify:
             began = time.perf_counter()
-            bound = certified_bound(self.problem, self.reflection, seed=seed)
+            bound = np.minimum(certified_bound(self.problem, self.reflection, seed=seed), self.ceiling)
             self.seconds["bound"] = time.perf_counter() - began
         history = np.array(self.history or [self.rate])
         code = Objective.of(self.problem).asked(self.reflection[:, None])[:, 0]
@@ -338,6 +362,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "sdr": Algorithm(_of(Randomised())),
     "columns": Algorithm(_of(ColumnPhases()), column_patterns),
     "columns-flips": Algorithm(None, column_flip_patterns),
+    "turn-sweep": Algorithm(None, sweep_patterns),
+    "branch-and-bound": Algorithm(_of(*TAP_SEARCH), branches=BRANCHES),
     "adaptive-quantisation": Algorithm(None, adaptive_patterns),
     "tap-space": Algorithm(_of(*TAP_SEARCH)),
     "tap-space-quick": Algorithm(_of(*QUICK_SEARCH), offered=1, flipped=1),

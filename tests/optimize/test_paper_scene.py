@@ -71,4 +71,5 @@ def test_an_old_code_serves_a_user_who_went_a_decimetre(line_of_sight, least):
     warm, cold = (solve(moved, "tap-space", warm=start, certify=False) for start in (code, None))
     assert len(warm.history) <= 10
     assert np.all(warm.rate_mbps >= least * cold.rate_mbps)
-    assert np.all(warm.history[0] >= cold.history[0])
+    single = 1e-5  # batches of another size are summed in another order, in single precision
+    assert np.all(warm.history[0] >= cold.history[0] * (1 - single))

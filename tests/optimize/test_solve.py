@@ -26,7 +26,7 @@ def bounds(make_problem):
 def test_every_algorithm_gives_what_the_surface_can_do_and_says_its_true_rate(make_problem, algorithm, kind, bounds):
     states = STATES[kind]
     problem = make_problem(users=2, states=states, seed=14)
-    if states is None and ALGORITHMS[algorithm].stages is None:
+    if states is None and ALGORITHMS[algorithm].states_only:
         with pytest.raises(ConfigError, match="chooses states"):
             solve(problem, algorithm)
         return

@@ -1,0 +1,84 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from hil.errors import ConfigError
+from hil.optimize import branch_and_bound
+from hil.optimize.branch_and_bound import Tree
+from hil.optimize.solve import solve
+
+TWO, UNEQUAL, FOUR = [1, -1], [0.9, 0.3 + 0.5j], [1, 1j, -1, -1j]
+SURFACES = [((3, 4), TWO, 5), ((3, 4), UNEQUAL, 3), ((2, 3), FOUR, 4), ((2, 4), [1, -0.5 + 0.8j, 0.1], 2)]
+
+
+def best_of_all(problem):
+    count = problem.num_elements
+    patterns = np.array(list(itertools.product(range(len(problem.states)), repeat=count)), dtype=np.uint8)
+    return problem.rate_mbps(problem.states[patterns]).max()
+
+
+def proven(problem, pattern=None, **limits):
+    """(rate, bound) in Mbit/s."""
+    first = np.zeros(problem.num_elements, dtype=np.uint8) if pattern is None else pattern
+    batch = problem.with_leading_axis()
+    proof = Tree.of_user(batch, 0).prove(first, **limits)
+    rate = float(problem.rate_mbps(problem.states[proof.pattern]))
+    assert problem.mbps_per_nat * proof.rate == pytest.approx(rate)
+    return rate, problem.mbps_per_nat * proof.bound
+
+
+@pytest.fixture(autouse=True)
+def branches_before_lists(monkeypatch):
+    """Small surfaces, and yet the tree is deep."""
+    monkeypatch.setattr(branch_and_bound, "LISTED", 4)
+
+
+@pytest.mark.parametrize(("shape", "states", "taps"), SURFACES)
+@pytest.mark.parametrize("seed", range(2))
+def test_it_finds_the_best_of_all_patterns_and_proves_it(make_problem, shape, states, taps, seed):
+    problem = make_problem(*shape, num_taps=taps, states=states, seed=seed)
+    rate, bound = proven(problem)
+    assert rate == pytest.approx(best_of_all(problem), rel=2e-6)
+    assert rate <= bound <= rate * (1 + 2e-6)
+
+
+@pytest.mark.parametrize(("shape", "states", "taps"), SURFACES)
+@pytest.mark.parametrize("limit", [0, 3, 20])
+def test_stopped_early_its_bound_holds_nevertheless(make_problem, shape, states, taps, limit):
+    problem = make_problem(*shape, num_taps=taps, states=states, seed=5)
+    rate, bound = proven(problem, max_branches=limit)
+    assert rate <= best_of_all(problem) * (1 + 1e-9) <= bound * (1 + 1e-9)
+
+
+def test_a_deadline_stops_it_and_more_time_makes_the_bound_tighter(make_problem):
+    problem = make_problem(3, 5, num_taps=5, states=TWO, seed=2)
+    ticks = itertools.count()
+    _, at_once = proven(problem, until_s=0.0, clock=lambda: next(ticks))
+    _, later = proven(problem, until_s=20.0, clock=lambda: next(ticks))
+    assert next(ticks) < 30
+    assert at_once > later
+
+
+def test_a_search_that_finds_nothing_loosens_bounds_and_breaks_none(make_problem, monkeypatch):
+    problem = make_problem(3, 4, num_taps=5, states=TWO, seed=1)
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        branch_and_bound, "_ascend", lambda relaxation, codes, steps: rng.standard_normal((*codes.shape, 2)) @ [1, 1j]
+    )
+    best = best_of_all(problem)
+    assert proven(problem, max_branches=10)[1] >= best
+    assert proven(problem, max_branches=100_000)[0] == pytest.approx(best, rel=2e-6)
+
+
+def test_the_solution_carries_the_tighter_certificate(make_problem):
+    problem = make_problem(3, 4, users=2, num_taps=5, states=TWO, seed=3)
+    proof, search = solve(problem, "branch-and-bound"), solve(problem, "tap-space")
+    assert np.all(proof.bound_mbps < search.bound_mbps)
+    assert np.all(proof.certified_fraction > 1 - 3e-6)
+    assert np.all(proof.rate_mbps >= search.rate_mbps)
+
+
+def test_a_surface_of_any_phase_has_nothing_to_branch_on(make_problem):
+    with pytest.raises(ConfigError, match="chooses states"):
+        solve(make_problem(), "branch-and-bound")
