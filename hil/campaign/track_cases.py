@@ -29,12 +29,19 @@ FAST = {
     "policy.quiet": 0.0,
     "policy.fastest_m_per_s": 0.6,
 }
-SLOW = {"duration_s": 6.0, "serve_s": 0.4, "compute_s": 0.06}
+SLOW = {
+    "duration_s": 6.0,
+    "serve_s": 0.15,
+    "compute_s": 0.05,
+    "policy.modes": 64,
+    "policy.fastest_m_per_s": 0.1,
+}
 ROOM = {"duration_s": 6.0, "serve_s": 0.2, "compute_s": 0.04}
 ROOM_FAST = {"duration_s": 6.0, "serve_s": 0.06, "compute_s": 0.04}
 QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("sim-64x64-walk", "hold"): {"overlap": False, "serve_s": 0.1},
     ("sim-64x64-walk", "full"): {"policy.symbols": 4},
     ("sim-64x64-walk", "partial"): {"overlap": False, "policy.symbols": 4, "policy.patterns": 256},
     ("sim-64x64-walk", "progressive"): {"overlap": False, "policy.patterns": 128},
