@@ -42,7 +42,7 @@ QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "hold"): {"overlap": False, "serve_s": 0.1},
-    ("sim-64x64-walk", "full"): {"policy.symbols": 4},
+    ("sim-64x64-walk", "full"): {"overlap": False, "policy.symbols": 1},
     ("sim-64x64-walk", "partial"): {"overlap": False, "policy.symbols": 4, "policy.patterns": 256},
     ("sim-64x64-walk", "progressive"): {"overlap": False, "policy.patterns": 128},
     ("sim-opensource-ris-walk", "two_timescale"): {

@@ -155,6 +155,7 @@ def _instants(recording: Recording, config: TrackConfig) -> list[tuple[float, tu
     if every_s == "round":
         return [(each.applied_s, (each.begin_s, each.begin_s + sum(each.stages_s.values()))) for each in rounds]
     end_s = recording.read("track/end").time_s if "track/end" in recording else rounds[-1].applied_s
+    end_s = min(end_s, begin_s + config.duration_s)  # a long last round is judged no longer than short ones
     first, last = int(np.ceil(begin_s / every_s)), int(end_s / every_s)
     place = [np.random.default_rng([config.seed, index]).uniform() for index in range(first, last)]
     intervals = [(index * every_s, (index + 1) * every_s) for index in range(first, last)]
