@@ -22,7 +22,8 @@ LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "user
 FAST = {
     "duration_s": 3.0,
     "serve_s": 0.0,
-    "compute_s": 0.05,
+    "compute_s": 0.06,
+    "receive_s": 0.012,
     "overlap": True,
     "policy.fresh": 2,
     "policy.modes": 64,
@@ -32,7 +33,7 @@ FAST = {
 SLOW = {
     "duration_s": 6.0,
     "serve_s": 0.15,
-    "compute_s": 0.05,
+    "compute_s": 0.06,
     "policy.modes": 64,
     "policy.fastest_m_per_s": 0.1,
 }

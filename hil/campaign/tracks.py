@@ -27,7 +27,7 @@ from hil.testbed import open_testbed
 LAB_LOW_M, LAB_HIGH_M = (1.6, -1.6, 0.9), (3.6, 1.6, 1.5)  # where users of the lab start, in the station's frame
 CONFIDENCE = 0.95
 FIGURES = ("mean_true_fraction", "mean_served_fraction", "mean_hold_fraction")
-MEDIANS = ("patterns", "period_s", "lag_s", "software_ms", "charged_ms", "follows_m_per_s")
+MEDIANS = ("patterns", "period_s", "lag_s", "software_ms", "thinking_ms", "charged_ms", "follows_m_per_s")
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ class TrackConfig(Section):
     hold_every: Annotated[int, Field(ge=1)] = Field(
         1, description="rounds from one sounding of the first pattern of all, for comparison, to the next"
     )
+    receive_s: NonNegative = Field(
+        0.0, description="of compute_s: what commands and demodulation of a sounding take, which nothing overlaps"
+    )
     overlap: bool = Field(
         False,
         description="the next round is sounded while the pattern of this one is computed, which serves after both",

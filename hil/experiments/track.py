@@ -76,6 +76,8 @@ def check(experiment: TrackConfig) -> None:
         raise ConfigError(
             "sweep: a policy goes on from the rows of a whole Hadamard sweep: no scheme dft, patterns or reference_every"
         )
+    if experiment.receive_s > experiment.compute_s:
+        raise ConfigError(f"receive_s: it is a part of compute_s, {experiment.compute_s:g} s")
     if experiment.overlap and experiment.policy.name in TAKING_TURNS:
         raise ConfigError(
             f"overlap: {experiment.policy.name} asks for what comes next by what it heard last; it is for hold, full, "
@@ -154,6 +156,7 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "epochs": _median(rounds, "epochs"),
         "stages_s": {name: float(np.median([each.stages_s.get(name, 0.0) for each in rounds])) for name in STAGES},
         "software_ms": _median(rounds, "software_ms"),
+        "thinking_ms": _median(rounds, "thinking_ms"),
         "charged_ms": 1e3 * result.config.compute_s if result.setup.simulated else None,
         "follows_m_per_s": result.follows_m_per_s,
         **_true_figures(result.truth),

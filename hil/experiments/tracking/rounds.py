@@ -47,7 +47,8 @@ class Round:
     both as known when it applied its pattern.
     history_mbps: best rate on the estimate, phases still free, before the first step or epoch of the search and after
     each. stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
-    software_ms: this process's own time, the simulator's apart. sounded_s: when the last pattern was sounded.
+    software_ms: this process's own time, the simulator's apart. thinking_ms: of that, what became of the pattern that it
+    applied: estimate and optimization. sounded_s: when the last pattern was sounded.
     known_s: when the last one was that it made use of for the pattern it applied; None where that came of none.
     away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
     lost: why the round came to nothing. period_s: to the next round. age_s: of the soundings, in the middle of the time
@@ -70,6 +71,7 @@ class Round:
     history_mbps: list[float] = field(default_factory=list)
     stages_s: dict[str, float] = field(default_factory=dict)
     software_ms: float = 0.0
+    thinking_ms: float | None = None
     place: str = "here"
     note: str = ""
     away_from_s: float | None = None
@@ -104,7 +106,7 @@ class Follower:
     def run(self, progress: Progress) -> None:
         """All rounds, the radio on the air. Raises the error of a round where `MAX_LOST` in a row are lost."""
         clock, config = self.testbed.clock, self.config
-        charged_s = None if self.testbed.truth is None else config.compute_s
+        charged_s = None if self.testbed.truth is None else config.compute_s - config.receive_s
         with self.testbed.on_air(), Thinker(clock, charged_s) as thinker:
             loop = _Loop(self, thinker)
             self.recording.append("track/begin", Step(loop.hold, clock.now_s()))
@@ -233,6 +235,8 @@ class _Loop:
             ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
         with self._stage(this, "sound"):
             probed = self.prober.sound(self.serving, ask, self.reference)
+            if self.testbed.truth is not None:
+                self.testbed.clock.sleep(self.config.receive_s)
         return self._account(this, probed, with_hold, ask.rows is not None)
 
     def _account(self, this: Round, probed: Probed, with_hold: bool, swept: bool) -> Heard:
@@ -255,8 +259,8 @@ class _Loop:
     @property
     def _outlook_s(self) -> float:
         """From the beginning of a thought until the middle of the time in which its pattern will serve."""
-        ready_s = max(self.period_s, self.config.compute_s) if self.config.overlap else self.config.compute_s
-        return ready_s + self.period_s / 2
+        thinking_s = self.config.compute_s - self.config.receive_s
+        return (max(self.period_s, thinking_s) if self.config.overlap else thinking_s) + self.period_s / 2
 
     def _configure(self, this: Round) -> None:
         """Put on the surface what was thought of."""
@@ -272,7 +276,7 @@ class _Loop:
 
     def _think(self, number: int, heard: Heard | None, time_s: float) -> Thought:
         """Take in what was heard, and choose the pattern for a time. Apart from instruments, on any thread."""
-        misfit = None if heard is None else self.policy.hear(heard)
+        busy_s, misfit = _software_s(), None if heard is None else self.policy.hear(heard)
         problem = problem_of(self.policy.channel(time_s), self.setup)
         first = replace(self.method, epochs=self.config.first_epochs or self.method.epochs)
         method = self.method if number else first
@@ -282,6 +286,7 @@ class _Loop:
             "predicted_mbps": float(reply.solution.rate_mbps),
             "place": reply.place,
             "note": reply.note,
+            "thinking_ms": 1e3 * (_software_s() - busy_s),
             "history_mbps": [round(float(rate), 6) for rate in reply.solution.history],
         }
         if number:
