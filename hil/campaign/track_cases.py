@@ -1,7 +1,8 @@
 """The walks of `hil bench track`: stations, speeds, kinds of users, and how each policy's loop is set for them.
 
 What the loops are set to is what suits a speed: who walks slowly is sounded less often. `compute_s`, charged to the
-virtual clock for a round's software, is more than that takes on one core (`software_ms` of the same row).
+virtual clock for a round's software, is more than that takes on one core (`software_ms` of the same row); where rounds
+overlap, what is left of it without `receive_s` is more than `thinking_ms`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +23,12 @@ LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "user
 FAST = {
     "duration_s": 3.0,
     "serve_s": 0.0,
-    "compute_s": 0.06,
-    "receive_s": 0.012,
+    "compute_s": 0.064,
+    "receive_s": 0.015,
     "overlap": True,
-    "policy.fresh": 2,
+    "policy.fresh": 1,
     "policy.modes": 64,
+    "policy.patterns": 40,
     "policy.quiet": 0.0,
     "policy.fastest_m_per_s": 0.6,
 }

@@ -7,7 +7,7 @@ was sounded as the round's reference, so it is not sounded again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -95,7 +95,8 @@ class _Sequence:
 
     def __init__(self, testbed: Testbed, symbols: int, swept_symbols: int, max_retakes: int) -> None:
         self._testbed, self._max_retakes = testbed, max_retakes
-        self._sdr, self._surface, self._plan = testbed.sequencer(symbols)
+        self._sdr, self._surface, plan = testbed.sequencer(symbols)
+        self._plan = replace(plan, arming_s=plan.arming_s - self._surface.timing.frame_s)  # no pattern travels to arm
         self._sweep_plan = testbed.sequencer(swept_symbols)[2]
 
     def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
