@@ -16,7 +16,7 @@ from hil.yamlfile import load_yaml, load_yaml_text
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 POLICIES = ("two_timescale", "full", "grouped", "partial", "progressive")
-PAPER = {"station": "sim-64x64-walk", "start_s": 12.0, "way_m": 6.0, "users": 5}
+PAPER = {"station": "sim-64x64-walk", "start_s": 12.0, "way_m": 6.0, "users": 10}
 LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "users": 10}
 """start_s: users stand while the first sweep is made, with room for a capture that is taken again."""
 

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from hil.campaign import tracks
-from hil.campaign.track_cases import POLICIES, cases, loop_of
+from hil.campaign.track_cases import CONFIGS, POLICIES, cases, loop_of
 from hil.campaign.tracks import Case, compare, walkers
+from hil.config import TrackConfig
 from hil.errors import ConfigError
+from hil.experiments import track
+from hil.yamlfile import load_yaml
 
 
 def test_every_policy_has_a_valid_loop_in_every_case() -> None:
@@ -19,7 +22,9 @@ def test_every_policy_has_a_valid_loop_in_every_case() -> None:
     for case in found:
         assert set(case.experiments) == set(POLICIES)
         assert all(experiment.policy.name == name for name, experiment in case.experiments.items())
-        assert len(case.users) >= 5
+        for experiment in case.experiments.values():
+            track.check(experiment)
+        assert len(case.users) >= 10
         assert case.experiments["two_timescale"].policy.patterns <= 256
 
 
@@ -64,3 +69,9 @@ def test_differences_are_paired_by_user() -> None:
 def _summary(fraction: float) -> dict[str, float]:
     figures = dict.fromkeys(tracks.FIGURES, fraction) | dict.fromkeys(tracks.MEDIANS, 1.0)
     return {**figures, "lost_rounds": 0}
+
+
+def test_the_file_for_walking_users_is_the_loop_that_the_bench_shows() -> None:
+    file = load_yaml(CONFIGS / "experiments/track-walk.yaml", TrackConfig)
+    shown = cases(only="64x64-walk-nlos-0.5", users=1, policies=["two_timescale"])[0].experiments["two_timescale"]
+    assert file == shown.model_copy(update={"duration_s": file.duration_s})

@@ -189,6 +189,19 @@ def test_an_overlapping_track_is_the_same_again(station: MakeStation, small_boar
     assert served(one) == served(other)
 
 
+def test_what_sounding_takes_of_the_software_is_charged_with_it(
+    station: MakeStation, small_board: str, tmp_path: Path
+) -> None:
+    config = walking(station(surface__profile=small_board), speed_m_per_s=0.2, start_s=0.4)
+    settings: dict[str, Any] = {"duration_s": 0.3, "serve_s": 0.0, "compute_s": 0.06, "policy__quiet": 0.0}
+    free, charged = (followed(config, loop(**settings, receive_s=each), tmp_path)[1].rounds[1] for each in (0.0, 0.02))
+    assert charged.stages_s["sound"] == pytest.approx(free.stages_s["sound"] + 0.02)
+    assert charged.stages_s["compute"] == pytest.approx(free.stages_s["compute"] - 0.02)
+    assert 0 < (charged.thinking_ms or 0) < charged.software_ms
+    with pytest.raises(ConfigError, match="part of compute_s"):
+        track.check(loop(compute_s=0.01, receive_s=0.02))
+
+
 @pytest.mark.parametrize("policy", ["partial", "progressive"])
 def test_rounds_of_policies_that_take_turns_do_not_overlap(policy: str) -> None:
     with pytest.raises(ConfigError, match="overlap"):
