@@ -1,12 +1,13 @@
 """From a recorded sweep to the cascaded channel: align, project, least squares, denoise."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.align import align_sweep
+from hil.estimation.align import SUBSET, align_sweep
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel
@@ -53,16 +54,13 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
     """
     plan, ofdm = sweep.plan, setup.testbed.ofdm
     soundings = refer(sweep.soundings, ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
-    alignment = align_sweep(
-        soundings.response,
-        soundings.noise_var,
-        used=setup.grid.used,
-        fft_size=ofdm.fft_size,
-        num_taps=ofdm.num_taps,
-        partner=plan.partner,
-    )
-    if soundings.reference is not None:
-        alignment = at_one_start(alignment, soundings.response, soundings.reference)
+    align = partial(align_sweep, used=setup.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
+    if soundings.reference is None:
+        alignment = align(soundings.response, soundings.noise_var, partner=plan.partner)
+    else:  # all share one start: some of them tell what they have in common, and then all together where they begin
+        some = np.random.default_rng(0).permutation(plan.num_patterns)[:SUBSET]
+        learnt = align(soundings.response[some], soundings.noise_var[some])
+        alignment = at_one_start(learnt, soundings.response, soundings.reference)
     basis = alignment.model.basis
     estimate = estimate_taps(
         plan,
