@@ -37,7 +37,8 @@ def compare(
 def table(verdict: Verdict) -> list[dict[str, object]]:
     """Rows of `hil bench optimizers`: no surface first, then the algorithms, the certified bound last.
 
-    `times_stm` is the time as a multiple of STM's in the same run; null where STM did not run.
+    `times_stm` is the time as a multiple of STM's in the same run, `below_stm` the number of users whose rate is below
+    STM's; null where STM did not run.
     """
     stm_ms = verdict.ms_per_user(YARDSTICK) if YARDSTICK in verdict.seconds else None
     rows: list[dict[str, object]] = [
@@ -49,4 +50,11 @@ def table(verdict: Verdict) -> list[dict[str, object]]:
     for row in rows:
         time_ms = row["ms_per_user"]
         row["times_stm"] = time_ms / stm_ms if stm_ms and isinstance(time_ms, float) else None
+        row["below_stm"] = _below(verdict, str(row["algorithm"]))
     return rows
+
+
+def _below(verdict: Verdict, name: str) -> int | None:
+    if YARDSTICK not in verdict.rate_mbps or name not in verdict.rate_mbps:
+        return None
+    return int((verdict.rate_mbps[name] < verdict.rate_mbps[YARDSTICK]).sum())

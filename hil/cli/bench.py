@@ -21,7 +21,7 @@ from hil.cli.bench_users import users as many_users
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 
-SHOWN = ("algorithm", "los_mbps", "nlos_mbps", "los_fraction", "nlos_fraction", "ms_per_user", "times_stm")
+SHOWN = ("algorithm", "los_mbps", "nlos_mbps", "los_fraction", "nlos_fraction", "ms_per_user", "times_stm", "below_stm")
 
 
 def register(app: typer.Typer) -> None:

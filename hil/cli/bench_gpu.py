@@ -26,7 +26,10 @@ def gpu(
 
     site = make_site("paper", size=size, users=-(-users // 2))
     found = throughput(site.links(site.users[:users]).truth, device=device)
-    row = {**asdict(found), "users_per_s": found.users_per_s, "floor_fraction": found.floor_fraction}
-    print_table(["figure", "value"], list(row.items()))
+    row = asdict(found) | {
+        name: getattr(found, name)
+        for name in ("users_per_s", "floor_fraction", "unfused_users_per_s", "h200_users_per_s")
+    }
+    print_table(["figure", "value"], [[name, "-" if value is None else value] for name, value in row.items()])
     if json:
         emit_json({"rows": [row]})

@@ -108,8 +108,12 @@ def iterate(
 
     Both stay on the solver's device.
     """
+    return climb(solver, objective, solver.init(objective, start, rng))
+
+
+def climb(solver: Solver[S], objective: Objective, state: S) -> tuple[Candidates, list[Any]]:
+    """The loop of `iterate`, from a state. On a device it asks for nothing back and its shapes do not change."""
     where, highest = objective.xp.where, objective.xp.amax
-    state = solver.init(objective, start, rng)
     point, rate = state.point, state.rate
     history = [highest(rate, -1)]
     while not solver.terminate(state):

@@ -319,6 +319,8 @@ def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"
 TAP_SEARCH = (Thinned((TapPool(keep=(8, 6, 4)), TapSearch(keep=4, steps=5))), TapSearch(keep=1, steps=3))
 QUICK_SEARCH = (TapPool(keep=(4, 2)), TapSearch(keep=1, steps=4))  # for loops: a third of the time, 1e-4 of the rate
 
+POLISH_STEPS = 12
+
 
 def _of(*solvers: Solver[Any]) -> Callable[[Options], tuple[Stage, ...]]:
     """One stage, whatever the options."""
@@ -331,18 +333,24 @@ def _phases(solver: Callable[..., Solver[Any]]) -> Callable[[Options], tuple[Sta
 
 def _paper_prior(options: Options, reading: Reading = PRACTICAL) -> tuple[Stage, ...]:
     network = PaperPrior(options.starts or 8, options.epochs or 300, reading, options.device, options.memory)
-    return _polished(network, options, None)
+    return (Stage("network", (network,)), _polish(None))[: 1 + options.polish]
 
 
 def _tap_prior(options: Options) -> tuple[Stage, ...]:
     device = None if options.device == "cpu" else options.device
-    network = TapCodePrior(options.starts or 4, 20 if options.epochs is None else options.epochs, device=device)
-    return _polished(Thinned((network,)), options, device)
+    return tap_prior(options.starts or 4, 20 if options.epochs is None else options.epochs, device)[
+        : 1 + options.polish
+    ]
 
 
-def _polished(network: Solver[Any], options: Options, device: str | None) -> tuple[Stage, ...]:
-    stages = (Stage("network", (network,)), Stage("polish", (TapSearch(keep=1, steps=12, device=device),)))
-    return stages[: 1 + options.polish]
+def tap_prior(starts: int, epochs: int, device: str | None) -> tuple[Stage, ...]:
+    """Stages of `neural-prior`: the network, trained on some of the elements; the polish, on all of them."""
+    network = TapCodePrior(starts, epochs, device=device)
+    return Stage("network", (Thinned((network,)),)), _polish(device)
+
+
+def _polish(device: str | None) -> Stage:
+    return Stage("polish", (TapSearch(keep=1, steps=POLISH_STEPS, device=device),))
 
 
 ALGORITHMS: dict[str, Algorithm] = {
