@@ -124,6 +124,11 @@ def _row(case: Case, policy: str, results: Sequence[Mapping[str, Mapping[str, An
             if other != policy
         },
         "served_over_hold": _interval(served - hold),
+        "served_over": {
+            other: _interval(served - np.array([result[other][FIGURES[1]] for result in results]))
+            for other in case.experiments
+            if other != policy
+        },
         **{name: _median([each[name] for each in mine]) for name in MEDIANS},
         "lost_rounds": sum(each["lost_rounds"] for each in mine),
     }

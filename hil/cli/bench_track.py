@@ -17,6 +17,7 @@ SHOWN = (
     "interval",
     "served_fraction",
     "hold_fraction",
+    "served_over_hold",
     "patterns",
     "period_s",
     "lag_s",

@@ -28,6 +28,15 @@ def test_every_policy_has_a_valid_loop_in_every_case() -> None:
         assert case.experiments["two_timescale"].policy.patterns <= 256
 
 
+def test_the_straight_way_is_blocked_in_the_cases_that_say_so() -> None:
+    levels = {
+        case.station.name: case.station.simulation.scene.options.get("blocked_db", 0.0)
+        for case in cases(only="ris-walk")
+        if case.station.simulation is not None
+    }
+    assert levels == {"sim-opensource-ris-walk": 0.0, "sim-opensource-ris-walk-blocked": 20.0}
+
+
 @pytest.mark.parametrize("wrong", [{"policies": ["psychic"]}, {"only": "moon"}])
 def test_what_does_not_exist_is_refused(wrong: dict[str, Sequence[str] | str]) -> None:
     with pytest.raises(ConfigError, match="there"):
@@ -62,6 +71,7 @@ def test_differences_are_paired_by_user() -> None:
     row = tracks._row(Case(case.station, "los", 0.02, case.experiments, case.users), "two_timescale", results)
     low, mean, _ = row["over"]["full"]
     assert mean == pytest.approx(0.02)
+    assert row["served_over"]["full"] == row["over"]["full"]
     assert low < 0 < mean and row["interval"][2] - row["interval"][0] > 0.5
     assert loop_of(case.station.name, "full", {}).policy.name == "full"
 
