@@ -14,6 +14,7 @@ from hil.config.calibrate import CalibrateConfig
 from hil.config.closed_loop import ClosedLoopConfig
 from hil.config.engine import EngineConfig, HostConfig
 from hil.config.field_test import FieldTestConfig
+from hil.config.many_users import ManyUsersConfig
 from hil.config.power_only import PowerOnlyConfig
 from hil.config.procedure import OptimizerConfig, SweepConfig, VerificationConfig
 from hil.config.section import NonNegative, Position, Positive, Section
@@ -55,6 +56,7 @@ __all__ = [
     "HostConfig",
     "InterfererConfig",
     "ListeningConfig",
+    "ManyUsersConfig",
     "NonNegative",
     "OfdmConfig",
     "OptimizerConfig",
@@ -84,7 +86,8 @@ __all__ = [
 ]
 
 ExperimentConfig = Annotated[
-    CalibrateConfig | ClosedLoopConfig | FieldTestConfig | PowerOnlyConfig | TrackConfig, Field(discriminator="kind")
+    CalibrateConfig | ClosedLoopConfig | FieldTestConfig | ManyUsersConfig | PowerOnlyConfig | TrackConfig,
+    Field(discriminator="kind"),
 ]
 """Every procedure that `hil run` knows, told apart by its `kind`."""
 

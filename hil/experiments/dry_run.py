@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from hil.config import CalibrateConfig, ClosedLoopConfig, FieldTestConfig, PowerOnlyConfig, SweepConfig, TrackConfig
+from hil.config import (
+    CalibrateConfig,
+    ClosedLoopConfig,
+    FieldTestConfig,
+    ManyUsersConfig,
+    PowerOnlyConfig,
+    SweepConfig,
+    TrackConfig,
+)
 from hil.experiments.field.blinding import plan_sha256
 from hil.experiments.plan import plan_of
 from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
@@ -45,6 +53,13 @@ def dry_run_calibrate(plan: RadiationPlan, experiment: CalibrateConfig) -> dict[
     return {**told, "on_air_s": told["on_air_s"] + experiment.watch_s}
 
 
+def dry_run_many_users(plan: RadiationPlan, experiment: ManyUsersConfig) -> dict[str, Any]:
+    """The most that many users need: each swept in full, as if nobody were known within reach."""
+    verification, users = experiment.verification, len(experiment.users)
+    num_verify = users * (verification.held_out + verification.rounds * verification.soundings * ARMS)
+    return _told(plan, experiment.sweep, experiment.seed, users, num_verify)
+
+
 def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict[str, Any]:
     """The same of a search by power; sweep_s: of all soundings that the search may use."""
     search, verification = experiment.search, experiment.verification
@@ -75,6 +90,7 @@ def _radiated(
         "eirp_dbm": plan.eirp_dbm,
         "attenuation_db": plan.attenuation_db,
         "crest_factor_db": plan.crest_factor_db,
+        "crest_advice": plan.crest_advice,
         "sweep_mode": mode,
         "num_pilots": num_sweep,
         "sweep_s": sweep_s,

@@ -71,13 +71,17 @@ def examine(
     *,
     seed: int = 0,
     progress: Progress = no_progress,
+    stage: str = "verify",
 ) -> Examination:
-    """Sound held-out random patterns, then all arms interleaved in random order. Raises what the instruments raise."""
+    """Sound held-out random patterns, then all arms interleaved in random order. Raises what the instruments raise.
+
+    stage: what its steps are called; a run may hold several verifications.
+    """
     config = config or VerificationConfig()
     sweep = (sweep or SweepConfig()).model_copy(update={"repetitions": None})
     examination = Examination.of(choice, config, Setup.from_json(recording.manifest), seed)
     sound_in_blocks(
-        testbed, recording, "verify", examination.patterns, examination.num_soundings, sweep, "stepped", progress,
+        testbed, recording, stage, examination.patterns, examination.num_soundings, sweep, "stepped", progress,
         {"config": config.model_dump(mode="json"), "block": sweep.block, "seed": seed},
     )  # fmt: skip
     return examination
@@ -97,9 +101,9 @@ def load_verification(
     return verification, compare_held_out(estimate, examination.held_out, held_out, setup.grid)
 
 
-def load_verdict(recording: Recording, choice: Judged) -> Verification:
+def load_verdict(recording: Recording, choice: Judged, *, stage: str = "verify") -> Verification:
     """The verdict on the arms alone. Raises RecordingError where blocks are missing."""
-    return _load(recording, choice, Setup.from_json(recording.manifest))[0]
+    return _load(recording, choice, Setup.from_json(recording.manifest), stage)[0]
 
 
 def leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:
@@ -110,20 +114,24 @@ def leave_on_surface(testbed: Testbed, pattern: Pattern) -> None:
         raise ReadbackMismatch(f"{testbed.surface.identity}: holds another pattern than the chosen one; apply it again")
 
 
-def record_truth(testbed: Testbed, recording: Recording, choice: Judged, examination: Examination) -> None:
+def record_truth(
+    testbed: Testbed, recording: Recording, choice: Judged, examination: Examination, *, stage: str = "truth"
+) -> None:
     """In simulation, keep true responses beside the measured ones, for the report; nothing acts on them."""
     truth = testbed.truth
     if truth is not None:
         patterns = [*choice.patterns.values(), *examination.held_out]
         responses = np.stack([truth.response(pattern) for pattern in patterns])
-        recording.step("truth", lambda: Step(responses, recording.time_s))
+        recording.step(stage, lambda: Step(responses, recording.time_s))
 
 
-def true_responses(recording: Recording, choice: Judged) -> dict[str, Complex[np.ndarray, "subcarrier"]]:
+def true_responses(
+    recording: Recording, choice: Judged, *, stage: str = "truth"
+) -> dict[str, Complex[np.ndarray, "subcarrier"]]:
     """What `record_truth` kept of the arms; nothing where it is no simulation."""
-    if "truth" not in recording:
+    if stage not in recording:
         return {}
-    return dict(zip(choice.patterns, recording.read("truth").data, strict=False))
+    return dict(zip(choice.patterns, recording.read(stage).data, strict=False))
 
 
 def told(setup: Setup, measured: Verification, truth: dict[str, Complex[np.ndarray, "subcarrier"]]) -> dict[str, Any]:
@@ -145,12 +153,14 @@ def told(setup: Setup, measured: Verification, truth: dict[str, Complex[np.ndarr
     }
 
 
-def _load(recording: Recording, choice: Judged, setup: Setup) -> tuple[Verification, Examination, SoundingBlock]:
+def _load(
+    recording: Recording, choice: Judged, setup: Setup, stage: str = "verify"
+) -> tuple[Verification, Examination, SoundingBlock]:
     """The verdict, what was examined, and the soundings of the held-out patterns."""
-    facts = recording.read("verify/begin").facts
+    facts = recording.read(f"{stage}/begin").facts
     config = VerificationConfig.model_validate(facts["config"])
     examination = Examination.of(choice, config, setup, facts["seed"])
-    soundings, _ = load_blocks(recording, "verify", examination.num_soundings, facts["block"])
+    soundings, _ = load_blocks(recording, stage, examination.num_soundings, facts["block"])
     held_out, arms = soundings[: config.held_out], soundings[config.held_out :]
     verification = _judge_arms(examination.schedule, list(choice.patterns), arms, setup, config.confidence)
     return verification, examination, held_out

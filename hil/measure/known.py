@@ -28,10 +28,13 @@ class Known:
 class KnownConfigurations:
     """Configurations of one surface, one for each user, in a file that is whole at any instant."""
 
-    def __init__(self, path: Path, num_elements: int) -> None:
-        """What the file holds; nothing where there is none yet. Raises RecordingError for a file of something else."""
+    def __init__(self, path: Path, num_elements: int, *, must_exist: bool = False) -> None:
+        """What the file holds; nothing where there is none yet. Raises RecordingError for a file of something else.
+
+        must_exist: raise RecordingError where there is none, too.
+        """
         self.path, self._num_elements = path, num_elements
-        self._known = {each.user: each for each in self._read()} if path.exists() else {}
+        self._known = {each.user: each for each in self._read()} if must_exist or path.exists() else {}
 
     def __len__(self) -> int:
         return len(self._known)

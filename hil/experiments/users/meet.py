@@ -1,0 +1,164 @@
+"""One user comes: start from what is known nearby, improve it on the air, verify, keep it.
+
+Who has nobody known within reach is swept in full, as in a closed loop. Every stage is durable; a resumed run starts
+each user from the pattern that was recorded, whatever the book holds by then.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from hil.arrays import Float, Pattern, Patterns
+from hil.config import UserConfig
+from hil.config.many_users import ManyUsersConfig
+from hil.engine import Method, open_engine
+from hil.estimation.estimate import estimate_channel
+from hil.experiments.choose import problem_of
+from hil.experiments.sound import Sweep, sound_surface
+from hil.experiments.stage import rates_by_power, search_on_stage
+from hil.experiments.verify import examine, record_truth
+from hil.interfaces import Geometry, Progress
+from hil.measure.known import KnownConfigurations
+from hil.measure.recording import Recording, Step
+from hil.measure.setup import Setup
+from hil.optimize.power_only import power_search
+from hil.testbed import Testbed, at_place
+
+GAP_S = 0.1  # from stage to stage: longer than it takes to end a transmission
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Patterns of one user by arm: `all_zero`, `nearest` and `cold` where there are such, `chosen`."""
+
+    patterns: dict[str, Pattern]
+
+
+@dataclass(frozen=True, eq=False)
+class Coming:
+    """One user of a run. number: in the order in which they come."""
+
+    recording: Recording
+    config: ManyUsersConfig
+    number: int
+
+    @property
+    def user(self) -> UserConfig:
+        return self.config.users[self.number]
+
+    @property
+    def setup(self) -> Setup:
+        return Setup.from_json(self.recording.manifest)
+
+    def name(self, stage: str) -> str:
+        """Of a step or a group of steps."""
+        return f"user/{self.user.name}/{stage}"
+
+    @property
+    def seed(self) -> int:
+        return int(np.random.SeedSequence([self.config.seed, self.number]).generate_state(1)[0])
+
+    @property
+    def complete(self) -> bool:
+        return self.name("end") in self.recording
+
+    def compared(self) -> Compared:
+        """The arms as recorded. Raises RecordingError where they are missing."""
+        step = self.recording.read(self.name("arms"))
+        return Compared(dict(zip(step.facts["arms"], step.data, strict=True)))
+
+    def trace(self, stage: str) -> Float[np.ndarray, "sounding"]:
+        """Rate that each sounding of a search promised, in the order of the soundings."""
+        begin = self.name(stage) + "/"
+        names = sorted(name for name in self.recording.names if name.startswith(begin) and name[len(begin) :].isdigit())
+        rates = [rates_by_power(self.recording.read(name), self.setup) for name in names]
+        return np.concatenate(rates) if rates else np.empty(0)
+
+
+def meet(testbed: Testbed, coming: Coming, book: KnownConfigurations, progress: Progress) -> None:
+    """Whatever of a user's coming is not recorded yet. Raises what the instruments raise."""
+    recording, config, user = coming.recording, coming.config, coming.user
+    if coming.complete:
+        return
+    x, y, z = user.position_m
+    testbed.operator(f"put the receive antenna at {user.name} ({x:g}, {y:g}, {z:g}) m")
+    with at_place(testbed, user, visit=coming.number) as here:
+        start = recording.step(coming.name("start"), lambda: _start(coming, book, recording.time_s))
+        recording.step(coming.name("arms"), partial(_find, here, coming, start, progress))
+        _rest(here, coming, "verify")
+        examination = examine(
+            here, recording, coming.compared(), config.verification, config.sweep,
+            seed=coming.seed, progress=progress, stage=coming.name("verify"),
+        )  # fmt: skip
+        record_truth(here, recording, coming.compared(), examination, stage=coming.name("truth"))
+    recording.step(coming.name("end"), lambda: Step(np.empty(0), recording.time_s))
+
+
+def _start(coming: Coming, book: KnownConfigurations, time_s: float) -> Step:
+    found = book.nearest(coming.user.position_m)
+    if found is None or found[1] > coming.config.reach_m:
+        zero = np.zeros(coming.setup.num_elements, dtype=np.uint8)
+        return Step(zero, time_s, {"how": "sweep", "nearest": None, "way_m": None if found is None else found[1]})
+    known, way_m = found
+    return Step(known.pattern, time_s, {"how": "search", "nearest": known.user, "way_m": way_m})
+
+
+def _find(here: Testbed, coming: Coming, start: Step, progress: Progress) -> Step:
+    """The patterns to compare, the chosen one among them."""
+    arms = {"all_zero": np.zeros(coming.setup.num_elements, dtype=np.uint8)}
+    if start.facts["how"] == "sweep":
+        arms["chosen"], soundings = by_sweep(here, coming, progress)
+    else:
+        arms["nearest"] = start.data
+        arms["chosen"], soundings = _by_search(here, coming, "search", start.data, progress)
+        if coming.config.compare_cold:
+            arms["cold"], _ = _by_search(here, coming, "cold", arms["all_zero"], progress)
+    return Step(np.stack(list(arms.values())), coming.recording.time_s, {"arms": list(arms), "soundings": soundings})
+
+
+def by_sweep(here: Testbed, coming: Coming, progress: Progress) -> tuple[Pattern, int]:
+    """The pattern that the optimizer chooses after a full sweep, and the number of soundings."""
+    _rest(here, coming, "sweep")
+    sweep: Sweep = sound_surface(
+        here, coming.recording, coming.config.sweep, seed=coming.seed, progress=progress, stage=coming.name("sweep")
+    )
+    problem = problem_of(estimate_channel(sweep, coming.setup), coming.setup)
+    with open_engine() as engine:
+        method = Method.of(coming.config.optimizer, seed=coming.config.seed, certify=False)
+        solution = engine.optimize(1, problem, method).solution
+    assert solution.pattern is not None, "a board has states"
+    return solution.pattern, sweep.plan.num_patterns
+
+
+def _by_search(here: Testbed, coming: Coming, stage: str, start: Pattern, progress: Progress) -> tuple[Pattern, int]:
+    """The best pattern of a search by power; a state that stands for no sign begins as the minus one."""
+    setup, config = coming.setup, coming.config.search
+    search = power_search(
+        config.method,
+        Geometry(setup.rows, setup.cols, 1.0, 1.0),
+        budget=config.budget,
+        batch=config.batch,
+        start=np.where(start == setup.plus, 1, -1).astype(np.int8),
+        seed=coming.seed,
+    )
+    states: Callable[[np.ndarray], Patterns] = partial(_states, setup=setup)
+    _rest(here, coming, stage)
+    asked = 0
+    for asked in search_on_stage(
+        here, coming.recording, coming.name(stage), search, states=states,
+        figures=partial(rates_by_power, setup=setup), repetitions=config.repetitions, max_retakes=config.max_retakes,
+    ):  # fmt: skip
+        progress(coming.name(stage), asked, config.budget)
+    return states(search.best), asked
+
+
+def _states(signs: np.ndarray, setup: Setup) -> Patterns:
+    return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
+
+
+def _rest(here: Testbed, coming: Coming, stage: str) -> None:
+    """A stage begins a while after the last recorded step, in an interrupted run as in one that was not."""
+    if coming.name(stage) + "/begin" not in coming.recording:
+        here.continue_at(max(coming.recording.time_s + GAP_S, here.clock.now_s()))
