@@ -55,8 +55,9 @@ def refine(start: Pattern, change: Change, *, trials: int, trial: Comparison, la
 def tap_change(problem: Problem, step: float) -> Change:
     """Disturb the T weights that the pattern is aligned with, each complex, by `step` relative to all of them.
 
-    The weights of a pattern are dR/dh* there, by the estimate; an element changes where the disturbed weights ask for
-    another state than the undisturbed ones (hil.optimize.discrete).
+    The weights of a pattern are dR/dh* there, by the estimate. Every other time, by chance, the whole pattern is
+    aligned with the disturbed ones, which brings one back that has gone astray; else an element changes only where they
+    ask for another state than the undisturbed ones (hil.optimize.discrete), so that what else was found stays.
     """
     states = problem.states
     assert states is not None, "a board has states"
@@ -67,7 +68,8 @@ def tap_change(problem: Problem, step: float) -> Change:
         noise = rng.standard_normal(code.size) + 1j * rng.standard_normal(code.size)
         disturbed = code + step * np.linalg.norm(code) / np.sqrt(2 * code.size) * noise
         asked, wanted = (_states_for(problem.cascade.conj() @ each, states) for each in (code, disturbed))
-        return np.where(asked == wanted, held, wanted).astype(np.uint8)
+        whole = rng.random() < 0.5
+        return np.where((asked == wanted) & (not whole), held, wanted).astype(np.uint8)
 
     return change
 

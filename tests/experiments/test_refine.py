@@ -65,3 +65,20 @@ def test_without_a_refinement_there_is_none(finished: tuple[Recording, ClosedLoo
     recording, result = finished
     assert not [name for name in recording.names if name.startswith("refine")]
     assert "unrefined" not in result.choice.patterns
+
+
+@pytest.mark.parametrize(("change", "least"), [("taps", 1.05), ("flips", 1.005)])
+def test_on_the_air_a_poor_start_gains_and_a_good_one_is_not_lost(
+    station: Callable[..., TestbedConfig],
+    procedure: Callable[..., ClosedLoopConfig],
+    tmp_path: Path,
+    change: str,
+    least: float,
+) -> None:
+    """By the true channel. STM on this estimate is a local optimum: nothing that either change tries is better."""
+    for algorithm, gain in (("random", least), ("stm", 1.0)):
+        plan = procedure(sweep__group=[4, 4], refinement={"change": change, "block": 4}, optimizer__algorithm=algorithm)
+        with open_testbed(station()) as testbed:
+            recording = closed_loop.new_recording(testbed, plan, tmp_path)
+            true = closed_loop.summary(closed_loop.run(testbed, plan, recording))["true_rate_mbps"]
+        assert true["chosen"] >= gain * true["unrefined"]

@@ -123,8 +123,20 @@ def test_the_more_often_one_looks_the_more_each_look_must_show() -> None:
 def test_a_change_of_the_taps_changes_the_more_the_larger_the_step() -> None:
     link, rng = problem(0), np.random.default_rng(0)
     held = greedy(link)
+    for _ in range(40):
+        held = tap_change(link, 1e-9)(held, rng)  # until it is aligned with its own weights
     changed = [np.mean([(tap_change(link, step)(held, rng) != held).sum() for _ in range(20)]) for step in (0.05, 0.5)]
     assert 0 < changed[0] < 0.3 * changed[1]
+
+
+def test_weights_bring_back_a_pattern_that_has_gone_astray() -> None:
+    """The model is right and the pattern is not: single elements would need one trial each."""
+    gains = []
+    for seed in range(10):
+        link, start = problem(seed), start_of(seed)
+        best, _ = refined(link, start, tap_change(link, 0.3), 0.003, seed, trials=12)
+        gains.append(float((rate(link, best) - rate(link, start)) / (rate(link, greedy(link)) - rate(link, start))))
+    assert min(gains) > 0.5
 
 
 def test_a_block_flips_within_the_surface() -> None:
