@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 HOST_CALLS = frozenset(
-    ("item", "tolist", "numpy", "cpu", "cuda", "to", "__array__", "__bool__", "__float__", "__int__", "__index__")
-    + ("as_tensor", "tensor", "from_numpy", "nonzero", "masked_select", "unique", "equal", "allclose")
-)
+    ["item", "tolist", "numpy", "cpu", "cuda", "to", "__array__", "__bool__", "__float__", "__int__", "__index__"]
+) | {"as_tensor", "tensor", "from_numpy", "nonzero", "masked_select", "unique", "equal", "allclose"}
 HOST_OPERATIONS = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "masked_select", "_unique")
 REAL_OPERATIONS = {False: 2, True: 8}  # of a real and of a complex multiplication with addition
 PRODUCTS = ("aten.mm", "aten.bmm")
