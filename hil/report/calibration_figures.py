@@ -1,7 +1,7 @@
 """Figures of a calibration, drawn from arrays."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,8 +49,8 @@ def elements_figure(
     for (words, which), marker, colour in zip(marked.items(), "xo", ("tab:red", "white"), strict=False):
         if which.any():
             row, col = np.divmod(np.flatnonzero(which), cols)
-            style: dict[str, Any] = {"marker": marker, "ls": "", "color": colour, "mfc": "none", "ms": 60 / max(rows, cols)}
-            left.plot(col, row, label=f"{which.sum()} {words}", **style)
+            size = 60 / max(rows, cols)
+            left.plot(col, row, ls="", marker=marker, ms=size, mfc="none", c=colour, label=f"{which.sum()} {words}")
             figure.legend(loc="outside lower center", ncols=2, facecolor="0.8")
     image = right.imshow(phase_deg.reshape(rows, cols), cmap="twilight", interpolation="nearest", vmin=-180, vmax=180)
     figure.colorbar(image, ax=right, label="degrees", ticks=range(-180, 181, 90))

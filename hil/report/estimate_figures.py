@@ -53,9 +53,14 @@ def estimate_figure(
     profiles.axhline(float(power_db(error_var)), color="k", ls=":", label="error of an element's tap, foreseen")
     top = float(power_db(np.abs(direct) ** 2).max())
     low = min(float(power_db(error_var)), float(power_db(power.mean(axis=0)).min()))
-    profiles.set(xlabel="delay [taps of 1/B]", ylabel="power [dB]", title="delay profiles", ylim=(low - 5, top + 5))
+    profiles.set(
+        xlabel="delay [taps of 1/B]",
+        ylabel="power [dB]",
+        title="delay profiles",
+        ylim=(low - 5, top + 5 + 0.25 * (top - low)),
+    )
     profiles.grid(alpha=0.3)
-    profiles.legend(loc="upper right")
+    profiles.legend(loc="upper right")  # above the curves
     return figure
 
 
@@ -99,5 +104,5 @@ def _map(
 ) -> None:
     """Over the surface, front view."""
     image = axes.imshow(values, cmap=cmap, interpolation="nearest", vmin=low, vmax=high)
-    figure.colorbar(image, ax=axes, label=unit)
+    figure.colorbar(image, ax=axes, label=unit, ticks=range(-180, 181, 90) if unit == "deg" else None)
     axes.set(title=title, xlabel="column", ylabel="row")

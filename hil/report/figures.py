@@ -57,9 +57,11 @@ def response_figure(
 def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
     """State of each element, front view, one panel an arm."""
     figure, each = panels(len(patterns), width=3.2, height=3.4)
+    highest = max(1, *(int(pattern.max()) for pattern in patterns.values()))
     for axes, (name, pattern) in zip(each, patterns.items(), strict=True):
-        axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest")
+        image = axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest", vmin=0, vmax=highest)
         axes.set(title=_title(name), xlabel="column", ylabel="row")
+    figure.colorbar(image, ax=each, label="state", ticks=range(highest + 1), shrink=0.8)
     return figure
 
 
@@ -72,12 +74,12 @@ def prediction_figure(
     """Amplitude and phase of a pattern that the estimate never saw, predicted and measured (paper, Fig. 2)."""
     figure, (amplitude, phase) = panels(2)
     megahertz = frequency_hz / 1e6
-    for axes, part in ((amplitude, _level_db), (phase, lambda values: _phase_deg(values, predicted))):
+    for axes, part in ((amplitude, _level_db), (phase, lambda values: phase_deg(values, predicted, frequency_hz))):
         axes.plot(megahertz, part(measured), ".", ms=3, color="0.5", label="measured")
         axes.plot(megahertz, part(predicted), lw=1.2, color="tab:red", label="predicted")
         axes.set_xlabel("frequency from the carrier [MHz]")
     amplitude.set(ylabel="|h| [dB]", title=f"A held-out pattern, prediction NMSE {nmse_db:.1f} dB")
-    phase.set(ylabel="phase, delay removed [deg]")
+    phase.set(ylabel="phase [deg]", title="phase, the delay's straight line removed")
     amplitude.legend()
     return figure
 
@@ -139,11 +141,20 @@ def _level_db(values: Complex[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "s
     return power_db(np.abs(values) ** 2)
 
 
-def _phase_deg(
-    values: Complex[np.ndarray, "subcarrier"], reference: Complex[np.ndarray, "subcarrier"]
+def phase_deg(
+    values: Complex[np.ndarray, "subcarrier"],
+    reference: Complex[np.ndarray, "subcarrier"],
+    frequency_hz: Float[np.ndarray, "subcarrier"],
 ) -> Float[np.ndarray, "subcarrier"]:
-    """Phase without the straight line that a delay draws: the one that fits the reference."""
-    phase = np.unwrap(np.angle(reference))
-    place = np.arange(phase.size)
-    line = np.polynomial.Polynomial.fit(place, phase, 1)(place)
+    """Phase without the straight line that a delay draws: the one that fits the reference.
+
+    A delay may turn by half a circle and more from a subcarrier to the next, and subcarriers may be missing: so the
+    turn is read from neighbours first.
+    """
+    step_hz = float(np.diff(frequency_hz).min())
+    place = np.rint((frequency_hz - frequency_hz[0]) / step_hz)
+    near = np.diff(place) == 1
+    turn = np.angle(np.sum((reference[1:] * reference[:-1].conj())[near]))
+    flat = reference * np.exp(-1j * turn * place)
+    line = turn * place + np.polynomial.Polynomial.fit(place, np.unwrap(np.angle(flat)), 1)(place)
     return np.asarray(np.rad2deg(np.angle(values * np.exp(-1j * line))))

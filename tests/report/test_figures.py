@@ -1,0 +1,23 @@
+"""What figures show, where a figure could mislead."""
+
+import numpy as np
+import pytest
+
+from hil.report.figures import pattern_figure, phase_deg
+
+
+@pytest.mark.parametrize("delay", [0.0, 3.7, 150.2, -90.4])
+def test_a_delay_leaves_no_jump_where_the_carrier_is_missing(delay: float) -> None:
+    place = np.delete(np.arange(256), 128)
+    frequency_hz = (place - 128) * 78125.0
+    curve = np.radians(5 * np.sin(place / 60))
+    response = np.exp(1j * (curve - 2 * np.pi * delay * place / 256))
+    shown = phase_deg(response, response, frequency_hz)
+    assert np.abs(np.diff(shown)).max() < 0.5
+    assert np.abs(shown).max() < 10
+
+
+def test_the_states_of_a_pattern_have_one_scale_in_all_panels() -> None:
+    patterns = {"all_zero": np.zeros(16, dtype=np.uint8), "chosen": np.arange(16, dtype=np.uint8) % 4}
+    figure = pattern_figure(patterns, 4, 4)
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(0, 3), (0, 3)]
