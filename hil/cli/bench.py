@@ -18,6 +18,7 @@ from hil.cli.bench_speed import speed
 from hil.cli.bench_sweep import sweep
 from hil.cli.bench_track import track
 from hil.cli.bench_users import users as many_users
+from hil.cli.bench_warm import warm
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress, say
 
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(sweep)
     bench.command()(track)
     bench.command(name="users")(many_users)
+    bench.command()(warm)
     app.add_typer(bench, name="bench")
 
 
