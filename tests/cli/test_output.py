@@ -1,0 +1,15 @@
+"""Progress where there is no terminal: a line now and then, with what time will be left."""
+
+from hil.cli import output
+
+
+def test_lines_come_now_and_then_and_tell_what_time_is_left(capsys, monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr(output.time, "monotonic", lambda: now_s[0])
+    tell = output._Lines(period_s=5.0)
+    for done in range(40, 101):  # forty were there before: they tell nothing of the speed
+        tell("campaign", done, 100)
+        now_s[0] += 1.0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == ["campaign: 40/100", "campaign: 45/100, about 55 s left", "campaign: 50/100, about 50 s left"]
+    assert lines[-1] == "campaign: 100/100" and len(lines) == 13
