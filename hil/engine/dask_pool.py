@@ -63,7 +63,13 @@ class DaskPool(Pool):
         self._workers: dict[str, int] = {}
         self._looked_s = self._hopeful_s = self._answered_s = time.monotonic()
         self._client = connect()
-        self._count_workers()
+        try:
+            self._count_workers()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise NotConnected(f"campaign: the scheduler does not answer ({error})") from None
+            raise
 
     @classmethod
     def on_this_machine(cls, count: int) -> "DaskPool":
@@ -121,8 +127,8 @@ class DaskPool(Pool):
                 if time.monotonic() - self._looked_s > LOOK_S:
                     self._look()
                 key = self._done.get(timeout=LOOK_S)
-                if key in self._under_way:
-                    return self._take(key)
+                if key in self._under_way and (finished := self._take(key)):
+                    return finished
             except queue.Empty:
                 continue
             except _Gone as gone:
@@ -141,15 +147,19 @@ class DaskPool(Pool):
         self._under_way[future.key] = (future, handed)
         future.add_done_callback(lambda done: self._done.put(done.key))
 
-    def _take(self, key: Any) -> Finished:
-        """What became of a batch; it stays under way where the scheduler is gone."""
+    def _take(self, key: Any) -> Finished | None:
+        """What became of a batch; it stays under way where the scheduler is gone, or the worker that had its result."""
         future, handed = self._under_way[key]
         try:
             if future.status == "cancelled":
                 raise _Gone("the scheduler is gone")
             error = None if future.status == "finished" else future.exception(timeout=GRACE_S)
             result = future.result(timeout=GRACE_S) if error is None else None
-        except (TimeoutError, CancelledError, OSError) as trouble:
+        except TimeoutError:
+            del self._under_way[key]
+            self._hand_in(handed)
+            return None
+        except (CancelledError, OSError) as trouble:
             raise _Gone(f"a result cannot be fetched ({trouble})") from None
         del self._under_way[key]
         future.release()
