@@ -17,6 +17,7 @@ from hil.campaign.estimation_sweeps import (
     LINK_SNR_DB,
     OVERSAMPLING,
     align,
+    align_as_one,
     condition_rows,
     conditions,
     fft_size_of,
@@ -110,7 +111,7 @@ def time_rows(*, seed: int) -> list[Row]:
         FFT_ROW: lambda: np.fft.fft(captures.response, axis=1),
         "one FFT in double precision": partial(np.fft.fft, captures.response.astype(complex), axis=1),
         "alignment": lambda: align(captures, channel, plan),
-        "alignment of one capture": lambda: align(together, channel, plan),
+        "alignment of one capture": lambda: align_as_one(together, channel),
         "transform": fit,
         "denoising": lambda: denoise(estimate, 64, 64),
     }

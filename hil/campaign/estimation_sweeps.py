@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hil.campaign.estimation_scenes import SCHEMES, Row
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, Soundings, sound
 from hil.config import SweepConfig
-from hil.estimation.align import Alignment, align_sweep
+from hil.estimation.align import Alignment, align_sweep, align_together
 from hil.estimation.estimate import SIGNS, estimate_taps
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.measure.roots import RootPlan
@@ -115,10 +116,10 @@ def _row(case: str, found: list[Judged], seeds: range) -> Row:
     """Means over the seeds.
 
     least_over_db, most_over_db: error over the bound in single seeds. bound_over_still_db: of the bound itself over
-    that of a radio whose phase holds.
+    that of a radio whose phase holds, where drift is bounded.
     """
     over_db = [each.nmse_db - float(power_db(each.crlb)) for each in found]
-    crlb = np.mean([each.crlb for each in found])
+    crlb, still = (float(np.mean([getattr(each, name) for each in found])) for name in ("crlb", "still_crlb"))
     return {
         "case": case,
         "nmse_db": float(power_db(np.mean([power_from_db(each.nmse_db) for each in found]))),
@@ -126,7 +127,7 @@ def _row(case: str, found: list[Judged], seeds: range) -> Row:
         "rate_fraction": None,
         "least_over_db": min(over_db),
         "most_over_db": max(over_db),
-        "bound_over_still_db": float(power_db(crlb / np.mean([each.still_crlb for each in found]))),
+        "bound_over_still_db": float(power_db(crlb / still)) if crlb > still else None,
         "direct_to_surface_db": float(np.mean([each.direct_to_surface_db for each in found])),
         "drift_deg_per_sqrt_s": float(np.mean([each.drift_deg for each in found])),
         "seeds": list(seeds),
@@ -199,12 +200,15 @@ def fft_size_of(channel: Problem) -> int:
 
 
 def align(soundings: Soundings, channel: Problem, plan: SweepPlan) -> Alignment:
-    """All subcarriers used, the length of the channel known."""
-    return align_sweep(
-        soundings.response,
-        soundings.noise_var,
-        used=np.ones(channel.basis.shape[0], dtype=bool),
-        fft_size=fft_size_of(channel),
-        num_taps=channel.num_taps,
-        partner=plan.partner,
-    )
+    """All subcarriers used, the length of the channel known; each sounding's start for itself."""
+    return align_sweep(soundings.response, soundings.noise_var, **_frame(channel), partner=plan.partner)
+
+
+def align_as_one(soundings: Soundings, channel: Problem) -> Alignment:
+    """The same where one capture holds all soundings."""
+    return align_together(soundings.response, soundings.noise_var, **_frame(channel))
+
+
+def _frame(channel: Problem) -> dict[str, Any]:
+    used = np.ones(channel.basis.shape[0], dtype=bool)
+    return {"used": used, "fft_size": fft_size_of(channel), "num_taps": channel.num_taps}

@@ -22,7 +22,8 @@ from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import learn_advances, margin_of, search, search_pairs
 from hil.estimation.lags import Lags, centroid_error, centroids
 from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
-from hil.phy.taps import DelayBasis
+from hil.phy.sync import advance
+from hil.phy.taps import DelayBasis, delay_profile, place_window
 
 SUBSET = 512  # soundings that mean and covariance are learnt from
 PAIRS = 32  # resolved at once: bounds the memory
@@ -86,6 +87,36 @@ def align_sweep(
     partner: index of each sounding's complement, -1 where it has none.
     Raises MeasurementError where the soundings hold no signal.
     """
+    sweep, learnt, snr = _begin(responses, noise_var, used, fft_size, num_taps)
+    told = centroid_error(snr, len(used)) < ROUGHEST_TAPS
+    found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
+    return found if partner is None else _resolve_pairs(found, responses, partner)
+
+
+def align_together(
+    responses: Complex[np.ndarray, "pattern subcarrier"],
+    noise_var: Float[np.ndarray, "pattern"],
+    *,
+    used: Bool[np.ndarray, "subcarrier"],
+    fft_size: int,
+    num_taps: int,
+) -> Alignment:
+    """The same of soundings that are known to share their start: only where the window of delays lies is asked.
+
+    So much less noise is needed, and nothing is in doubt. Raises MeasurementError where they hold no signal.
+    """
+    sweep, learnt, _ = _begin(responses, noise_var, used, fft_size, num_taps)
+    return sweep.together(learnt)
+
+
+def _begin(
+    responses: Complex[np.ndarray, "pattern subcarrier"],
+    noise_var: Float[np.ndarray, "pattern"],
+    used: Bool[np.ndarray, "subcarrier"],
+    fft_size: int,
+    num_taps: int,
+) -> tuple["_Sweep", Int[np.ndarray, "learnt"], float]:
+    """The soundings, those of them that their statistics are learnt from, and the SNR of a subcarrier."""
     level = float(np.median(noise_var))
     strength = energy(responses).astype(float)
     snr = float(strength.mean()) / int(used.sum()) / level - 1
@@ -93,10 +124,7 @@ def align_sweep(
     learnt = np.random.default_rng(0).permutation(len(responses))[:SUBSET]
     power = float(strength.mean()) / len(used)
     believed = (max(level, power / most) for most in (LEARNING_SNR, KNOWING_SNR))
-    sweep = _Sweep(responses, strength, used, fft_size, num_taps, *believed)
-    told = centroid_error(snr, len(used)) < ROUGHEST_TAPS
-    found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
-    return found if partner is None else _resolve_pairs(found, responses, partner)
+    return _Sweep(responses, strength, used, fft_size, num_taps, *believed), learnt, snr
 
 
 def _require_signal(snr: float) -> None:
@@ -137,6 +165,21 @@ class _Sweep:
         fine += self._centre(lags, coordinates, fine)
         model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var)
         return Alignment(model, self.fft_size, *search(model, self.responses, self.fft_size))
+
+    def together(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
+        """All at one advance, with which the basis holds most of the energy."""
+        lags, length = self._lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
+        some, fine = self.responses[learnt], np.zeros(len(learnt), dtype=int)
+        start = place_window(delay_profile(some, self.fft_size).mean(axis=0), length)
+        coordinates = lags.coordinates(some, fine + start)
+        fine += self._centre(lags, coordinates, fine)
+        model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var)
+        common = (start + int(fine[0])) % self.fft_size
+        projector = advance(lags.basis.projector, np.asarray(common), self.fft_size).astype(self.responses.dtype)
+        everywhere = np.full(len(self.responses), common)
+        return Alignment(
+            model, self.fft_size, everywhere, np.full(len(self.responses), np.inf), self.responses @ projector.T
+        )
 
     def near_power(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """Advances near those that each sounding's power tells are scored. Where that is not sure to hold the best one,

@@ -7,14 +7,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.align import SUBSET, align_sweep
+from hil.estimation.align import SUBSET, align_sweep, align_together
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel
 from hil.estimation.interleaved import Followed, follow_references
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.quadrature import denoise_quadrature
-from hil.estimation.reference import at_one_start, refer
+from hil.estimation.reference import at_one_start, captures_of, refer
 from hil.estimation.stillness import (
     MOVED_DB,
     Change,
@@ -57,7 +57,15 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
     align = partial(align_sweep, used=setup.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
     if soundings.reference is None:
         alignment = align(soundings.response, soundings.noise_var, partner=plan.partner)
-    else:  # all share one start: some of them tell what they have in common, and then all together where they begin
+    elif len(captures_of(soundings.reference)) < 2:
+        alignment = align_together(
+            soundings.response,
+            soundings.noise_var,
+            used=setup.grid.used,
+            fft_size=ofdm.fft_size,
+            num_taps=ofdm.num_taps,
+        )
+    else:  # all share one start: some of them tell what they have in common, and then each capture where it begins
         some = np.random.default_rng(0).permutation(plan.num_patterns)[:SUBSET]
         learnt = align(soundings.response[some], soundings.noise_var[some])
         alignment = at_one_start(learnt, soundings.response, soundings.reference)

@@ -25,11 +25,11 @@ FRACTIONS = 64  # of a sample, to which two crystals' captures are matched
 
 
 def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) -> SoundingBlock:
-    """The soundings as if all had been taken at one start by a radio that stands still; unchanged without a reference.
+    """The soundings as if all had been taken at one start by a radio that stands still.
 
-    Levels stay what they were at the first one.
+    Unchanged without a reference, and where one capture holds them all. Levels stay what they were at the first one.
     """
-    if soundings.reference is None:
+    if soundings.reference is None or _one_capture(soundings.reference):
         return soundings
     reference = _told_by_captures(soundings, fft_size, soundings.reference, one_crystal=one_crystal)
     advances = whole_samples(reference["advance"]) if one_crystal else reference["advance"] - reference["advance"][0]
@@ -66,10 +66,12 @@ def at_one_start(
 
 def captures_of(reference: np.ndarray) -> list[Int[np.ndarray, "some"]]:
     """Soundings of each capture of many, the first one's first; none where a record is of few soundings each."""
-    _, first, number, count = np.unique(
-        reference["advance"], return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, number, count = np.unique(reference, return_index=True, return_inverse=True, return_counts=True)
     return [np.flatnonzero(number == each) for each in np.argsort(first) if count[each] >= MIN_JUDGES]
+
+
+def _one_capture(reference: np.ndarray) -> bool:
+    return [those.size for those in captures_of(reference)] == [reference.size]
 
 
 def _told_by_captures(

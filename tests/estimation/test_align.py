@@ -3,7 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
-from hil.estimation.align import align_sweep
+from hil.estimation.align import align_sweep, align_together
+from hil.phy.sync import advance
 
 L, NUM_TAPS = 128, 12
 
@@ -117,3 +118,34 @@ def test_noise_alone_is_no_pilot(make_channel, sweep):
     plan, block, _ = sweep(channel, snr_db=-40.0)
     with pytest.raises(MeasurementError, match="no pilot"):
         align(channel, plan, block)
+
+
+@pytest.mark.parametrize("direct_db", [-10.0, 20.0])
+def test_soundings_that_share_their_start_show_the_channel_to_the_noise(make_channel, sweep, direct_db):
+    channel = make_channel(12, 12, direct_db)
+    plan, block, starts = sweep(channel, snr_db=30.0)
+    shared = advance(block.response, 77 - starts, L)
+    found = align_together(shared, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    assert len(set(found.samples)) == 1
+    assert not found.ambiguous.any()
+    wanted = channel.response(plan.signs()) * np.exp(1j)
+    left = advance(found.taps @ found.model.basis.basis.T, -77 - found.samples, L) - wanted
+    noise = float(block.noise_var[0] * found.model.basis.noise_gain.sum())
+    assert np.sum(np.abs(left[:, channel.grid.used]) ** 2) / len(left) == pytest.approx(noise, rel=0.15)
+
+
+def test_a_shared_start_is_found_where_no_sounding_alone_could_be_placed(make_channel, sweep):
+    channel = make_channel(12, 12)
+    plan, block, starts = sweep(channel, snr_db=-8.0)
+    shared = advance(block.response, -starts, L)
+    found = align_together(shared, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    clean = channel.response(plan.signs()) * channel.grid.used
+    held = found.model.basis.project(advance(clean, found.samples, L))
+    assert np.sum(np.abs(held) ** 2) > 0.98 * np.sum(np.abs(clean) ** 2)
+
+
+def test_noise_alone_is_no_pilot_though_its_start_be_known(make_channel, sweep):
+    channel = make_channel()
+    _plan, block, _ = sweep(channel, snr_db=-40.0)
+    with pytest.raises(MeasurementError, match="no pilot"):
+        align_together(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
