@@ -155,7 +155,9 @@ def _told(summary: dict[str, Any], true: TestbedConfig) -> set[str]:
     told = {
         order: not summary["order_as_declared"],
         "whole elements": bool(set(summary["dead_elements"]) - broken),
-        "slow_settling": settle_s is not None and settle_s > (1 + SETTLE_TOLERANCE) * summary["settle_declared_s"],
+        "slow_settling": settle_s is not None
+        and not summary["settle_hidden"]
+        and settle_s > (1 + SETTLE_TOLERANCE) * summary["settle_declared_s"],
         "drift": summary["drift_deg_per_s"] > 0,
         "walkers": summary["motion_db"] is not None,
     }

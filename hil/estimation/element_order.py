@@ -128,10 +128,12 @@ def _exchanges(
 
 
 def _misfit(field: Grid, exchange: Exchange, follows: Bool[np.ndarray, "row col"], noise_var: float) -> float:
-    """Of two lines exchanged, relative to them as they are, both foretold by all others."""
+    """Of two lines exchanged, relative to them as they are, both foretold by all others; infinite where none lives."""
     kind, one, other = exchange
     lines = np.zeros(field.shape, dtype=bool)
     lines[(slice(None), [one, other]) if kind == "columns" else [one, other]] = True
+    if not follows[lines].any():
+        return np.inf
     foretold = predict_field(field, follows & ~lines, noise_var)
     misfits = [
         float(np.sum(np.abs(foretold - each)[lines & which] ** 2))

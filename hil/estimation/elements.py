@@ -17,6 +17,7 @@ from hil.units import power_db
 
 MISSED = 2e-3  # chance that noise lifts a dead element above the limit
 MIN_CLEARANCE_DB = 10.0  # from the limit up to the median element, below which nothing is said
+LOWEST = 1e-3  # clearance that is told
 STRONG = 4.0  # times the noise's largest singular value, from which on a delay direction counts
 BY_FAR = float(np.log(1e3))  # log-likelihood ratio of dead against faded: one element in a thousand is lost by itself
 ALONE = 1.5  # elements of a column by whose worth it is judged as a whole: errors along it are alike
@@ -42,7 +43,7 @@ class Elements:
     @property
     def clearance_db(self) -> float:
         """From the limit up to the median element."""
-        return float(power_db(max(float(np.median(self.power)), 1e-300) / self.limit))
+        return float(power_db(max(float(np.median(self.power)) / self.limit, LOWEST)))
 
 
 def look_at_elements(estimate: CascadedEstimate, rows: int, cols: int) -> Elements:
@@ -53,7 +54,7 @@ def look_at_elements(estimate: CascadedEstimate, rows: int, cols: int) -> Elemen
     rank = fields.shape[1]
     limit = float(gammainccinv(rank, MISSED)) - rank
     power = np.maximum(np.sum(np.abs(fields) ** 2, axis=1) - rank, 0.0)
-    told = bool(power_db(max(float(np.median(power)), 1e-300) / limit) >= MIN_CLEARANCE_DB)
+    told = bool(np.median(power) >= limit * 10 ** (MIN_CLEARANCE_DB / 10))
     silent = (power < limit) & told
     dead = _dead(fields, silent, rows, cols) if silent.any() else silent
     return Elements(power, limit, told, dead, silent & ~dead, fields[:, 0])

@@ -13,7 +13,8 @@ the other; the two are told apart by their shapes over frequency, and r's error 
 one state hardly add up, so it is sounded by itself: all `plus` against all `minus`, over and over.
 
 Each of these functions of frequency is a polynomial of as few terms as the evidence asks for: one number in a narrow
-band. Axis `power`: coefficients of 1, x, x^2, with x = -1 .. 1 over the band.
+band; of r it is what is added to the declared one. Axis `power`: coefficients of 1, x, x^2, with x = -1 .. 1 over the
+band.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ LARGEST_ERROR = 0.2  # of the ratio, relative, above which it is not known
 AS_GOOD = 1.3  # times the least misfit, up to which another start of the captures is as good
 GAIN_DB = 6.0  # by which the radio's gain may differ between the two sweeps from what its settings say
 MOST_POWERS = 3
+FLAT = 1e-9  # of a declared curve's terms, below which they are rounding
 SURER = 2.0  # times the penalty of the Bayesian information criterion, for a term more
 
 
@@ -50,13 +52,14 @@ class StateRatio:
     """Gamma of `minus` over that of `plus`.
 
     ratio: in the middle of the band. measured: False where it is the profile's word. error: its standard deviation,
-    relative. share: r = a/b over the band; None where it was not measured.
+    relative. share: r = a/b over the band; None where it was not measured. terms: added to the declared one.
     """
 
     ratio: complex
     measured: bool
     error: float | None = None
     share: Curve | None = None
+    terms: int = 0
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -64,15 +67,22 @@ class StateRatio:
             "phase_deg": float(np.degrees(np.angle(self.ratio))),
             "measured": self.measured,
             "error_db": None if self.error is None else float(2 * power_db(1 + self.error)),
-            "terms_over_frequency": 1 if self.share is None else self.share.coefficients.size,
+            "terms_over_frequency": self.terms,
         }
 
 
-def declared_ratio(
-    reflection: Complex[np.ndarray, "state"], plus: int, minus: int, error: float | None = None
-) -> StateRatio:
-    """What the profile says; error: of the measurement that was not good enough."""
-    return StateRatio(complex(reflection[minus] / reflection[plus]), measured=False, error=error)
+def declared_share(
+    reflection: Complex[np.ndarray, "row state"], x: Float[np.ndarray, "row"], plus: int, minus: int
+) -> Complex[np.ndarray, "power"]:
+    """r = a/b over the band as the profile says it, from its states at some places of the band."""
+    share = (reflection[:, plus] + reflection[:, minus]) / (reflection[:, plus] - reflection[:, minus])
+    found = np.polynomial.polynomial.polyfit(x, share, MOST_POWERS - 1)
+    return np.where(np.abs(found) > FLAT, found, 0)
+
+
+def declared_ratio(share: complex, error: float | None = None) -> StateRatio:
+    """What the profile says, by r in the middle of the band; error: of the measurement that was not good enough."""
+    return StateRatio((share - 1) / (share + 1), measured=False, error=error)
 
 
 @dataclass(frozen=True)
@@ -129,34 +139,33 @@ def state_ratio(
     direct: Complex[np.ndarray, "subcarrier"],
     used: Bool[np.ndarray, "subcarrier"],
     fft_size: int,
-    reflection: Complex[np.ndarray, "state"],
-    plus: int,
-    minus: int,
+    declared: Complex[np.ndarray, "power"],
 ) -> StateRatio:
     """From the surface with all elements alike and the direct channel without it, its gain known but for `GAIN_DB`.
 
-    reflection: as declared, in the middle of the band; its ratio comes back where direct channel and surface look too
-    much alike over frequency.
+    declared: r over the band; its ratio comes back where direct channel and surface look too much alike.
     """
     static, surface = uniform.static, uniform.surface
     powers, told = band_powers(used.size, MOST_POWERS)[:, used], static.size
+    rest = static - surface * np.polynomial.polynomial.polyval(powers[1], declared)
     starts = [advance(direct, np.array(shift), fft_size)[used, None] for shift in range(-fft_size // 2, fft_size // 2)]
     found = [
-        _fit(static, start, surface * powers[:count], told) for start in starts for count in range(1, MOST_POWERS + 1)
+        _fit(rest, start, surface * powers[:count], told) for start in starts for count in range(1, MOST_POWERS + 1)
     ]
     possible = [each for each in found if abs(2 * float(power_db(max(abs(each.gain), 1e-9)))) < GAIN_DB]
     if not possible:
-        return declared_ratio(reflection, plus, minus)
+        return declared_ratio(complex(declared[0]))
     best = min(possible, key=lambda each: each.worth)
     alike = [each for each in possible if each.misfit <= AS_GOOD * best.misfit and each.curve.size == best.curve.size]
-    r = complex(best.curve[0])
+    share = np.trim_zeros(np.polynomial.polynomial.polyadd(best.curve, declared), "b")
+    r, added = complex(share[0]), complex(best.curve[0])
     turns = _of_other_orders(possible, best, told)
-    doubt = max(float(np.hypot(abs(complex(each.curve[0]) - r), each.error)) for each in alike)
+    doubt = max(float(np.hypot(abs(complex(each.curve[0]) - added), each.error)) for each in alike)
     doubt = float(np.sqrt(doubt**2 + turns**2 + abs(r) ** 2 * uniform.surface_var / best.beside))
     error = doubt * 2 / max(abs(r * r - 1), np.finfo(float).tiny)
     if not error < LARGEST_ERROR:
-        return declared_ratio(reflection, plus, minus, error)
-    return StateRatio((r - 1) / (r + 1), True, error, Curve(best.curve, doubt))
+        return declared_ratio(complex(declared[0]), error)
+    return StateRatio((r - 1) / (r + 1), True, error, Curve(share, doubt), best.curve.size)
 
 
 def _of_other_orders(possible: "list[_Fit]", best: "_Fit", told: int) -> float:

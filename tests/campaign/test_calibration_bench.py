@@ -20,6 +20,7 @@ CLEAN = {
     "element_moves": None,
     "settle_time_s": 1e-3,
     "settle_declared_s": 1e-3,
+    "settle_hidden": False,
     "drift_deg_per_s": 0.0,
     "motion_db": None,
     "doppler_hz": None,

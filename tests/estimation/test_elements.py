@@ -138,7 +138,7 @@ def test_dead_lines_are_not_taken_for_exchanged_ones():
     for seed in range(2):
         total, straight = field(np.random.default_rng(seed))
         dead = np.zeros(total.shape, dtype=bool)
-        dead[:, [3, 9]] = True
+        dead[:, [3, 9] if seed else [1, 11]] = True
         order = find_order(np.where(dead, 0, total), straight, largest_tilt=TILT, dead=dead)
         assert order.as_declared
 

@@ -13,6 +13,7 @@ from hil.estimation.states import (
     Curve,
     StateRatio,
     declared_ratio,
+    declared_share,
     mean_response,
     other_state,
     state_ratio,
@@ -133,14 +134,14 @@ def uniform_signs() -> Float[np.ndarray, "sounding"]:
 
 def read_ratio(recording: Recording, setup: Setup, estimate: CascadedEstimate) -> StateRatio:
     """From the sweep without the surface, where there was one. Raises RecordingError."""
-    declared = read_declared(recording)[ROWS // 2]
+    declared = declared_share(read_declared(recording), table_x(setup.grid.bandwidth_hz), setup.plus, setup.minus)
     if "direct" not in recording:
-        return declared_ratio(declared, setup.plus, setup.minus)
+        return declared_ratio(complex(declared[0]))
     direct, used, fft_size = recording.read("direct").data, setup.grid.used, setup.testbed.ofdm.fft_size
     block = SoundingBlock.from_records(recording.read("uniform").data)
     near = (estimate.basis @ estimate.direct) * used
     uniform = uniform_response(block.response, uniform_signs(), near, estimate.basis[used], used, fft_size)
-    return state_ratio(uniform, direct, used, fft_size, declared, setup.plus, setup.minus)
+    return state_ratio(uniform, direct, used, fft_size, declared)
 
 
 def measured_table(

@@ -36,6 +36,7 @@ def summary(result: "CalibrationResult") -> dict[str, Any]:
         **transmit_power(setup, levels),
         "settle_time_s": result.calibration.settle_time_s,
         "settle_resolution_s": result.settling.resolution_s if result.settling else None,
+        "settle_hidden": _settle_is_hidden(result),
         "settle_declared_s": result.declared_settle_s,
         "state_ratio": result.ratio.summary(),
         "other_states": other_states(result),
@@ -95,15 +96,22 @@ def findings(result: "CalibrationResult") -> list[str]:
     if result.settling is None:
         found.append("no change of the surface is seen: is it the surface between these antennas?")
     elif (settle_s := result.settling.given(result.declared_settle_s)) > 1.15 * result.declared_settle_s:
+        unsure = ", as far as motion and noise let it be seen" if _settle_is_hidden(result) else ""
         found.append(
             f"settles in {settle_s * 1e3:.3g} ms, the profile says "
-            f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it"
+            f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it{unsure}"
         )
     if result.watched.stability.motion_db is not None:
         found.append(
             f"somebody moves: {result.watched.stability.motion_db:.1f} dB, {result.watched.stability.doppler_hz:.2g} Hz"
         )
     return found
+
+
+def _settle_is_hidden(result: "CalibrationResult") -> bool:
+    """Noise, or somebody who moves, hides the end of the change: the time is the longest that it may be."""
+    moving = result.watched.stability.motion_db is not None
+    return moving or (result.settling is not None and result.settling.hidden)
 
 
 def link_figures(setup: Setup, estimate: CascadedEstimate) -> dict[str, float]:
