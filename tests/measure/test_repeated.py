@@ -39,9 +39,9 @@ def soundings(
     return moved + noise, np.full(count, noise_var), setup.rate_mbps(setup.budget.scale * truth)
 
 
-@pytest.mark.parametrize("snr_db", [6.0, 15.0, 30.0])
+@pytest.mark.parametrize("snr_db", [0.0, 10.0, 30.0])
 def test_the_rate_of_each_sounding_is_right_on_average(setup: Setup, snr_db: float) -> None:
-    responses, noise_var, truth = soundings(setup, np.random.default_rng(1), 200, snr_db)
+    responses, noise_var, truth = soundings(setup, np.random.default_rng(1), 400, snr_db)
     rates = rates_of_each(responses, noise_var, setup)
     error = rates.std(ddof=1) / np.sqrt(len(rates))
-    assert abs(rates.mean() - truth) < 4 * error + 0.002 * truth
+    assert abs(rates.mean() - truth) < 4 * error + 0.001 * truth
