@@ -77,7 +77,7 @@ class Site:
     def links(self, users: Sequence[UserConfig] | None = None) -> Links:
         """True channels of some users, of all where None."""
         users = self.users if users is None else users
-        channels = [self._channel(user) for user in users]
+        channels = [self.channel(user) for user in users]
         basis = self._basis()
         truth = Problem(
             direct=np.stack([direct for _, direct in channels]),
@@ -98,7 +98,8 @@ class Site:
         basis = dft_basis(self.waveform.num_subcarriers, self.waveform.num_taps)
         return np.asarray(basis / np.sqrt(self.waveform.num_subcarriers))
 
-    def _channel(self, user: UserConfig) -> tuple[Complex[np.ndarray, "element tap"], Complex[np.ndarray, "tap"]]:
+    def channel(self, user: UserConfig) -> tuple[Complex[np.ndarray, "element tap"], Complex[np.ndarray, "tap"]]:
+        """Of one user: over each element, and direct; tapped, or in the lab in a basis of delays."""
         scene = build_scene(
             self.scene,
             carrier_hz=self.carrier_hz,

@@ -80,11 +80,19 @@ def hop_response(
     A plane wave's steering vector is an outer product over rows and columns; waves of one elevation share the rows'
     factor, so they are summed over the columns alone.
     """
-    excitation = _excitation(paths, carrier_hz, frequency_hz)
-    wavenumber = 2 * np.pi * carrier_hz / SPEED_OF_LIGHT_M_S
     if paths.source_m is not None:
-        return np.asarray(_spherical(paths.source_m, geometry, wavenumber) @ excitation)
-    position = geometry.positions_m()
+        excitation = _excitation(paths, carrier_hz, frequency_hz)
+        return np.asarray(_spherical(paths.source_m, geometry, _wavenumber(carrier_hz)) @ excitation)
+    along_rows, by_group = _by_elevation(paths, geometry, carrier_hz, frequency_hz)
+    return np.asarray(along_rows @ by_group.reshape(len(by_group), -1)).reshape(geometry.num_elements, -1)
+
+
+def _by_elevation(
+    paths: Paths, geometry: Geometry, carrier_hz: float, frequency_hz: Float[np.ndarray, "f"]
+) -> tuple[Complex[np.ndarray, "row group"], Complex[np.ndarray, "group col f"]]:
+    """Plane waves by the sine of their elevation: the rows' factor of each group, and its sum over the columns."""
+    excitation = _excitation(paths, carrier_hz, frequency_hz)
+    wavenumber, position = _wavenumber(carrier_hz), geometry.positions_m()
     along_cols = np.exp(1j * wavenumber * np.outer(position[: geometry.cols, 0], paths.direction[:, 0]))
     sines, group = np.unique(paths.direction[:, 1], return_inverse=True)
     along_rows = np.exp(1j * wavenumber * np.outer(position[:: geometry.cols, 1], sines))
@@ -92,7 +100,11 @@ def hop_response(
     for index in range(sines.size):
         member = group == index
         np.matmul(along_cols[:, member], excitation[member], out=by_group[index])
-    return np.asarray(along_rows @ by_group.reshape(sines.size, -1)).reshape(geometry.num_elements, -1)
+    return along_rows, by_group
+
+
+def _wavenumber(carrier_hz: float) -> float:
+    return 2 * np.pi * carrier_hz / SPEED_OF_LIGHT_M_S
 
 
 def _spherical(
@@ -120,7 +132,26 @@ def taps(
     instant = np.arange(num_taps) + bandwidth_hz * first_s
     pulse = weight[:, None] * np.exp(2j * np.pi * np.outer(offset, instant))
     frequency_hz = bandwidth_hz * offset
-    return surface_response(scene, geometry, frequency_hz) @ pulse, direct_response(scene, frequency_hz) @ pulse
+    return _surface_taps(scene, geometry, frequency_hz, pulse), direct_response(scene, frequency_hz) @ pulse
+
+
+def _surface_taps(
+    scene: Scene, geometry: Geometry, frequency_hz: Float[np.ndarray, "f"], pulse: Complex[np.ndarray, "f tap"]
+) -> Complex[np.ndarray, "element tap"]:
+    """Response over each element, weighed by the pulses.
+
+    Where both hops have few elevations, pairs of them are brought to taps first and spread over the rows afterwards.
+    """
+    hops = (scene.to_surface, scene.from_surface)
+    pairs = np.prod([len(np.unique(hop.direction[:, 1])) for hop in hops])
+    if any(hop.source_m is not None for hop in hops) or pairs >= geometry.rows / 2:
+        return surface_response(scene, geometry, frequency_hz) @ pulse
+    (rows, groups), (more_rows, more_groups) = (
+        _by_elevation(hop, geometry, scene.carrier_hz, frequency_hz) for hop in hops
+    )
+    along_rows = (rows[:, :, None] * more_rows[:, None, :]).reshape(geometry.rows, -1)
+    by_pair = (groups[:, None] * more_groups) @ pulse
+    return np.asarray(along_rows @ by_pair.reshape(along_rows.shape[1], -1)).reshape(geometry.num_elements, -1)
 
 
 def _excitation(paths: Paths, carrier_hz: float, frequency_hz: Float[np.ndarray, "f"]) -> Complex[np.ndarray, "path f"]:

@@ -81,14 +81,20 @@ def curves_figure(
     return figure
 
 
-def images_figure(images: Mapping[str, Float[np.ndarray, "row col"]], *, cyclic: bool = False) -> "Figure":
-    """Values of each element, front view, a panel each. cyclic: phases, whose ends are the same colour."""
+def images_figure(
+    images: Mapping[str, Float[np.ndarray, "row col"]], *, cyclic: bool = False, labels: Sequence[str] = ()
+) -> "Figure":
+    """Values of each element, front view, a panel each. cyclic: phases, whose ends are the same colour.
+
+    labels: of the colours of each panel; phases in radians where there are none.
+    """
     figure, axes = _panels(len(images), len(images), width=4.4, height=4.2)
-    for (title, image), here in zip(images.items(), axes, strict=True):
+    named = labels or ["phase [rad]"] * len(images)
+    for (title, image), label, here in zip(images.items(), named, axes, strict=True):
         limits: dict[str, Any] = {"vmin": -np.pi, "vmax": np.pi, "cmap": "twilight"} if cyclic else {"cmap": "gray"}
         shown = here.imshow(image, interpolation="nearest", **limits)
         here.set(title=title, xlabel="column", ylabel="row")
-        figure.colorbar(shown, ax=here, shrink=0.75, label="phase [rad]" if cyclic else None)
+        figure.colorbar(shown, ax=here, shrink=0.75, label=label)
     return figure
 
 
@@ -111,7 +117,7 @@ def bars_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
             axes.text(place + offset, max(measured, printed or 0) + 1.5, text, ha="center", fontsize="small")
     axes.set_xticks(range(len(rows)), [row["case"].replace(" ", "\n", 1).replace(" (", "\n(") for row in rows])
     highest = max(row[f"{source}los_mbps"] or 0 for row in rows for source in ("", "paper_"))
-    axes.set(title=title, ylim=(0, 1.15 * highest))
+    axes.set(title=title, ylabel="mean rate [Mbit/s]", ylim=(0, 1.15 * highest))
     axes.legend(loc="upper left")
     return figure
 

@@ -2,6 +2,7 @@
 
 import cmath
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,28 @@ def test_paths_that_share_an_elevation_are_summed_as_if_they_did_not(seed, rows,
     paths = Paths(paths.gain, paths.delay_s, np.stack([side, up, np.zeros_like(up)], axis=-1))
     fast = hop_response(paths, geometry, CARRIER_HZ, FREQUENCY_HZ)
     assert np.abs(fast - slow_hop(paths, geometry, FREQUENCY_HZ)).max() < 1e-10
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_taps_of_a_large_surface_are_those_of_its_elements_one_by_one(spread):
+    geometry = Geometry(48, 5, 0.03, 0.025)
+    near = some_paths(3, 2 if spread else 6, level=not spread)  # 2 x 4 elevations, or one with 4
+    scene = Scene(some_paths(1, 5), near, some_paths(2, 4), CARRIER_HZ)
+    cascade, _ = taps(scene, geometry, bandwidth_hz=1e7, num_taps=6)
+    for row in (0, 17, 47):
+        line = [row * geometry.cols + col for col in range(geometry.cols)]
+        up = geometry.positions_m()[line[0], 1]
+        shifted = [_seen_from(hop, up) for hop in (scene.to_surface, scene.from_surface)]
+        alone, _ = taps(
+            Scene(scene.direct, *shifted, CARRIER_HZ), replace(geometry, rows=1), bandwidth_hz=1e7, num_taps=6
+        )
+        assert np.abs(cascade[line] - alone).max() < 1e-9 * np.abs(cascade).max()
+
+
+def _seen_from(paths: Paths, up_m: float) -> Paths:
+    """The same plane waves, at a point above the centre."""
+    turn = np.exp(2j * np.pi / WAVELENGTH_M * paths.direction[:, 1] * up_m)
+    return replace(paths, gain=paths.gain * turn)
 
 
 def test_the_surface_adds_the_product_of_its_two_hops_at_each_element():
