@@ -36,7 +36,8 @@ ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothin
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
 POWER_MARGIN = 2 * MIN_MARGIN  # the same by power alone, on a comb's profile that has two points a delay
-LEAST_REACH, BEYOND = 4, 2  # samples: reach of the scored advances at the least, and beyond the spread
+LEAST_REACH, BEYOND = 3, 2  # samples: reach of the scored advances at the least, and beyond the spread
+APART = 4  # samples, from which on power must tell two places apart
 EDGE, SIGMAS = 2, 6.0
 
 
@@ -225,7 +226,7 @@ class _Sweep:
             learnt,
             self.learning_var * comb.teeth,
             length=round(self.num_taps * points),
-            apart=round(LEAST_REACH / self.tap * points),
+            apart=round(APART / self.tap * points),
         )
         turns, about = place / comb.size, centroids(self.responses) / comb.period
         offset = np.angle(np.mean(np.exp(2j * np.pi * (about - turns)))) / (2 * np.pi)
