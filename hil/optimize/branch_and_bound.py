@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hil.arrays import Complex, Float, Int, UInt8
+from hil.optimize.bound import certified_bound
 from hil.optimize.discrete import StateSearch
 from hil.optimize.objective import Problem, as_reals, power, unit
 from hil.optimize.quasi_newton import Ascent
@@ -77,12 +78,18 @@ class Tree:
         self,
         pattern: UInt8[np.ndarray, "element"],
         *,
+        ceiling: float = np.inf,
         max_branches: int = BRANCHES,
         until_s: float = np.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> Proof:
-        """Search from a good pattern until it is proven the best, or so many branches were bounded, or time is up."""
+        """Search from a good pattern until it is proven the best, or so many branches were bounded, or time is up.
+
+        ceiling: in nats, of all patterns, where one is known.
+        """
         rate = self.rate(pattern)
+        if ceiling <= rate * (1 + TOLERANCE):
+            return Proof(pattern, rate, ceiling, 0)
         open_ = self.first(pattern)
         heapq.heapify(open_)
         branches = len(open_)
@@ -97,7 +104,7 @@ class Tree:
                 if child.doubtful != FREE and child.bound > rate * (1 + TOLERANCE):
                     heapq.heappush(open_, child)
         bound = max(open_[0].bound if open_ else rate, rate) * (1 + TOLERANCE)
-        return Proof(pattern, rate, bound, branches)
+        return Proof(pattern, rate, min(bound, ceiling), branches)
 
     def rate(self, pattern: UInt8[np.ndarray, "element"]) -> float:
         """In nats."""
@@ -182,11 +189,14 @@ def prove_patterns(
     problem: Problem, patterns: UInt8[np.ndarray, "batch element"], branches: int, until_s: float
 ) -> tuple[UInt8[np.ndarray, "batch element"], Float[np.ndarray, "batch"]]:
     """Better patterns where there are any, and bounds in Mbit/s, until so many branches or that monotonic time."""
+    assert problem.states is not None
+    ceilings = certified_bound(problem, problem.states[patterns]) / problem.mbps_per_nat
     proofs = []
     for user, pattern in enumerate(patterns):
         share_s = (until_s - time.monotonic()) / (len(patterns) - user)
         tree = Tree.of_user(problem, user)
-        proofs.append(tree.prove(pattern, max_branches=branches, until_s=time.monotonic() + share_s))
+        until_s_here = time.monotonic() + share_s
+        proofs.append(tree.prove(pattern, ceiling=ceilings[user], max_branches=branches, until_s=until_s_here))
     bound = problem.mbps_per_nat * np.array([proof.bound for proof in proofs])
     return np.stack([proof.pattern for proof in proofs]), bound
 
