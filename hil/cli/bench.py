@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.bench_branches import branches
 from hil.cli.bench_calibration import calibration
 from hil.cli.bench_campaign import campaign
 from hil.cli.bench_cup import cup
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(help="Measure the parts: what they reach, of what they could.", no_args_is_help=True)
     bench.command()(optimizers)
+    bench.command()(branches)
     bench.command()(campaign)
     bench.command()(cup)
     bench.command()(engine)
