@@ -4,7 +4,8 @@ Radio time is that of the testbed's clock, exact in simulation whatever the comp
 USB (`drain_s`) is apart: the radio's memory holds them. So a simulated USB has no limit here, whatever its file says;
 pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. Software time is this process's
 processor time without the simulator's: what driver, recording and demodulation take. What is left of it when the last
-sample is there: the last durable step's share, and all that the estimate takes.
+sample is there: all that the estimate takes, and the last capture's share; pattern by pattern the estimate's time once
+more at most, since its alignment says beforehand which soundings are in doubt.
 """
 
 import tempfile
@@ -80,12 +81,14 @@ def _time_mode(
         wall_time_s, software_s = time.perf_counter() - started_s, _software_s() - busy_s
         estimate_channel(load_sweep(recording), Setup.from_json(recording.manifest))
         estimate_s = _software_s() - busy_s - software_s
+        patterns = sweep.plan.num_patterns
         drain_s = _samples(config, mode, symbols, sweep) * SAMPLE_BYTES / _usb_bytes_per_s(config)
-        left_s = software_s / sweep.plan.num_blocks + estimate_s
+        many = mode in (*BY_ITSELF, "burst")
+        left_s = estimate_s + (software_s / sweep.plan.num_blocks if many else software_s / patterns + estimate_s)
         return {
             "profile": config.surface.profile,
             "mode": mode,
-            "patterns": sweep.plan.num_patterns,
+            "patterns": patterns,
             "symbols": symbols,
             "turnaround_s": testbed.turnaround_s,
             "radio_time_s": sweep.radio_time_s,
