@@ -31,7 +31,9 @@ def on_stage(
     testbed.continue_at(begin.time_s)
     listen_first(testbed, recording, stage)
     with testbed.on_air():
-        sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes)
+        sounder = Sounder(
+            testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes, apart_lo_hz=testbed.apart_lo_hz
+        )
         testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
         sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
         testbed.continue_at(recording.time_s)

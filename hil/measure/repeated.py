@@ -9,6 +9,7 @@ from hil.phy.sync import advance, advance_between
 from hil.phy.taps import DelayBasis, delay_profile, place_window
 
 WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
+PARTS_OF_A_SAMPLE = 16  # delays of two radios' captures are told so finely: the edge of the band turns by 5 degrees
 
 
 def window_basis(setup: Setup) -> DelayBasis:
@@ -19,8 +20,12 @@ def window_basis(setup: Setup) -> DelayBasis:
 def aligned_in_window(
     responses: Complex[np.ndarray, "sounding subcarrier"], setup: Setup
 ) -> Complex[np.ndarray, "sounding subcarrier"]:
-    """Soundings of one pattern that agree in phase and delay, the M taps of most energy the first ones."""
-    return _in_window(_aligned(responses, setup.grid.fft_size), setup.testbed.ofdm.num_taps)
+    """Soundings of one pattern that agree in phase and delay, the M taps of most energy the first ones.
+
+    Captures of one radio start a whole number of samples apart, those of two radios anywhere.
+    """
+    parts = 1 if setup.testbed.receiver is None else PARTS_OF_A_SAMPLE
+    return _in_window(_aligned(responses, parts * setup.grid.fft_size), setup.testbed.ofdm.num_taps)
 
 
 def rates_of_each(
@@ -44,7 +49,10 @@ def rates_of_each(
 def _aligned(
     responses: Complex[np.ndarray, "sounding subcarrier"], fft_size: int
 ) -> Complex[np.ndarray, "sounding subcarrier"]:
-    """Turned and delayed to agree with each other; by their own mean, twice refined."""
+    """Turned and delayed to agree with each other; by their own mean, twice refined.
+
+    fft_size: shifts are whole numbers of its parts of a symbol.
+    """
     reference, aligned = responses[0], responses
     for _ in range(3):
         shift, phase = advance_between(responses, reference, fft_size)

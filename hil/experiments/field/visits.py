@@ -87,7 +87,13 @@ def _sound_rounds(here: Testbed, rounds: Rounds, patterns: Patterns, progress: P
     here.continue_at(begin.time_s)
     listen_first(here, recording, visit.name, progress)
     with here.on_air():
-        sounder = Sounder(here.sdr, here.grid, here.config.ofdm.repetitions, max_retakes=plan.sweep.max_retakes)
+        sounder = Sounder(
+            here.sdr,
+            here.grid,
+            here.config.ofdm.repetitions,
+            max_retakes=plan.sweep.max_retakes,
+            apart_lo_hz=here.apart_lo_hz,
+        )
         here.surface.apply(np.zeros(here.surface.geometry.num_elements, dtype=np.uint8))
         sounder.sound()  # fills the radio's buffers
         here.continue_at(recording.time_s)
