@@ -93,10 +93,10 @@ class DopplerSpectra:
             inverse = np.linalg.inv(self._covariance(turned))
             reach = inverse @ turned
             explained = np.sum(reach.conj() * (gram @ reach), axis=1).real
-            self.power = self.power * np.sqrt(explained / np.sum(turned.conj() * reach, axis=1).real)
+            self.power = self.power * _root_of_ratio(explained, np.sum(turned.conj() * reach, axis=1).real)
             whitened = np.sum(inverse * (inverse @ gram).transpose(0, 2, 1), axis=(1, 2)).real
             trace = np.trace(inverse, axis1=1, axis2=2).real
-            self.white = np.maximum(self.white * np.sqrt(whitened / trace), least)
+            self.white = np.maximum(self.white * _root_of_ratio(whitened, trace), least)
 
     def _turned(self) -> Complex[np.ndarray, "time line"]:
         """Each line at the times of the past, from its last one."""
@@ -107,3 +107,9 @@ class DopplerSpectra:
         """Of a wave's values at the times of the past."""
         lines = (turned * self.power[:, None, :].astype(np.float32)) @ turned.conj().T
         return np.asarray(lines + self.white[:, None, None].astype(np.float32) * np.eye(len(turned), dtype=np.float32))
+
+
+def _root_of_ratio(explained: Float[np.ndarray, "*some"], should: Float[np.ndarray, "*some"]) -> np.ndarray:
+    """Root of explained / should; 1 where the rounding of single precision leaves one of them below zero."""
+    sound = (explained >= 0) & (should > 0)
+    return np.sqrt(np.divide(explained, should, out=np.ones_like(should), where=sound))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.estimation.doppler import FEWEST, PAST, DopplerSpectra
+from hil.estimation.doppler import FEWEST, PAST, DopplerSpectra, _root_of_ratio
 
 WIDEST_HZ, PERIOD_S, TAPS = 8.0, 0.055, 12
 PATHS_HZ = np.array([[5.1, -2.3], [-4.4, 0.7], [1.3, 6.2]])  # two paths in each of three waves
@@ -100,3 +100,9 @@ def test_nothing_is_foreseen_from_too_little() -> None:
     assert not spectra.foresees
     spectra.add(1.0, np.zeros((len(PATHS_HZ), TAPS), dtype=complex))
     assert spectra.foresees
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_rounding_leaves_below_zero_changes_no_power():
+    explained, should = np.array([4.0, -1e-9, 1e-9, 0.0, 1.0]), np.array([1.0, 1.0, -1e-9, 2.0, 0.0])
+    assert _root_of_ratio(explained, should).tolist() == [2.0, 1.0, 1.0, 0.0, 1.0]
