@@ -8,7 +8,7 @@ import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
 from hil.cli.output import emit_json, print_table, progress, say
-from hil.cli.tell import say_listening
+from hil.cli.tell import say_listening, say_retakes
 from hil.errors import ConfigError
 
 RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
@@ -57,6 +57,8 @@ def sweep(
     with open_testbed(station, user=user) as bed, progress() as report_progress:
         recording = new_recording(bed, experiment, out)
         say(f"recording to {recording.path}")
+        if bed.grid.crest_advice:
+            say(f"WARNING: {bed.grid.crest_advice}")
         done = sound_surface(bed, recording, experiment.sweep, seed=experiment.seed, progress=report_progress)
     summary = {
         "run_dir": str(recording.path),
@@ -68,10 +70,12 @@ def sweep(
         "retaken": done.retaken,
         "reference_snr_db": done.reference_snr_db,
         "ambiguous": done.ambiguous,
+        "snr_db": done.snr_summary(bed.grid)["median"],
         "wall_time_s": time.monotonic() - started_s,
     }
     print_table(list(summary), [list(summary.values())])
     say_listening(summary, recording)
+    say_retakes(summary, recording)
     recording.finish({"outcome": "PASS", **summary})
     if json:
         emit_json(summary)

@@ -75,7 +75,7 @@ def carry_out(
     json: bool = False,
 ) -> None:
     """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
-    from hil.cli.tell import say_listening, tell
+    from hil.cli.tell import say_listening, say_retakes, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
     from hil.testbed import open_testbed
@@ -87,6 +87,8 @@ def carry_out(
         bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)
         say(f"recording to {recording.path}")
+        if bed.grid.crest_advice:
+            say(f"WARNING: {bed.grid.crest_advice}")
         result = kind.run(bed, procedure, recording, report)
     summary = {
         "run_dir": str(recording.path),
@@ -94,6 +96,7 @@ def carry_out(
         "wall_time_s": time.monotonic() - started_s,
     }
     say_listening(summary, recording)
+    say_retakes(summary, recording)
     recording.finish(summary)
     figures = kind.draw(result, recording.path)
     tell(procedure.kind, summary, [str(path) for path in figures])
@@ -144,6 +147,8 @@ def _tell_plan(procedure: "ExperimentConfig", station: "TestbedConfig", user: st
         f"verification in {plan['verify_s']:.1f} s.\n"
         "Nothing was opened, nothing was radiated."
     )
+    if plan["crest_advice"]:
+        print(f"WARNING: {plan['crest_advice']}")
     if "plan_sha256" in plan:
         print(f"SHA-256 of the plan, to be published beforehand: {plan['plan_sha256']}")
     if as_json:

@@ -25,6 +25,15 @@ def say_listening(summary: dict[str, Any], recording: "Recording") -> None:
         say(line)
 
 
+def say_retakes(summary: dict[str, Any], recording: "Recording") -> None:
+    """Say how many captures were thrown away and taken again in each stage; `retaken_by_stage` in the summary."""
+    from hil.experiments.retakes import retakes_by_stage
+
+    counts = summary["retaken_by_stage"] = retakes_by_stage(recording)
+    if counts:
+        say(f"captures taken again: {', '.join(f'{stage} {count}' for stage, count in counts.items())}")
+
+
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
     """The table, and a last line that says what was gained."""
     if summary["by_power_alone"] is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from hil.estimation.interleaved import Followed, follow_references
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.quadrature import denoise_quadrature
 from hil.estimation.reference import at_one_start, captures_of, refer
+from hil.estimation.shape import resolve_by_neighbours, resolve_by_subspace
 from hil.estimation.stillness import (
     MOVED_DB,
     Change,
@@ -28,6 +29,7 @@ from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 
+ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
 SIGNS = np.array([1.0 + 0j, -1.0])
 WHITE_CONDITION = 3.0  # of the patterns: beyond it elements share noise, which denoising takes for structure
 
@@ -42,9 +44,17 @@ class RecordedSweep(Protocol):
     def soundings(self) -> SoundingBlock: ...
 
 
-def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = True) -> CascadedEstimate:
+def estimate_channel(
+    sweep: RecordedSweep,
+    setup: Setup,
+    *,
+    denoised: bool = True,
+    element_one: ElementOne = "column",
+) -> CascadedEstimate:
     """The channel that a sweep shows.
 
+    element_one: where N pilots do not tell it from the direct channel: as its column, on a plane through its
+    neighbours, or in a subspace of the array (`hil.estimation.shape`).
     Raises MeasurementError where it hears no pilot or cannot be aligned, Incoherent where phases are lost between its
     soundings.
 
@@ -81,8 +91,9 @@ def estimate_channel(sweep: RecordedSweep, setup: Setup, *, denoised: bool = Tru
         lost=alignment.ambiguous,
         denoised=denoised,
         states=setup.states,
+        element_one=element_one,
     )
-    return replace(estimate, states=setup.states, dispersion=setup.dispersion)
+    return replace(estimate, effective_taps=basis.effective_taps, states=setup.states, dispersion=setup.dispersion)
 
 
 def estimate_taps(
@@ -97,6 +108,7 @@ def estimate_taps(
     lost: Bool[np.ndarray, "pattern"],
     denoised: bool,
     states: Complex[np.ndarray, "state"] = SIGNS,
+    element_one: ElementOne = "column",
 ) -> CascadedEstimate:
     """The same from soundings that are aligned and projected; arguments as of `fit_channel` and `remove_drift`.
 
@@ -125,6 +137,8 @@ def estimate_taps(
     if followed is not None:
         raw = replace(raw, drift_deg=followed.phase_deg, drift_db=followed.gain_db)
     raw = _told_of_motion(raw, change)
+    if not np.isfinite(raw.condition):
+        raw = _by_shape(raw, element_one, rows, cols)
     if not denoised or bool((plan.group_size > 1).any()) or not _white(plan, raw):
         return raw
     if drift is None or not drift.quadrature_var:
@@ -140,6 +154,12 @@ def _corrected(
         return taps, tap_var
     steady = taps * np.exp(-followed.log_gain)[:, None]
     return steady.astype(taps.dtype), tap_var + followed.left_var * np.mean(np.abs(steady) ** 2, axis=0)
+
+
+def _by_shape(raw: CascadedEstimate, element_one: ElementOne, rows: int, cols: int) -> CascadedEstimate:
+    if not isinstance(element_one, str):
+        return resolve_by_subspace(raw, element_one)
+    return resolve_by_neighbours(raw, rows, cols) if element_one == "neighbours" else raw
 
 
 def _white(plan: SweepPlan, raw: CascadedEstimate) -> bool:

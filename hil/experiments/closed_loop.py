@@ -134,6 +134,8 @@ def summary(result: ClosedLoopResult | Unphased) -> dict[str, Any]:
         "prediction_nmse_db": prediction.nmse_db,
         "true_prediction_nmse_db": result.true_nmse_db,
         "estimate": result.estimate.summary(),
+        "crest_factor_db": result.setup.grid.crest_factor_db,
+        "sounding_snr_db": result.sweep.snr_summary(result.setup.grid),
         "retaken": result.sweep.retaken,
         "ambiguous": result.sweep.ambiguous,
         "radio_time_s": result.sweep.radio_time_s,
@@ -187,5 +189,6 @@ def _read_truth(
     responses, count = recording.read("truth").data, len(choice.patterns)
     held_out = responses[count:] * setup.grid.used
     predicted = prediction.predicted * setup.budget.scale
-    nmse_db = nmse_to_truth_db(predicted, held_out, setup.grid.fft_size) if len(held_out) else None
+    parts = 1 if setup.testbed.receiver is None else PARTS_OF_A_SAMPLE
+    nmse_db = nmse_to_truth_db(predicted, held_out, parts * setup.grid.fft_size) if len(held_out) else None
     return dict(zip(choice.patterns, responses[:count], strict=True)), nmse_db

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hil.arrays import Bool
 from hil.config import FieldTestConfig
 from hil.errors import ConfigError, RecordingError
 from hil.estimation.estimate import estimate_channel
@@ -42,7 +43,7 @@ def gather(recording: Recording, stage: str = "sweep") -> list[Variable]:
     """Sweep and estimate; choice, verification and truth as far as the run holds them."""
     setup, sweep = Setup.from_json(recording.manifest), load_sweep(recording, stage)
     estimate = estimate_channel(sweep, setup)
-    variables = [*_of_station(setup), *_of_sweep(sweep), *_of_estimate(estimate)]
+    variables = [*_of_station(setup), *_of_sweep(sweep, setup.grid.used), *_of_estimate(estimate)]
     if stage.startswith("visit/") and "unblinding" in recording:
         return variables + _of_visit(recording, stage)
     if stage != "sweep" or "choice" not in recording:
@@ -101,7 +102,7 @@ def _of_station(setup: Setup) -> list[Variable]:
     ]  # fmt: skip
 
 
-def _of_sweep(sweep: Sweep) -> list[Variable]:
+def _of_sweep(sweep: Sweep, used: Bool[np.ndarray, "subcarrier"]) -> list[Variable]:
     plan, soundings = sweep.plan, sweep.soundings
     patterns = np.asarray(plan.patterns(slice(0, plan.num_patterns)))
     return [
@@ -112,6 +113,7 @@ def _of_sweep(sweep: Sweep) -> list[Variable]:
         ),
         Variable("noise_var", ("sounding",), soundings.noise_var, f"({FULL_SCALE})^2", "of a response's subcarrier"),
         Variable("time", ("sounding",), soundings.time_s, "s", "of the testbed's clock, when it was asked for"),
+        Variable("snr", ("used_subcarrier",), soundings.snr_db(used), "dB", "mean of a sounding, on those in use"),
         Variable("retakes", ("sounding",), soundings.retakes, "1", "captures thrown away before"),
     ]  # fmt: skip
 

@@ -26,6 +26,7 @@ from hil.measure.self_stepping import MAX_PATTERNS, complement
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
+from hil.phy.ofdm import OfdmGrid
 from hil.testbed import Testbed
 
 BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
@@ -55,6 +56,11 @@ class Sweep:
     ambiguous: int = 0
     reference_snr_db: float | None = None
     listening: dict[str, Any] | None = None
+
+    def snr_summary(self, grid: OfdmGrid) -> dict[str, float]:
+        """SNR of a sounding on the used subcarriers: median, lowest and highest, dB."""
+        snr_db = self.soundings.snr_db(grid.used)
+        return {"median": float(np.median(snr_db)), "lowest": float(snr_db.min()), "highest": float(snr_db.max())}
 
     @property
     def retaken(self) -> int:

@@ -10,6 +10,7 @@ from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
 from hil.interfaces import SweepMode
 from hil.measure.sounder import Sounder, Sounding
+from hil.units import power_db
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,15 @@ class SoundingBlock:
             self.resets,
             None if self.reference is None else self.reference[which],
         )
+
+    def snr_db(self, used: Bool[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "used"]:
+        """Mean SNR of a sounding on each used subcarrier, the noise's own power taken out of both.
+
+        The noise is that of the scatter between the repetitions, the same on all subcarriers.
+        """
+        noise = float(np.mean(self.noise_var))
+        power = np.mean(np.abs(self.response[:, used]) ** 2, axis=0, dtype=float) - noise
+        return np.asarray(power_db(np.maximum(power, np.finfo(float).tiny) / noise))
 
     def records(self) -> np.ndarray:
         """One structured record a pattern, for `.npy`: response, noise_var, time_s, retakes, overloaded, reference."""

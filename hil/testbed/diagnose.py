@@ -14,6 +14,7 @@ from hil.errors import HilError
 from hil.firmware.profile import load_profile
 from hil.firmware.protocol import SerialConfig
 from hil.interfaces import ReferencedSdr, TriggeringSdr
+from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import Testbed, open_testbed
 from hil.testbed.plan import radiation_plan
 
@@ -38,6 +39,7 @@ def diagnose(config: TestbedConfig | None = None) -> Iterator[Check]:
         return
     yield _attempt("profile", lambda: _profile(config), "hil profiles lists the boards that are known")
     yield _attempt("transmission", lambda: _plan(config), "mend power: and safety: of the testbed file")
+    yield _pilot(config)
     yield _latency(config)
     yield _attempt(
         "instruments", lambda: _instruments(config), "see the message; power, cables, addresses, other programs"
@@ -96,6 +98,12 @@ def _plan(config: TestbedConfig) -> str:
         f"{plan.low_hz / 1e6:.1f}-{plan.high_hz / 1e6:.1f} MHz, EIRP {plan.eirp_dbm:.1f} dBm, "
         f"attenuation {plan.attenuation_db:g} dB"
     )
+
+
+def _pilot(config: TestbedConfig) -> Check:
+    grid = OfdmGrid.from_config(config.ofdm)
+    detail = f"{config.ofdm.pilot}, crest factor {grid.crest_factor_db:.1f} dB"
+    return Check("pilot", grid.crest_advice is None, detail, grid.crest_advice or "")
 
 
 def _latency(config: TestbedConfig) -> Check:

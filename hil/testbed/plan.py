@@ -19,7 +19,8 @@ from hil.testbed.station import make_station, wired
 class RadiationPlan:
     """What the gate would grant, and the timing of the station.
 
-    low_hz, high_hz: occupied band. eirp_dbm: mean. crest_factor_db: of the pilot frame.
+    low_hz, high_hz: occupied band. eirp_dbm: mean. crest_factor_db: of the pilot frame;
+    crest_advice: what a high one costs, None where it is low.
     """
 
     low_hz: float
@@ -27,6 +28,7 @@ class RadiationPlan:
     eirp_dbm: float
     attenuation_db: float
     crest_factor_db: float
+    crest_advice: str | None
     max_duration_s: float
     timing: SurfaceTiming
     modes: tuple[SweepMode, ...]
@@ -60,6 +62,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         permit.eirp_dbm,
         settings.tx_attenuation_db,
         grid.crest_factor_db,
+        grid.crest_advice,
         config.safety.max_duration_s,
         surface.timing,
         modes,

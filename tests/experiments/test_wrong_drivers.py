@@ -27,8 +27,9 @@ def true_nmse_db(
 
     def examine() -> float:
         with open_testbed(station(simulation__usb_turnaround_s=1e-5, simulation__ftdi_latency_s=1e-5)) as testbed:
-            recording = closed_loop.new_recording(testbed, procedure(), tmp_path)
-            result = closed_loop.run(testbed, procedure(), recording)
+            experiment = procedure(without_phase=None)
+            recording = closed_loop.new_recording(testbed, experiment, tmp_path)
+            result = closed_loop.run(testbed, experiment, recording)
         assert result.true_nmse_db is not None
         return result.true_nmse_db
 
