@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from hil.optimize.cost import counted
-from hil.optimize.iterate import Candidates, climb
+from hil.optimize.iterate import Candidates, climb, iterate
 from hil.optimize.objective import Objective
 from hil.optimize.prior import TapCodePrior
+from hil.optimize.solve import tap_prior
 from hil.optimize.tap_space import TapSearch
 
 PRIOR, SEARCH = TapCodePrior(starts=3, epochs=6, device="cpu"), TapSearch(keep=2, steps=6, device="cpu")
@@ -37,6 +38,17 @@ def test_after_the_first_every_step_has_the_same_shapes(make_problem, solver):
     one = counted(lambda: solver.step(objective, state))
     state = solver.step(objective, state)
     assert counted(lambda: solver.step(objective, state)).shapes == one.shapes
+
+
+def test_the_whole_search_runs_on_a_device_that_answers_nothing(make_problem):
+    """Tensors of torch's meta device have shapes and no numbers: a look at one, or one of the CPU beside it, raises."""
+    objective = Objective.of(make_problem(48, 48, users=3), np.complex64).on("meta")
+    found = None
+    for stage in tap_prior(4, 3, "meta"):
+        for solver in stage.solvers:
+            found, _ = iterate(solver, objective, found, np.random.default_rng(0))
+    assert found.point.device.type == found.rate.device.type == "meta"
+    assert found.point.shape == (3, 1, objective.code_size)
 
 
 @pytest.mark.parametrize(
