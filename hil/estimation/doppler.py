@@ -62,7 +62,7 @@ class DopplerSpectra:
     def at(self, time_s: float) -> Complex[np.ndarray, "wave tap"]:
         """The waves to expect at a time, where `foresees`."""
         turned = self._turned()
-        ahead = np.exp(2j * np.pi * self.lines_hz * (time_s - self._time_s[-1])).astype(np.complex64)
+        ahead = np.exp(2j * np.pi * self.lines_hz * (time_s - self._time_s[-1]))
         wanted = ((self.power * ahead)[:, None, :] @ turned.conj().T)[:, 0, :]
         weights = np.linalg.solve(self._covariance(turned).transpose(0, 2, 1), wanted[..., None])[..., 0]
         return np.asarray(np.einsum("wn,nwt->wt", weights, np.stack(self._past)))
@@ -87,7 +87,7 @@ class DopplerSpectra:
     def _learn(self, steps: int) -> None:
         """Powers under which the past is likelier: each by the root of what it explains over what it should."""
         turned, least = self._turned(), WHITE[1] * self._mean_square()
-        past = np.stack(self._past, axis=1)
+        past = np.stack(self._past, axis=1).astype(complex)
         gram = past @ past.conj().transpose(0, 2, 1) / past.shape[2]
         for _ in range(steps):
             inverse = np.linalg.inv(self._covariance(turned))
@@ -101,15 +101,15 @@ class DopplerSpectra:
     def _turned(self) -> Complex[np.ndarray, "time line"]:
         """Each line at the times of the past, from its last one."""
         since_s = np.array(self._time_s) - self._time_s[-1]
-        return np.exp(2j * np.pi * np.outer(since_s, self.lines_hz)).astype(np.complex64)
+        return np.exp(2j * np.pi * np.outer(since_s, self.lines_hz))
 
     def _covariance(self, turned: Complex[np.ndarray, "time line"]) -> Complex[np.ndarray, "wave time time"]:
         """Of a wave's values at the times of the past."""
-        lines = (turned * self.power[:, None, :].astype(np.float32)) @ turned.conj().T
-        return np.asarray(lines + self.white[:, None, None].astype(np.float32) * np.eye(len(turned), dtype=np.float32))
+        lines = (turned * self.power[:, None, :]) @ turned.conj().T
+        return np.asarray(lines + self.white[:, None, None] * np.eye(len(turned)))
 
 
 def _root_of_ratio(explained: Float[np.ndarray, "*some"], should: Float[np.ndarray, "*some"]) -> np.ndarray:
-    """Root of explained / should; 1 where the rounding of single precision leaves one of them below zero."""
+    """Root of explained / should; 1 where the rounding leaves one of them below zero."""
     sound = (explained >= 0) & (should > 0)
     return np.sqrt(np.divide(explained, should, out=np.ones_like(should), where=sound))

@@ -43,11 +43,15 @@ class Reception:
         predicted: Complex[np.ndarray, "pattern tap"],
         *,
         one_capture: bool,
+        one_phase: bool = False,
     ) -> Complex[np.ndarray, "pattern tap"]:
-        """Taps of soundings at the offset, and the common phase, of their predictions."""
+        """Taps of soundings at the offset of their predictions, and at their common phase.
+
+        one_phase: the radio keeps its phase from capture to capture, so that it is not touched.
+        """
         expected = (predicted @ self.basis.T).astype(np.complex64) * self.used
         aligned = self._one_offset(responses, expected) if one_capture else self._each_offset(responses, expected)
-        phase = np.angle(np.vdot(expected, aligned))
+        phase = 0.0 if one_phase else np.angle(np.vdot(expected, aligned))
         return np.asarray((aligned @ self.projector.T) * np.exp(-1j * phase))
 
     def surprise(

@@ -3,9 +3,9 @@
 What does not move, base station and surface, and what moves slowly, the directions in which the surface sees the user
 and the bodies around him, decide which plane waves over the array carry the channel. What moves quickly are the phases
 of these waves. So a round sounds the patterns that lower the expected loss of rate most, a Kalman filter takes them in,
-and the pattern that is computed from it is made for the time at which it will serve. Waves beside those that carry
-energy are watched too, and take the places of those that lost theirs; where the waves do not explain what is heard,
-twice in a row, a full sweep begins anew.
+and the pattern is made for what each wave, by its own Doppler spectrum, will be when it serves. Waves beside those that
+carry energy are watched too, and take the places of those that lost theirs; where the waves do not explain what is
+heard, twice in a row, a full sweep begins anew.
 """
 
 import numpy as np
@@ -49,6 +49,7 @@ class TwoTimescale:
     ) -> None:
         """stored: new patterns cost time on the link, so that only `config.fresh` of them are chosen in a round."""
         self.config, self.setup, self.plan = config, setup, plan
+        self._one_oscillator = setup.testbed.receiver is None
         self._stored, self._noise_var = stored, float(np.mean(estimate.cascade_var)) * plan.num_patterns
         self._misfits, self._oldest = 0, 0
         self._signs: Int[np.ndarray, "pattern element"] = np.empty((0, setup.num_elements), dtype=np.int8)
@@ -117,7 +118,6 @@ class TwoTimescale:
         modes = min(config.modes, setup.num_elements)
         waves = AngularSubspace.of(estimate.cascade, estimate.cascade_var, setup.rows, setup.cols, modes)
         self._first: CascadedEstimate = estimate
-        self._left_out = _left_out(estimate, waves)
         self._reception: Reception = reception(setup, estimate)
         self._waves: AngularSubspace = waves
         self._filter: ModeFilter = _begun(estimate, waves, self._band(), time_s)
@@ -135,13 +135,11 @@ class TwoTimescale:
     def _take_in(self, rows: Complex[np.ndarray, "pattern mode"], heard: Heard, part: slice) -> float:
         time_s = heard.block.time_s[part]
         foreseen = self._filter.predict(rows, time_s)
-        taps = self._reception.taps(heard.block.response[part], foreseen, one_capture=bool(heard.captures))
-        return self._filter.update(rows, time_s, taps, self._disturbance(heard.noise_var))
-
-    def _disturbance(self, noise_var: float) -> float:
-        """Variance of a sounding's tap that no wave explains: noise, and the waves that are left out."""
-        followed = float(self._filter.power[self._filter.num_direct :].sum())
-        return noise_var + self._left_out * followed
+        long = bool(heard.captures)
+        taps = self._reception.taps(
+            heard.block.response[part], foreseen, one_capture=long, one_phase=long and self._one_oscillator
+        )
+        return self._filter.update(rows, time_s, taps, heard.noise_var)
 
     def _follow_directions(self) -> None:
         """Waves that lost their power give their places to neighbours of those that have it."""
@@ -187,14 +185,6 @@ def _begun(
     power = np.maximum(power - variance, FAINTEST * power.max())
     variances = np.concatenate([[float(np.mean(estimate.direct_var))], np.full(waves.num_modes, variance)])
     return ModeFilter.begin(estimate.direct, coefficients, variances, power, band, time_s)
-
-
-def _left_out(estimate: CascadedEstimate, waves: AngularSubspace) -> float:
-    """Energy of a channel that its waves do not hold, relative to what they hold, the estimate's noise apart."""
-    noise = float(estimate.cascade_var.sum(axis=1).mean())
-    held = float(waves.power(estimate.cascade).sum()) - noise * waves.num_modes
-    rest = float(np.sum(np.abs(estimate.cascade) ** 2)) - noise * len(estimate.cascade) - held
-    return max(rest, 0.0) / held if held > 0 else 0.0
 
 
 def _after(

@@ -47,8 +47,8 @@ class Round:
     both as known when it applied its pattern.
     history_mbps: best rate on the estimate, phases still free, before the first step or epoch of the search and after
     each. stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
-    software_ms: this process's own time, the simulator's apart; thinking_ms: of that, what went into the pattern that it
-    applied. sounded_s: when the last pattern was sounded.
+    software_ms: this process's own time, the simulator's apart; thinking_ms: of that, what estimating and optimising
+    the pattern took that it applied. sounded_s: when the last pattern was sounded.
     known_s: when the last one was that it made use of for the pattern it applied; None where that came of none.
     away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
     lost: why the round came to nothing. period_s: to the next round. age_s: of the soundings, in the middle of the time
