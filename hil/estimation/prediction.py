@@ -6,6 +6,7 @@ import numpy as np
 
 from hil.arrays import Complex, Patterns
 from hil.estimation.least_squares import CascadedEstimate
+from hil.measure.repeated import PARTS_OF_A_SAMPLE
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance, advance_between, correlate
@@ -16,7 +17,7 @@ from hil.units import power_db
 class Prediction:
     """Predicted and measured responses of held-out patterns, amplitudes at the ADC, zero on unused subcarriers.
 
-    measured: each at the advance that fits its prediction best, all at one common phase.
+    measured: each at the advance that fits its prediction best, all at one common phase, of two radios each at its own.
     nmse_db: error of the prediction relative to the measured energy, the soundings' own noise taken out of both.
     resolution_db: no smaller error than this can be told from noise; nmse_db is never below it.
     """
@@ -28,16 +29,23 @@ class Prediction:
 
 
 def compare_held_out(
-    estimate: CascadedEstimate, patterns: Patterns, soundings: SoundingBlock, grid: OfdmGrid
+    estimate: CascadedEstimate,
+    patterns: Patterns,
+    soundings: SoundingBlock,
+    grid: OfdmGrid,
+    *,
+    apart: bool = False,
 ) -> Prediction:
     """Judge an estimate by soundings of patterns that were no part of its sweep.
 
     One phase may differ from the sweep's to these soundings (the LOs were retuned), and the start of each capture.
+    apart: sender and receiver have a crystal each: each capture has a phase of its own, and starts between samples.
     """
     predicted = estimate.predict_patterns(patterns) * grid.used
-    samples, _ = advance_between(soundings.response, predicted, grid.fft_size)
-    aligned = advance(soundings.response, samples, grid.fft_size)
-    phase = np.angle(np.vdot(predicted, aligned))
+    size = (PARTS_OF_A_SAMPLE if apart else 1) * grid.fft_size
+    samples, phases = advance_between(soundings.response, predicted, size)
+    aligned = advance(soundings.response, samples, size)
+    phase = phases[:, None] if apart else np.angle(np.vdot(predicted, aligned))
     measured = aligned * np.exp(-1j * phase).astype(aligned.dtype)
     noise = float(soundings.noise_var.sum())
     error, resolution = _error_beyond_noise((measured - predicted)[:, grid.used], estimate.basis[grid.used], noise)

@@ -26,6 +26,7 @@ from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, told
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
+from hil.measure.repeated import PARTS_OF_A_SAMPLE
 from hil.measure.setup import Setup
 from hil.measure.verification import Verification
 from hil.testbed import Testbed

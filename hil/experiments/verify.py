@@ -98,7 +98,8 @@ def load_verification(
     """
     setup = Setup.from_json(recording.manifest)
     verification, examination, held_out = _load(recording, choice, setup)
-    return verification, compare_held_out(estimate, examination.held_out, held_out, setup.grid)
+    apart = setup.testbed.receiver is not None
+    return verification, compare_held_out(estimate, examination.held_out, held_out, setup.grid, apart=apart)
 
 
 def load_verdict(recording: Recording, choice: Judged, *, stage: str = "verify") -> Verification:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.config import FieldTestConfig, PowerOnlyConfig, TestbedConfig
-from hil.experiments import field_test, power_only
+from hil.config import ClosedLoopConfig, FieldTestConfig, PowerOnlyConfig, TestbedConfig
+from hil.experiments import closed_loop, field_test, power_only
 from hil.experiments.begin import begin
 from hil.testbed import open_testbed
 from hil.yamlfile import load_yaml
@@ -60,3 +60,21 @@ def test_a_field_tests_gains_and_rates_are_true(station: TestbedConfig, tmp_path
     assert told["gain_db"]["all"]["stm"] == pytest.approx(told["true_gain_db"]["stm"], abs=0.05)
     for arm, true in told["rates"]["true_mbps"]["desk"].items():
         assert told["rates"]["measured_mbps"]["desk"][arm][0] == pytest.approx(true, rel=2e-3)
+
+
+def test_an_estimates_predictions_hold_for_patterns_that_nobody_sounded(station: TestbedConfig, tmp_path: Path) -> None:
+    """Each held-out sounding has a phase of its own, and begins between samples."""
+    plan = ClosedLoopConfig.model_validate(
+        {
+            "schema": "hil-experiment/1",
+            "kind": "closed_loop",
+            "sweep": {"group": [4, 4]},
+            "optimizer": {"algorithm": "stm"},
+            "verification": {"rounds": 2, "held_out": 16},
+        }
+    )
+    with open_testbed(station) as testbed:
+        recording = closed_loop.new_recording(testbed, plan, tmp_path)
+        told = closed_loop.summary(closed_loop.run(testbed, plan, recording))
+    assert told["true_prediction_nmse_db"] < -32
+    assert told["prediction_nmse_db"] < -27  # what is left of a single capture's offset counts too
