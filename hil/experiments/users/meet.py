@@ -151,7 +151,7 @@ def _by_search(here: Testbed, coming: Coming, stage: str, start: Pattern, progre
         figures=partial(rates_by_power, setup=setup), repetitions=config.repetitions, max_retakes=config.max_retakes,
     ):  # fmt: skip
         progress(coming.name(stage), asked, config.budget)
-    return states(search.best), asked
+    return states(search.best[None])[0], asked
 
 
 def _states(signs: np.ndarray, setup: Setup) -> Patterns:

@@ -16,8 +16,8 @@ STORED_PATTERNS = 8  # of those that a board keeps; each is stored over the link
 class Turns:
     """sent_s: of each change by sending the pattern. named_s: by naming a stored one; empty where none is kept."""
 
-    sent_s: Float[np.ndarray, "change"]
-    named_s: Float[np.ndarray, "change"]
+    sent_s: Float[np.ndarray, "sent"]
+    named_s: Float[np.ndarray, "named"]
 
     @property
     def switch_s(self) -> float:
