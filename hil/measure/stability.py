@@ -3,8 +3,8 @@
 A radio's drift multiplies what is received, motion adds to it. So drift turns every delay alike, motion shows at other
 delays too, and what it adds along the still channel it adds to phase and level alike. The pace of the drift is what the
 phase walks beyond the level (differences over rising lags), once what goes along with the other delays is taken out; of
-the level's own walk nothing can be said while people move. Simplification: echoes are taken to be as strong in
-quadrature with the still channel as along it.
+the level's own walk nothing can be said while people move. Echoes are about as strong in quadrature with the still
+channel as along it; drift that is smaller than the difference is not told.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ MIN_SIGMAS = 5.0  # by which motion stands out of the noise at other delays
 QUIETEST = 1e-6  # of the still channel's power, that motion must have at other delays: rounding of captures is below
 LAGS = 12
 ECHO = 1e-3  # share of the strongest echo's power, from which on another one is told from noise
+UNEVEN = 0.4  # share by which a few echoes may be stronger in quadrature with the still channel than along it
 CLEAR_SIGMAS = 2.5  # by which a walk stands out
 DOPPLERS = 200
 
@@ -114,14 +115,16 @@ def _pace(
 ) -> float:
     """Variance of a random walk after one second; zero where it does not stand out by some standard errors.
 
-    other: what else the squared differences hold, as uncertain as they. alike: soundings over which that hardly
-    changes. Weighted least squares through the origin; a squared difference over
-    a lag has an error as large as itself over the root of the number of lags within the time.
+    other: what else the squared differences hold, as uncertain. alike: soundings over which that hardly changes,
+    where it is motion. Weighted least squares through the origin; a squared difference over a lag has an error as large
+    as itself over the root of the number of lags within the time.
     """
     lags = np.array(_lags(values.size))
     seen = _structure(values)
     total = np.maximum(seen, np.finfo(float).tiny)
     error = np.hypot(total, other) * np.sqrt(2 * np.maximum(lags, alike) / values.size)
+    if alike > 1:
+        error = np.hypot(error, UNEVEN * np.asarray(other))
     span_s = lags * interval_s
     weight = span_s / error**2
     pace = float(weight @ (seen - other) / (weight @ span_s))
