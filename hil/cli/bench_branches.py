@@ -17,7 +17,7 @@ def branches(
     seed: Annotated[int, typer.Option(min=0, help="Of environment, users and optimizers.")] = 0,
     json: Json = False,
 ) -> None:
-    """Search one-bit patterns with proof: what that adds to the rate and to the certificate, and up to which size.
+    """Search one-bit patterns with proof. What that adds to the rate and to the certificate, and up to which size.
 
     Example: hil bench branches --sizes 4,6,8 --json
     """

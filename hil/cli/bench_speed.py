@@ -14,7 +14,7 @@ def speed(
     seed: Annotated[int, typer.Option(min=0, help="Of environment and users.")] = 0,
     json: Json = False,
 ) -> None:
-    """Time the searches on one core, one user after the other and in a batch, beside the limits they are held to.
+    """Time the searches on one core, beside their limits. One user after the other, and in a batch.
 
     Exit code 1 where a ratio is above its limit.
 

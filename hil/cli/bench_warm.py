@@ -15,7 +15,7 @@ def warm(
     seed: Annotated[int, typer.Option(min=0, help="Of environment, users and directions.")] = 0,
     json: Json = False,
 ) -> None:
-    """Go on from the code of a configuration found before the user moved; fractions are of a new search from nothing.
+    """Go on from an old configuration after the user moved. Fractions are of a new search from nothing.
 
     Exit code 1 where ten iterations leave more than 0.1 % (users that see the surface) or 1 % (others).
 
