@@ -145,7 +145,7 @@ def _surface_taps(
     hops = (scene.to_surface, scene.from_surface)
     pairs = np.prod([len(np.unique(hop.direction[:, 1])) for hop in hops])
     if any(hop.source_m is not None for hop in hops) or pairs >= geometry.rows / 2:
-        return surface_response(scene, geometry, frequency_hz) @ pulse
+        return np.asarray(surface_response(scene, geometry, frequency_hz) @ pulse)
     (rows, groups), (more_rows, more_groups) = (
         _by_elevation(hop, geometry, scene.carrier_hz, frequency_hz) for hop in hops
     )

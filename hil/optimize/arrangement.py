@@ -22,7 +22,7 @@ def corners(states: Complex[np.ndarray, "state"]) -> Int[np.ndarray, "corner"]:
     """States that some direction prefers to all others, counter-clockwise: the corners of their convex hull."""
     angles = 2 * np.pi * np.arange(3600) / 3600
     preferred = np.argmax((np.exp(-1j * angles)[:, None] * states).real, axis=-1)
-    return preferred[preferred != np.roll(preferred, 1)]
+    return np.asarray(preferred[preferred != np.roll(preferred, 1)])
 
 
 def sweep(search: StateSearch, asked: Complex[np.ndarray, "element"]) -> tuple[UInt8[np.ndarray, "element"], float]:

@@ -35,9 +35,10 @@ def counted(work: Callable[[], object]) -> Cost:
     """Do it, and count."""
     import torch
     from torch.overrides import TorchFunctionMode
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils import _python_dispatch
     from torch.utils._pytree import tree_leaves
 
+    dispatch_mode: Any = _python_dispatch.TorchDispatchMode  # untyped
     moved, operations, shapes, asked = [0], [0], [], []
 
     class Calls(TorchFunctionMode):
@@ -47,7 +48,7 @@ def counted(work: Callable[[], object]) -> Cost:
                 asked.append(name)
             return func(*args, **(kwargs or {}))
 
-    class Operations(TorchDispatchMode):
+    class Operations(dispatch_mode):  # type: ignore[misc]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             name = str(func.overloadpacket)
