@@ -32,6 +32,7 @@ from hil.testbed import Testbed
 BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
 """Modes in which the board goes from pattern to pattern without the host."""
 AGAIN = "again"  # the step that holds what was in doubt
+GAP_S = 0.1  # from that block to the sweep: longer than it takes to end a transmission
 WATCHED = 128  # soundings of the first pattern, to know the radio's drift by
 
 
@@ -154,6 +155,8 @@ def _spacing(
         "stepped", progress,
     )  # fmt: skip
     block, _ = load_blocks(recording, name, WATCHED, alone.block)
+    if f"{stage}/begin" not in recording:
+        testbed.continue_at(recording.time_s + GAP_S)
     drift_deg = stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
     return spacing_for(drift_deg, noise, interval_s)
 

@@ -104,6 +104,7 @@ def test_people_who_walk_about_add_and_references_do_not_help():
         bare, referred = (with_walkers(Sweep(seed, every=every)).error_db() for every in (0, 8))
         assert referred > Sweep(seed).error_db() + 6
         assert referred > bare - 3
+        assert with_walkers(Sweep(seed)).follow() is None
 
 
 def test_few_or_lost_references_show_nothing():

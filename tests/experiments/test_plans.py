@@ -1,5 +1,6 @@
 """Sweeps other than whole Hadamard ones, from configuration to verified surface: several bits, parts, references."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,30 @@ def test_auto_takes_the_spacing_from_a_first_block(station, tmp_path):
     fast, slow = every(60.0), every(15.0)
     assert fast.size > 0
     assert np.diff(fast).max() <= np.diff(slow).max() if slow.size else True
+
+
+@pytest.mark.parametrize(("stage", "count"), [("sweep/drift", 70), ("sweep", 12)])
+def test_a_sweep_with_references_that_was_interrupted_goes_on_to_the_same_records(station, tmp_path, stage, count):
+    config = SweepConfig(scheme="hadamard_plus_one", group=(4, 4), reference_every="auto", block=8)
+
+    def swept(recording=None, progress=None):
+        with open_testbed(station(simulation__rf_drift__phase_deg_per_sqrt_s=60.0)) as bed:
+            recording = recording or closed_loop.new_recording(bed, root=tmp_path)
+            told = {} if progress is None else {"progress": progress}
+            with suppress(KeyboardInterrupt):
+                sound_surface(bed, recording, config, seed=1, **told)
+        return recording
+
+    def interrupting(current, done, _total):
+        if current == stage and done == count:
+            raise KeyboardInterrupt
+
+    whole, broken = swept(), swept(progress=interrupting)
+    assert len(broken.names) < len(whole.names)
+    resumed = swept(Recording.resume(broken.path))
+    assert {name: resumed.read(name).data.tobytes() for name in resumed.names} == {
+        name: whole.read(name).data.tobytes() for name in whole.names
+    }
 
 
 @pytest.mark.parametrize("sweep", [{"scheme": "dft"}, {"patterns": 300}, {"reference_every": 8}])
