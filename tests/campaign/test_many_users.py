@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.campaign import many_users
 from hil.campaign.many_users import meet, place_users
 from hil.config import TestbedConfig
 from hil.errors import ConfigError
@@ -22,13 +21,15 @@ def station(**overrides: object) -> TestbedConfig:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configured by eight random patterns instead of a closed loop, and the truth."""
+    """Configured by the best of eight random patterns instead of a sweep, and the truth."""
 
-    def own(testbed: Testbed, _folder: Path) -> np.ndarray:
+    def best_of_few(here: Testbed, _coming: object, _progress: object) -> tuple[np.ndarray, int]:
         patterns = np.random.default_rng(0).integers(0, 2, (8, 256)).astype(np.uint8)
-        return max(patterns, key=lambda pattern: many_users._rate(testbed, pattern))
+        assert here.truth is not None
+        response = here.truth.response
+        return max(patterns, key=lambda pattern: here.setup.rate_mbps(response(pattern))), len(patterns)
 
-    monkeypatch.setattr(many_users, "_own", own)
+    monkeypatch.setattr("hil.experiments.users.meet.by_sweep", best_of_few)
 
 
 @pytest.mark.usefixtures("quick")
@@ -40,6 +41,7 @@ def test_a_new_user_at_a_known_place_starts_with_its_configuration(tmp_path: Pat
     assert row.nearest_mbps == pytest.approx(row.own_mbps)
     assert row.nearest_searched_mbps >= 0.995 * row.nearest_mbps
     assert row.cold_searched_mbps >= 0.995 * row.cold_mbps
+    assert 0 <= row.saved <= 64
     assert turns.users == 3
     assert turns.named_s is None
     assert 5e-3 < turns.sent_s < 20e-3  # 256 bits as text at 115200 baud
