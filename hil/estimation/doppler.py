@@ -112,4 +112,4 @@ class DopplerSpectra:
 def _root_of_ratio(explained: Float[np.ndarray, "*some"], should: Float[np.ndarray, "*some"]) -> np.ndarray:
     """Root of explained / should; 1 where the rounding leaves one of them below zero."""
     sound = (explained >= 0) & (should > 0)
-    return np.sqrt(np.divide(explained, should, out=np.ones_like(should), where=sound))
+    return np.asarray(np.sqrt(np.divide(explained, should, out=np.ones_like(should), where=sound)))

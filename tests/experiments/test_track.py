@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hil.experiments.begin import begin
 from hil.experiments.track import TrackResult
 from hil.experiments.tracking.draw import draw
 from hil.experiments.tracking.judge import Timeline, served_mbps, timelines
-from hil.experiments.tracking.rounds import MAX_LOST
+from hil.experiments.tracking.rounds import MAX_LOST, Round
 from hil.interfaces import Truth
 from hil.measure.recording import Recording
 from hil.measure.sweep import SweepPlan
@@ -128,7 +129,7 @@ def test_the_first_pattern_is_foreseen_in_every_round_and_sounded_in_some(statio
 
 
 def test_served_is_the_mean_over_an_interval_of_what_was_on_the_surface() -> None:
-    """0.4 s of what was configured at 100, 0.1 s without data, 0.2 s of another at 50 for half the time, 0.3 s again."""
+    """0.4 s of what was configured at 100, 0.1 s without data, 0.2 s of another at 50 half the time, 0.3 s again."""
     here, other = np.zeros(4, dtype=np.uint8), np.ones(4, dtype=np.uint8)
     surface = Timeline(
         np.array([0.0, 1.4, 1.5, 1.7]),
@@ -284,3 +285,14 @@ def test_an_interrupted_track_has_ended(told: tuple[Recording, TrackResult], sta
 def test_a_first_sweep_of_groups_is_refused() -> None:
     with pytest.raises(ConfigError, match="single elements"):
         track.check(loop(sweep__scheme="pairs", sweep__group=[2, 2]))
+
+
+def test_the_first_pattern_is_compared_in_rounds_in_which_it_was_sounded(told: tuple[Recording, TrackResult]) -> None:
+    result = told[1]
+
+    def outcome(*rates: tuple[float, float | None]) -> str:
+        rounds = [Round(number, 0.0, measured_mbps=mine, hold_mbps=first) for number, (mine, first) in enumerate(rates)]
+        return str(track.summary(replace(result, rounds=rounds))["outcome"])
+
+    assert outcome((100.0, 90.0), (50.0, None)) == "PASS", "a worse place says nothing of the first pattern"
+    assert outcome((80.0, 90.0), (150.0, None)) == "FAIL"
