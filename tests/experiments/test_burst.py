@@ -42,7 +42,7 @@ def test_patterns_that_are_answered_one_by_one_are_each_found_in_the_capture(
 ) -> None:
     sweep, likeness = burst(station(), tmp_path, scheme="pairs", group=(4, 2))
     assert sweep.mode == "burst"
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert sweep.retaken == 0
     assert sweep.radio_time_s < 1.1 * sweep.floor_s
 
@@ -51,7 +51,7 @@ def test_patterns_that_nobody_waits_for_are_each_found_in_the_capture(
     station: MakeStation, board: str, tmp_path: Path, burst: Swept
 ) -> None:
     sweep, likeness = burst(station(surface__profile=board), tmp_path)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert sweep.retaken == 0
     assert sweep.radio_time_s < 1.1 * sweep.floor_s
 
@@ -62,7 +62,7 @@ def test_a_capture_that_starts_late_is_read_where_its_patterns_are(
     monkeypatch.setattr("hil.sim.pluto_rx.START_JITTER_S", 3.6e-3)  # nobody knows by how much within it
     monkeypatch.setattr("hil.sim.pluto_rx.random_at", lambda *of: np.random.default_rng(0))  # more than half of it
     sweep, likeness = burst(station(surface__profile=board), tmp_path, **SMALL)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert sweep.retaken == 0
 
 
@@ -112,7 +112,7 @@ def test_a_pattern_that_did_not_stand_still_is_taken_again(
     station: MakeStation, board: str, tmp_path: Path, burst: Swept
 ) -> None:
     sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(fading), **SMALL)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert np.flatnonzero(sweep.soundings.retakes).size in (1, 2)
 
 
@@ -123,7 +123,7 @@ def test_what_comes_behind_a_gap_or_a_repeated_block_is_taken_again_and_what_cam
 ) -> None:  # fmt: skip
     """Behind a gap longer than captures take to start no place fits all patterns: none of them is kept."""
     sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(change), **SMALL)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert (sweep.soundings.retakes == 0).mean() == pytest.approx(kept, abs=0.02)
     assert np.all(np.diff(sweep.soundings.retakes) >= 0)
 
@@ -144,7 +144,7 @@ def test_a_restart_in_the_midst_makes_the_capture_void(
         bed.surface.stream = streamed  # type: ignore[attr-defined]
 
     sweep, likeness = burst(station(surface__profile=board), tmp_path, hurt)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert sweep.soundings.resets == 1
 
 
@@ -164,7 +164,7 @@ def test_frames_that_were_damaged_on_their_way_are_not_taken_for_those_that_were
         faults.to_board = damaged
 
     sweep, likeness = burst(station(surface__profile=board), tmp_path, hurt)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
     assert 0 < sweep.retaken < 80
 
 
@@ -191,7 +191,7 @@ def test_the_one_pattern_that_is_also_shown_before_each_burst_is_taken_again_beh
     config = station(surface__profile=board)
     sweep, likeness = burst(config, tmp_path, lambda bed: once(bed, "stream", unknown), **SMALL)
     assert np.flatnonzero(sweep.soundings.retakes).tolist() == [1]
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
 
 
 def lose(_: object) -> None:
@@ -207,7 +207,7 @@ def test_a_board_that_lost_its_pattern_unheard_makes_the_capture_void(
     sweep, likeness = burst(station(surface__profile=board), tmp_path, lambda bed: once(bed, call, answer), **SMALL)
     assert sweep.soundings.resets == 1
     assert np.all(sweep.soundings.retakes == 1)
-    assert likeness.min() > 0.99
+    assert likeness.min() > 0.997
 
 
 def test_a_burst_that_clipped_is_taken_again(
