@@ -18,7 +18,7 @@ class World:
         self.rng, self.amplitude = rng, rng.standard_normal((*PATHS_HZ.shape, TAPS, 2)) @ [1, 1j]
 
     def at(self, time_s: float) -> np.ndarray:
-        return np.einsum("wp,wpt->wt", np.exp(2j * np.pi * PATHS_HZ * time_s), self.amplitude)
+        return np.asarray(np.einsum("wp,wpt->wt", np.exp(2j * np.pi * PATHS_HZ * time_s), self.amplitude))
 
     def seen(self, time_s: float, noise: float) -> np.ndarray:
         return self.at(time_s) + noise * (self.rng.standard_normal((len(PATHS_HZ), TAPS, 2)) @ [1, 1j])
@@ -103,6 +103,6 @@ def test_nothing_is_foreseen_from_too_little() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_rounding_leaves_below_zero_changes_no_power():
+def test_what_rounding_leaves_below_zero_changes_no_power() -> None:
     explained, should = np.array([4.0, -1e-9, 1e-9, 0.0, 1.0]), np.array([1.0, 1.0, -1e-9, 2.0, 0.0])
     assert _root_of_ratio(explained, should).tolist() == [2.0, 1.0, 1.0, 0.0, 1.0]
