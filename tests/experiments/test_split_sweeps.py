@@ -98,6 +98,7 @@ def test_a_mode_of_which_not_enough_fits_in_a_capture_is_refused_with_its_limits
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_a_sweep_of_4096_elements_with_many_symbols_is_whole(tmp_path: Any, swept: Swept) -> None:
     """16 symbols of each pattern: 24 million samples, in captures of 5 million."""
     config = load_testbed("configs/testbeds/sim-64x64.yaml")
