@@ -105,6 +105,7 @@ def test_a_sweep_of_4096_elements_with_many_symbols_is_whole(tmp_path: Any, swep
     sweep, bed = swept(config, tmp_path, mode="sequence", scheme="hadamard", repetitions=16)
     assert sweep.plan.num_blocks > 2
     assert sweep.retaken == 0
-    error = apart(sweep, bed)
-    assert np.median(error) < 0.05
-    assert error.max() < 0.2
+    noise = np.sqrt(sweep.soundings.noise_var * bed.grid.used.sum())
+    ratio = apart(sweep, bed) / (noise / np.linalg.norm(sweep.soundings.response, axis=1))
+    assert np.median(ratio) < 1.2  # nothing but the noise that is told
+    assert ratio.max() < 2
