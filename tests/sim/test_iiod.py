@@ -116,7 +116,9 @@ def test_two_clients_read_at_once_and_a_third_is_busy_only_where_somebody_sends_
 def test_attributes_answer_while_another_connection_waits_for_a_long_block(served):
     _, server = served
     with dial(server) as reader, dial(server) as other:
-        ask(reader, f"OPEN {RX} 16000000 00000003\r\n".encode(), 2)  # half a second
+        slow = b"WRITE ad9361-phy INPUT voltage0 sampling_frequency 7\r\n2083334"
+        assert ask(other, slow, 2) == b"7\n"
+        ask(reader, f"OPEN {RX} 4000000 00000003\r\n".encode(), 2)  # two seconds
         reader.sendall(f"READBUF {RX} 64\r\n".encode())
         assert ask(other, b"READ ad9361-phy calib_mode\r\n", 8) == b"5\nauto\0\n"
         reader.settimeout(0.05)
