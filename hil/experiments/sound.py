@@ -198,11 +198,7 @@ def sound_in_blocks(
         repetitions = _repetitions(testbed, config)
         if mode in BY_ITSELF:
             repetitions = max(2, repetitions)  # for the one sounding before it
-        sounder = Sounder(
-            testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes, apart_lo_hz=testbed.apart_lo_hz
-        )
-        testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
-        sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
+        sounder = _ready_sounder(testbed, config, repetitions)
         coupling = _listen_to_coupler(testbed, config)
         testbed.continue_at(recording.time_s)
         at_once = testbed.at_once(mode, _repetitions(testbed, config))
@@ -223,9 +219,19 @@ def sound_in_blocks(
             recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))
         if in_doubt is not None:
             lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
-            sent = np.concatenate([patterns(slice(i, i + 1)) for i in lost]) if lost.size else patterns(slice(0, 0))
+            sent = np.concatenate([patterns(slice(0, 0)), *(patterns(slice(i, i + 1)) for i in lost)])
             measure = partial(sound_again, testbed, sounder, sent, lost, config.max_retakes)
             recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
+
+
+def _ready_sounder(testbed: Testbed, config: SweepConfig, repetitions: int) -> Sounder:
+    """A sounder that has sounded once: an overload is found before the first step, the radio's buffers are filled."""
+    sounder = Sounder(
+        testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes, apart_lo_hz=testbed.apart_lo_hz
+    )
+    testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
+    sounder.sound()
+    return sounder
 
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:
