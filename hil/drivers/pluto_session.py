@@ -23,6 +23,7 @@ DEFAULT_KERNEL_BUFFERS = 4
 SAMPLE_BYTES = 4  # of one receiver
 MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
 MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
+_KEPT: list[PlutoDevice] = []
 _HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
 
 _ADVICE = {
@@ -52,6 +53,7 @@ class PlutoSession:
         self._taken, self._num_listening = False, 1
         self._tracking_found: dict[str, str] | None = None  # before it was switched
         self._device: PlutoDevice = None
+        self._stuck: set[str] = set()  # buffers that could not be destroyed
         try:
             self._caller.call(lambda: self._open(connect))
         except BaseException:
@@ -265,7 +267,10 @@ class PlutoSession:
         self._pluto.rx_buffer_size = self._block_samples
 
     def _destroy_tx(self) -> None:
-        self._pluto.tx_destroy_buffer()
+        device = self._pluto
+        self._stuck.add("tx")
+        device.tx_destroy_buffer()
+        self._stuck.discard("tx")
 
     @property
     def _block_samples(self) -> int:
@@ -273,7 +278,10 @@ class PlutoSession:
 
     def _destroy_rx(self) -> None:
         self._rx_size, self._num_blocks = 0, 1
-        self._pluto.rx_destroy_buffer()
+        device = self._pluto
+        self._stuck.add("rx")
+        device.rx_destroy_buffer()
+        self._stuck.discard("rx")
 
     def _take_receiver(self) -> None:
         """No more kernel blocks than a capture has, so that none is filled before it is asked for.
@@ -298,6 +306,9 @@ class PlutoSession:
             self._pluto._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)  # the device keeps the number
 
     def _forget(self) -> None:
+        """Drop the device; one with a buffer that could not be destroyed is kept: freed before it, it would crash."""
+        if self._stuck:
+            _KEPT.append(self._device)
         self._device = None
 
     def _run_all(self, steps: Sequence[Callable[[], object]]) -> list[BaseException]:

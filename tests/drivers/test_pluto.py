@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hil.config import BandConfig, PowerConfig, SafetyConfig
@@ -892,6 +892,7 @@ operations = st.lists(
 
 
 @given(operations)
+@example([("configure", 5.53e9, 0), ("fault", (5, 2), LOST[0]), ("transmit", 0.0, None)])  # a buffer that stays
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens_nothing_is_radiated_outside_the_list_and_no_exception_leaves_the_carrier_on_unsaid(
     steps: list[tuple[str, Any, Any]],
