@@ -17,7 +17,7 @@ from hil.engine.work import Refused, Terms, differences, run_on, versions
 from hil.errors import ConfigError, NotConnected
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Security
 
 AHEAD = 1  # batches that wait at each worker, so that none is idle while the client writes
 LOOK_S = 5.0
@@ -93,22 +93,7 @@ class DaskPool(Pool):
         security = tls.security(address)
         quiet_dask()
 
-        def connect() -> "Client":
-            from distributed import Client
-
-            try:
-                client = Client(address, security=security, set_as_default=False, timeout=ANSWER_S)
-            except OSError as error:
-                told = f"campaign: no scheduler at {address} ({error}); is `hil host scheduler` up?"
-                raise NotConnected(told) from None
-            try:
-                _check_versions(client)
-            except BaseException:
-                _close(client)
-                raise
-            return client
-
-        return cls(connect, Terms(versions()), away_s=away_s, tell=tell)
+        return cls(lambda: _client(address, security), Terms(versions()), away_s=away_s, tell=tell)
 
     def workers(self, tag: str) -> int:
         return self._workers.get(tag, 0)
@@ -213,6 +198,23 @@ class DaskPool(Pool):
 
 _RESUME = "campaign: {}; the rows so far are kept, `hil campaign --resume DIR` goes on"
 _OTHERS = "{} has other versions: {}: install the same at both ends"
+
+
+def _client(address: str, security: "Security | None") -> "Client":
+    """Of a scheduler whose workers are of our versions. Raises NotConnected, ConfigError."""
+    from distributed import Client
+
+    try:
+        client = Client(address, security=security, set_as_default=False, timeout=ANSWER_S)
+    except OSError as error:
+        told = f"campaign: no scheduler at {address} ({error}); is `hil host scheduler` up?"
+        raise NotConnected(told) from None
+    try:
+        _check_versions(client)
+    except BaseException:
+        _close(client)
+        raise
+    return client
 
 
 def _check_versions(client: "Client") -> None:

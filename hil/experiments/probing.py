@@ -16,7 +16,8 @@ from hil.arrays import Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import ConfigError
 from hil.experiments.policies import Ask, Heard
-from hil.interfaces import StateSet, SweepMode
+from hil.interfaces import SweepMode
+from hil.measure.self_stepping import complement
 from hil.measure.sequence import SequencePlan, sound_sequence
 from hil.measure.sounder import Sounder, Sounding
 from hil.measure.stepping import SoundingBlock, sound_patterns
@@ -102,7 +103,7 @@ class _Sequence:
     def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
         if ask.rows is not None and (rows := self._made_by_board(ask)) is not None:
             return self._sweep(serving, ask, rows)
-        patterns = np.concatenate([_complement(serving, self._surface.states)[None], ask.patterns, serving[None]])
+        patterns = np.concatenate([complement(serving, self._surface.states)[None], ask.patterns, serving[None]])
         self._surface.load_codebook(patterns)
         block = self._capture(self._plan, patterns, None)
         heard = Heard(patterns, block, slice(1, 1 + len(ask.patterns)), (slice(0, len(patterns)),))
@@ -145,6 +146,7 @@ class _Stepped:
         self._sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes)
 
     def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
+        """As `Prober.sound`; each pattern is told to the board and has a capture of its own."""
         clock, began_s = self._testbed.clock, self._testbed.clock.now_s()
         block = sound_patterns(
             self._sounder,
@@ -160,7 +162,3 @@ class _Stepped:
         patterns: Patterns = np.concatenate([serving[None], ask.patterns])
         block = SoundingBlock.join([as_block([reference]), block])
         return Probed(Heard(patterns, block, slice(1, None), ()), began_s, until_s, listening)
-
-
-def _complement(pattern: Pattern, states: StateSet) -> Pattern:
-    return np.where(pattern == states.plus, states.minus, states.plus).astype(np.uint8)

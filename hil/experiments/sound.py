@@ -200,6 +200,7 @@ def sound_in_blocks(
             repetitions = max(2, repetitions)  # for the one sounding before it
         sounder = _ready_sounder(testbed, config, repetitions)
         coupling = _listen_to_coupler(testbed, config)
+        heard = {"reference_snr_db": coupling.snr_db if coupling else None}
         testbed.continue_at(recording.time_s)
         at_once = testbed.at_once(mode, _repetitions(testbed, config))
         before = complement(patterns(slice(0, 1))[0], testbed.surface.states)
@@ -214,14 +215,17 @@ def sound_in_blocks(
                 config,
                 mode,
                 partial(_report, progress, stage, which.start, num_patterns),
-                {"reference_snr_db": coupling.snr_db if coupling else None},
+                heard,
             )
             recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))
         if in_doubt is not None:
             lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
-            sent = np.concatenate([patterns(slice(0, 0)), *(patterns(slice(i, i + 1)) for i in lost)])
-            measure = partial(sound_again, testbed, sounder, sent, lost, config.max_retakes)
+            measure = partial(sound_again, testbed, sounder, _each(patterns, lost), lost, config.max_retakes)
             recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
+
+
+def _each(patterns: Callable[[slice], Patterns], which: Int[np.ndarray, "which"]) -> Patterns:
+    return np.concatenate([patterns(slice(0, 0)), *(patterns(slice(index, index + 1)) for index in which)])
 
 
 def _ready_sounder(testbed: Testbed, config: SweepConfig, repetitions: int) -> Sounder:

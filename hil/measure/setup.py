@@ -45,6 +45,7 @@ class Setup:
 
     @classmethod
     def of(cls, testbed: TestbedConfig, user: str, geometry: Geometry, states: StateSet, budget: LinkBudget) -> "Setup":
+        """From a station's files and the board's states, which are brought into units of the sweep's signs."""
         units, dispersion = _units_over_band(testbed, states)
         return cls(
             testbed,

@@ -22,6 +22,7 @@ class _Effort:
         self._thread = threading.local()
 
     def spend(self, function: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Result of a call through a door of the simulator, its time counted; raises what it raises."""
         if getattr(self._thread, "inside", False):
             return function(*args, **more)
         self._thread.inside = True

@@ -20,6 +20,7 @@ from hil.interfaces import (
     StreamingSdr,
     StreamingSurface,
     Surface,
+    SurfaceTiming,
     SweepMode,
     Thermometer,
     TrackingSdr,
@@ -121,14 +122,15 @@ class Testbed(Closing):
         """What the board can step through by its timer."""
         return self.surface.sequence if isinstance(self.surface, SequencedSurface) else None
 
+    def _dwells(self, repetitions: int) -> tuple[SurfaceTiming, OfdmGrid, int, int]:
+        """What the length of a pattern's dwell follows from, as the plans of long captures take it."""
+        return self.surface.timing, self.grid, repetitions, self.config.ofdm.num_taps
+
     def sequencer(self, repetitions: int) -> tuple[StreamingSdr, SequencedSurface, SequencePlan]:
         """What a sweep by the board's own timer needs. Raises ConfigError where this station cannot."""
         plan = plan_sequence(
             self.sequence_ability,
-            self.surface.timing,
-            self.grid,
-            repetitions,
-            self.config.ofdm.num_taps,
+            *self._dwells(repetitions),
             max_samples=self.max_samples,
             apart_lo_hz=self.apart_lo_hz,
         )
@@ -140,10 +142,7 @@ class Testbed(Closing):
         """What a sweep by the radio's own frames needs. Raises ConfigError where this station cannot."""
         plan = plan_triggered(
             self.sequence_ability,
-            self.surface.timing,
-            self.grid,
-            repetitions,
-            self.config.ofdm.num_taps,
+            *self._dwells(repetitions),
             max_samples=self.max_train_samples,
             apart_lo_hz=self.apart_lo_hz,
         )
@@ -153,14 +152,7 @@ class Testbed(Closing):
 
     def burst(self, repetitions: int) -> tuple[StreamingSdr, StreamingSurface, BurstPlan]:
         """What a sweep pattern by pattern in long captures needs. Raises ConfigError where this station cannot."""
-        plan = plan_burst(
-            self.surface.timing,
-            self.grid,
-            repetitions,
-            self.config.ofdm.num_taps,
-            max_samples=self.max_samples,
-            apart_lo_hz=self.apart_lo_hz,
-        )
+        plan = plan_burst(*self._dwells(repetitions), max_samples=self.max_samples, apart_lo_hz=self.apart_lo_hz)
         if plan is None or not isinstance(self.sdr, StreamingSdr) or not isinstance(self.surface, StreamingSurface):
             raise self._impossible("burst", repetitions, self.max_samples)
         return self.sdr, self.surface, plan

@@ -65,6 +65,7 @@ class TwoTimescale:
         return Ask(signs_to_patterns(self.setup, self._signs[:count]))
 
     def hear(self, heard: Heard) -> float:
+        """As `Policy.hear`: a full sweep begins anew; anything less is one update of the filter a capture."""
         self._noise_var = heard.noise_var
         if heard.swept:
             first, time_s = self._first, float(heard.block.time_s[-1])
