@@ -37,6 +37,7 @@ from hil.phy.sync import advance
 from hil.units import power_db
 
 OFFSET_SNR_DB = 5.0
+GUARDS = (0.05, 0.1, 0.15)  # shares of the band, at each edge
 FFT_ROW = "one FFT over [4096, 500]"
 
 
@@ -61,27 +62,33 @@ def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Ro
     for done, direct_db in enumerate(ratios := range(-10, 31, 5)):
         rows.append(offset_row(direct_db, seeds=range(seed, seed + (200 if full else 4))))
         progress("offsets", done + 1, len(ratios))
+    for done, (guards, direct_db) in enumerate(narrowed := list(product(GUARDS, range(-10, 31, 10)))):
+        rows.append(offset_row(direct_db, seeds=range(seed, seed + (20 if full else 2)), guards=guards))
+        progress("offsets between guards", done + 1, len(narrowed))
     progress("radios", 0, 1)
     rows += radio_rows(seeds=range(seed, seed + 3))
     progress("radios", 1, 1)
     return rows + time_rows(seed=seed)
 
 
-def offset_row(direct_db: float, *, seeds: range) -> Row:
-    """Starts resolved wrongly without a mark, and those marked, at 5 dB SNR a sample and one symbol a sounding."""
+def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
+    """Starts resolved wrongly without a mark, and those marked, at 5 dB SNR a sample and one symbol a sounding.
+
+    guards: share of the band that is unused at each edge.
+    """
     snr_db = OFFSET_SNR_DB + float(power_db(OVERSAMPLING))
     wrong = ambiguous = count = 0
     for seed in seeds:
         channel, plan = lab_channel(direct_db, seed), _pairs(seed)
         fft_size = fft_size_of(channel)
         soundings = sound(channel, plan, Conditions(snr_db), fft_size=fft_size, seed=seed)
-        alignment = align(soundings, channel, plan)
+        alignment = align(soundings, channel, plan, guards=round(guards * channel.basis.shape[0]))
         left = (alignment.samples + soundings.start) % fft_size
         wrong += int(np.sum((left != np.bincount(left).argmax()) & ~alignment.ambiguous))
         ambiguous += int(alignment.ambiguous.sum())
         count += plan.num_patterns
     return {
-        "case": f"starts, {direct_db:+.0f} dB",
+        "case": f"starts, {direct_db:+.0f} dB" + (f", guards of {guards:.0%} at each edge" if guards else ""),
         "nmse_db": None,
         "crlb_db": None,
         "rate_fraction": None,

@@ -199,9 +199,13 @@ def fft_size_of(channel: Problem) -> int:
     return int(OVERSAMPLING * channel.basis.shape[0])
 
 
-def align(soundings: Soundings, channel: Problem, plan: SweepPlan) -> Alignment:
-    """All subcarriers used, the length of the channel known; each sounding's start for itself."""
-    return align_sweep(soundings.response, soundings.noise_var, **_frame(channel), partner=plan.partner)
+def align(soundings: Soundings, channel: Problem, plan: SweepPlan, *, guards: int = 0) -> Alignment:
+    """The length of the channel known; each sounding's start for itself. guards: subcarriers unused at each edge."""
+    used = np.ones(channel.basis.shape[0], dtype=bool)
+    used[:guards] = used[used.size - guards :] = False
+    frame = _frame(channel) | {"used": used}
+    response = soundings.response * used if guards else soundings.response
+    return align_sweep(response, soundings.noise_var, **frame, partner=plan.partner)
 
 
 def align_as_one(soundings: Soundings, channel: Problem) -> Alignment:

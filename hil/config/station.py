@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from hil.config.section import Position, Positive, Section
 from hil.config.simulation import SimulationConfig
 
+MOST_GUARDS = 0.2  # of the band at each edge
+
 
 class RadioConfig(Section):
     """The PlutoSDR."""
@@ -37,6 +39,9 @@ class OfdmConfig(Section):
     fft_size: Annotated[int, Field(ge=8)] = Field(description="samples of a symbol; fft_size / K is the oversampling")
     pilot: Literal["zadoff_chu", "newman", "constant"] = Field("zadoff_chu", description="pilot sequence")
     skip_dc: bool = Field(True, description="leave the carrier out: LO leakage and DC offset live there")
+    guard_subcarriers: Annotated[int, Field(ge=0)] = Field(
+        0, description="at each edge of the band, without pilot or data; at most 0.2 K"
+    )
     repetitions: Annotated[int, Field(ge=1, le=4096)] = Field(16, description="symbols averaged in a sounding")
 
     @property
@@ -47,6 +52,11 @@ class OfdmConfig(Section):
     def _fits(self) -> "OfdmConfig":
         if self.num_taps > self.num_subcarriers:
             raise ValueError(f"num_taps {self.num_taps} do not fit in num_subcarriers {self.num_subcarriers}")
+        if self.guard_subcarriers > MOST_GUARDS * self.num_subcarriers:
+            raise ValueError(
+                f"guard_subcarriers {self.guard_subcarriers} at each edge of num_subcarriers {self.num_subcarriers} "
+                f"leave too little of the band: at most {int(MOST_GUARDS * self.num_subcarriers)}"
+            )
         if self.fft_size < self.num_subcarriers:
             raise ValueError(f"fft_size must be at least num_subcarriers ({self.num_subcarriers})")
         if not 520_834 <= self.sample_rate_hz <= 61.44e6:

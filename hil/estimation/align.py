@@ -10,6 +10,8 @@ their half-sum is the direct channel, whatever the surface does. What stays in d
 A sounding's power over delay says to about a sample where it lies (`hil.estimation.profiles`), and only advances near
 are scored (`hil.estimation.lags`). Where that is not sure to hold the best one, for a sounding or, in much noise, for
 all, every advance is.
+
+Guards tell nothing: soundings are aligned as those of the narrower band between them, whose taps are longer.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +25,7 @@ from hil.estimation.exhaustive import learn_advances, margin_of, search, search_
 from hil.estimation.lags import Lags, centroid_error, centroids
 from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
 from hil.phy.sync import advance
-from hil.phy.taps import DelayBasis, delay_profile, place_window
+from hil.phy.taps import DelayBasis, band_of, delay_profile, guards_of, place_window
 
 SUBSET = 512  # soundings that mean and covariance are learnt from
 PAIRS = 32  # resolved at once: bounds the memory
@@ -65,6 +67,10 @@ class Alignment:
         """The same reference for other soundings that the radio took at the same LO phases."""
         return Alignment(self.model, self.fft_size, *search(self.model, responses, self.fft_size))
 
+    def between(self, guards: int) -> "Alignment":
+        """The same of soundings with so many unused subcarriers at each edge."""
+        return replace(self, model=replace(self.model, basis=self.model.basis.between(guards)))
+
     def retaken(self, which: Int[np.ndarray, "retake"], again: "Alignment") -> "Alignment":
         """With soundings `which` taken once more, and located as `again`."""
         samples, margin, taps = self.samples.copy(), self.margin.copy(), self.taps.copy()
@@ -89,9 +95,11 @@ def align_sweep(
     Raises MeasurementError where the soundings hold no signal.
     """
     sweep, learnt, snr = _begin(responses, noise_var, used, fft_size, num_taps)
-    told = centroid_error(snr, len(used)) < ROUGHEST_TAPS
+    told = centroid_error(snr, sweep.used.size) < ROUGHEST_TAPS
     found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
-    return found if partner is None else _resolve_pairs(found, responses, partner)
+    if partner is not None:
+        found = _resolve_pairs(found, sweep.responses, partner)
+    return found.between(guards_of(used))
 
 
 def align_together(
@@ -107,7 +115,7 @@ def align_together(
     So much less noise is needed, and nothing is in doubt. Raises MeasurementError where they hold no signal.
     """
     sweep, learnt, _ = _begin(responses, noise_var, used, fft_size, num_taps)
-    return sweep.together(learnt)
+    return sweep.together(learnt).between(guards_of(used))
 
 
 def _begin(
@@ -117,7 +125,11 @@ def _begin(
     fft_size: int,
     num_taps: int,
 ) -> tuple["_Sweep", Int[np.ndarray, "learnt"], float]:
-    """The soundings, those of them that their statistics are learnt from, and the SNR of a subcarrier."""
+    """The soundings between their guards, those of them that their statistics are learnt from, and the SNR of a
+    subcarrier."""
+    band = band_of(used)
+    responses, length = responses[:, band], num_taps * used[band].size / used.size
+    used = used[band]
     level = float(np.median(noise_var))
     strength = energy(responses).astype(float)
     snr = float(strength.mean()) / int(used.sum()) / level - 1
@@ -125,7 +137,7 @@ def _begin(
     learnt = np.random.default_rng(0).permutation(len(responses))[:SUBSET]
     power = float(strength.mean()) / len(used)
     believed = (max(level, power / most) for most in (LEARNING_SNR, KNOWING_SNR))
-    return _Sweep(responses, strength, used, fft_size, num_taps, *believed), learnt, snr
+    return _Sweep(responses, strength, used, fft_size, length, *believed), learnt, snr
 
 
 def _require_signal(snr: float) -> None:
@@ -138,17 +150,18 @@ def _require_signal(snr: float) -> None:
 
 @dataclass(frozen=True)
 class _Sweep:
-    """Soundings, and what is believed of their noise.
+    """Soundings of a band without guards, and what is believed of their noise.
 
-    strength: energy of each. learning_var, knowing_var: noise on a subcarrier while the model is learnt and afterwards;
-    more than there is, for without noise any alignment is certain of itself.
+    strength: energy of each. num_taps: length of the channel in taps of the band. learning_var, knowing_var: noise on a
+    subcarrier while the model is learnt and afterwards; more than there is, for without noise any alignment is certain
+    of itself.
     """
 
     responses: Complex[np.ndarray, "pattern subcarrier"]
     strength: Float[np.ndarray, "pattern"]
     used: Bool[np.ndarray, "subcarrier"]
     fft_size: int
-    num_taps: int
+    num_taps: float
     learning_var: float
     knowing_var: float
 

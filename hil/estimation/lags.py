@@ -12,11 +12,11 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.estimation.delay_model import DelayModel
-from hil.phy.taps import DelayBasis, delay_span, needs_ridge
+from hil.phy.taps import DelayBasis, delay_span, gap_ridge
 
 # Margin of the wide window on either side in taps, for basis functions leak out of their own, and its tolerance:
-# what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where guards amplify it.
-WHOLE_BAND, WITH_GUARDS = (2.0, 1e-4), (3.0, 1e-5)
+# what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where gaps amplify it.
+WHOLE_BAND, WITH_GAPS = (2.0, 1e-4), (3.0, 1e-5)
 ROWS, CELLS = 128, 1 << 19  # projected at once; scored at once
 
 
@@ -49,7 +49,7 @@ class Lags:
         cls, used: Bool[np.ndarray, "subcarrier"], first: float, last: float, fft_size: int, reach: int
     ) -> "Lags":
         """For the basis of the delays from `first` to `last` taps, finer advances up to `reach` samples. Costs two
-        eigenvalue problems, once."""
+        eigenvalue problems, once. used: of a band without guards."""
         return _build(used.tobytes(), first, last, fft_size, reach)
 
     def coordinates(
@@ -93,7 +93,7 @@ class Lags:
 def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) -> Lags:
     mask = np.frombuffer(used, dtype=bool)
     basis = DelayBasis.build(mask, first, last)
-    margin_taps, tolerance = WITH_GUARDS if needs_ridge(mask) else WHOLE_BAND
+    margin_taps, tolerance = WITH_GAPS if gap_ridge(mask) else WHOLE_BAND
     further = reach * mask.size / fft_size + margin_taps
     wide = delay_span(mask.size, first - further, last + further, tolerance=tolerance)
     k = np.arange(mask.size) - mask.size // 2

@@ -45,8 +45,8 @@ class Comb:
     size: int
 
     @classmethod
-    def of(cls, num_subcarriers: int, num_taps: int) -> "Comb":
-        step = max(num_subcarriers // (num_taps + BESIDE_TAPS), 1)
+    def of(cls, num_subcarriers: int, num_taps: float) -> "Comb":
+        step = max(int(num_subcarriers / (num_taps + BESIDE_TAPS)), 1)
         teeth = num_subcarriers // step
         return cls(num_subcarriers % step // 2, step, teeth, num_subcarriers / step, scipy.fft.next_fast_len(2 * teeth))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float
 from hil.phy.sync import advance, correlate
-from hil.phy.taps import GUARD_RIDGE
+from hil.phy.taps import gap_ridge
 
 MAX_ALIGNED = 128  # patterns of a capture that its offset is found from: those of most predicted energy
 
@@ -31,10 +31,9 @@ class Reception:
 
     @cached_property
     def projector(self) -> Complex[np.ndarray, "tap subcarrier"]:
-        """Least squares on the used subcarriers; ridge where there are guards."""
+        """Least squares on the used subcarriers; ridge where there are gaps."""
         seen = self.basis * self.used[:, None]
-        ridge = 0.0 if np.mean(self.used) > 0.98 else GUARD_RIDGE
-        gram = seen.conj().T @ seen + ridge * np.eye(self.basis.shape[1])
+        gram = seen.conj().T @ seen + gap_ridge(self.used) * np.eye(self.basis.shape[1])
         return np.asarray(np.linalg.solve(gram, seen.conj().T).astype(np.complex64))
 
     def taps(

@@ -132,8 +132,7 @@ def check_optimizer(config: OptimizerConfig) -> None:
 
 def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:
     """The pattern of the sweep whose sounding promised the highest rate, its noise energy subtracted."""
-    used = setup.grid.used
-    power = np.abs(sweep.soundings.response[:, used]) ** 2 - sweep.soundings.noise_var[:, None]
+    power = np.abs(sweep.soundings.response) ** 2 - sweep.soundings.noise_var[:, None] * setup.grid.used
     amplitude = setup.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex)
     rates = [setup.rate_mbps(each) for each in amplitude]
     best = int(np.argmax(rates))

@@ -103,7 +103,10 @@ def rates_by_power(step: Step, setup: Setup) -> Float[np.ndarray, "sounding"]:
     Simplification: noise that is left in the powers lowers these rates a little; for patterns of nearly the same rate
     by the same amount, so that comparisons hold.
     """
-    return np.array([setup.rate_mbps(np.sqrt(np.maximum(each, 0)) + 0j) for each in channel_powers(step, setup)])
+    powers = channel_powers(step, setup)
+    amplitude = np.zeros((len(powers), setup.grid.num_subcarriers), dtype=complex)
+    amplitude[:, setup.grid.used] = np.sqrt(np.maximum(powers, 0))
+    return np.array([setup.rate_mbps(each) for each in amplitude])
 
 
 def _require_same(recording: Recording, name: str, patterns: Patterns) -> None:

@@ -69,11 +69,11 @@ class Setup:
         return OfdmGrid.from_config(self.testbed.ofdm)
 
     def rate_mbps(self, response: Complex[np.ndarray, "subcarrier"]) -> float:
-        """Rate of a channel over this station's link (paper, eq. 4)."""
+        """Rate of a channel over this station's link (paper, eq. 4); guards carry nothing, whatever stands on them."""
         ofdm = self.testbed.ofdm
         return float(
             rate_mbps(
-                response,
+                response * self.grid.band,
                 snr_scale=self.budget.snr_scale,
                 num_taps=ofdm.num_taps,
                 bandwidth_hz=ofdm.bandwidth_hz,

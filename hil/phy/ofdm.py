@@ -13,6 +13,7 @@ import scipy.fft
 from hil.arrays import Bool, Complex, Float
 from hil.config import OfdmConfig
 from hil.phy.sync import to_delays
+from hil.phy.taps import band_of
 from hil.units import amplitude_from_db
 
 HIGH_CREST_DB = 12.0  # 6 dB and more above what the good sequences have
@@ -54,9 +55,10 @@ class OfdmGrid:
 
     @classmethod
     def from_config(cls, config: OfdmConfig) -> "OfdmGrid":
-        """The grid of a testbed: all subcarriers but DC."""
+        """The grid of a testbed: all subcarriers but guards and DC."""
         used = np.ones(config.num_subcarriers, dtype=bool)
         used[config.num_subcarriers // 2] = not config.skip_dc
+        used[: config.guard_subcarriers] = used[config.num_subcarriers - config.guard_subcarriers :] = False
         return cls.build(config.num_subcarriers, config.fft_size, config.bandwidth_hz, used, config.pilot)
 
     @classmethod
@@ -76,6 +78,13 @@ class OfdmGrid:
         waveform = to_delays(pilot, fft_size)
         peak = float(np.maximum(np.abs(waveform.real), np.abs(waveform.imag)).max())
         return cls(num_subcarriers, fft_size, bandwidth_hz, used, pilot, waveform / peak, 1 / peak)
+
+    @property
+    def band(self) -> Bool[np.ndarray, "subcarrier"]:
+        """Subcarriers that carry data: all between the guards, DC included, which the others foretell."""
+        inside = np.zeros(self.num_subcarriers, dtype=bool)
+        inside[band_of(self.used)] = True
+        return inside
 
     @property
     def frequencies_hz(self) -> Float[np.ndarray, "subcarrier"]:

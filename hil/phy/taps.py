@@ -3,16 +3,20 @@
 A path with a fractional delay leaks over all integer taps (a truncated DFT loses up to -15 dB of it), so the basis is
 that of the responses themselves: the leading singular vectors of all delays in the window (discrete prolate spheroidal
 sequences, Slepian 1978).
+
+Guards are no part of the band: what lies beyond its edges, no delay foretells without multiplying the noise. Between
+its edges the basis is orthonormal, so that white noise stays white; outside it is zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
 from hil.phy.sync import to_delays
 
-GUARD_RIDGE = 1e-3  # relative to a subcarrier's unit energy; bounds the noise that unseen band edges would amplify
+GAP_RIDGE = 1e-3  # relative to a subcarrier's unit energy; bounds the noise that gaps inside the band would amplify
+WHOLE = 0.98  # share of the band that is used, above which gaps amplify nothing
 
 
 def delay_response(
@@ -23,18 +27,33 @@ def delay_response(
     return np.asarray(np.exp(-2j * np.pi / num_subcarriers * np.outer(k, delay_taps)))
 
 
-def needs_ridge(used: Bool[np.ndarray, "subcarrier"]) -> bool:
-    """More than a few subcarriers are unused."""
-    return bool(np.mean(used) <= 0.98)
+def guards_of(used: Bool[np.ndarray, "subcarrier"]) -> int:
+    """Subcarriers at each edge that carry nothing. Raises ValueError where none is used."""
+    if not used.any():
+        raise ValueError("no subcarrier is used")
+    return int(min(used.argmax(), used[::-1].argmax()))
+
+
+def band_of(used: Bool[np.ndarray, "subcarrier"]) -> slice:
+    """The subcarriers between the guards: a symbol of fewer subcarriers with the same one in its middle."""
+    guards = guards_of(used)
+    return slice(guards, used.size - guards)
+
+
+def gap_ridge(used: Bool[np.ndarray, "subcarrier"]) -> float:
+    """Regularisation of least squares on the used subcarriers of a band: none where all but a few are."""
+    return 0.0 if np.mean(used[band_of(used)]) > WHOLE else GAP_RIDGE
 
 
 @dataclass(frozen=True)
 class DelayBasis:
     """Orthonormal basis of the responses with delays in [first, last] taps, and the projection of measurements on it.
 
-    basis: complex[subcarrier, tap], orthonormal over all subcarriers, unused ones included (they are interpolated).
-    projector: complex[tap, subcarrier], least squares on the used subcarriers, ridge where guards need it.
+    basis: complex[subcarrier, tap], orthonormal over the band, unused subcarriers between its edges included (they are
+        interpolated); zero on guards.
+    projector: complex[tap, subcarrier], least squares on the used subcarriers, ridge where gaps need it.
     gram: complex[tap, tap], inner products of the basis over the used subcarriers, ridge included.
+    first, last: in taps of 1/B, B the whole bandwidth.
     """
 
     basis: Complex[np.ndarray, "subcarrier tap"]
@@ -56,18 +75,34 @@ class DelayBasis:
         """Basis of the window from `first` to `last` taps.
 
         tolerance: singular values below it (relative to the largest) are dropped; 3e-3 keeps 45 dB of any path inside.
-        ridge: regularisation of the least squares; None: none where all but a few subcarriers are used, else 1e-3.
+        ridge: regularisation of the least squares; None: none where all but a few subcarriers of the band are used,
+            else 1e-3.
         Raises ValueError for an empty window or one longer than the symbol.
         """
-        num_subcarriers = used.size
+        num_subcarriers, guards = used.size, guards_of(used)
         if not 0 <= last - first < num_subcarriers:
             raise ValueError(f"no window from {first:g} to {last:g} taps in a symbol of {num_subcarriers}")
+        if guards:
+            share = 1 - 2 * guards / num_subcarriers  # taps of the band are longer
+            band = cls.build(used[band_of(used)], share * first, share * last, tolerance=tolerance, ridge=ridge)
+            return band.between(guards)
         basis = delay_span(num_subcarriers, first, last, tolerance=tolerance)
-        if ridge is None:
-            ridge = GUARD_RIDGE if needs_ridge(used) else 0.0
+        ridge = gap_ridge(used) if ridge is None else ridge
         seen = basis * used[:, None]
         gram = seen.conj().T @ seen + ridge * np.eye(basis.shape[1])
         return cls(basis, np.linalg.solve(gram, seen.conj().T), gram, first, last)
+
+    def between(self, guards: int) -> "DelayBasis":
+        """The same in the middle of a wider symbol, which has so many more subcarriers at each edge."""
+        beside = ((guards, guards), (0, 0))
+        stretch = 1 + 2 * guards / len(self.basis)
+        return replace(
+            self,
+            basis=np.pad(self.basis, beside),
+            projector=np.pad(self.projector, beside[::-1]),
+            first=stretch * self.first,
+            last=stretch * self.last,
+        )
 
     @property
     def num_taps(self) -> int:
@@ -94,7 +129,7 @@ class DelayBasis:
         return np.asarray(responses @ self.projector.T.astype(responses.dtype))
 
     def respond(self, taps: Complex[np.ndarray, "*batch tap"]) -> Complex[np.ndarray, "*batch subcarrier"]:
-        """Responses on all subcarriers of channels given by their coordinates."""
+        """Responses of channels given by their coordinates, on all subcarriers but guards, on which they are zero."""
         return np.asarray(taps @ self.basis.T.astype(taps.dtype))
 
 

@@ -100,8 +100,9 @@ def test_sweeps_over_four_states_stand_at_their_bound():
         assert row["nmse_db"] == pytest.approx(row["crlb_db"], abs=0.8)
 
 
-def test_starts_are_right_or_marked():
-    row = offset_row(20.0, seeds=range(1))
+@pytest.mark.parametrize("guards", [0.0, 0.15])
+def test_starts_are_right_or_marked(guards):
+    row = offset_row(20.0, seeds=range(1), guards=guards)
     assert row["wrong"] == 0
     assert row["ambiguous"] <= 0.01 * row["soundings"]
 

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
 from hil.estimation.align import align_sweep, align_together
+from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
 
-L, NUM_TAPS = 128, 12
+K, L, NUM_TAPS = 100, 128, 12
 
 
 def align(channel, plan, block, *, pairs=True):
@@ -18,6 +21,12 @@ def align(channel, plan, block, *, pairs=True):
         num_taps=NUM_TAPS,
         partner=plan.partner if pairs else None,
     )
+
+
+def with_guards(channel, guards):
+    used = channel.grid.used.copy()
+    used[:guards] = used[K - guards :] = False
+    return replace(channel, grid=OfdmGrid.build(K, L, 10e6, used, "newman"))
 
 
 def wrong(alignment, starts):
@@ -111,6 +120,31 @@ def test_a_retaken_sounding_takes_its_place(make_channel, sweep):
     starts[which] = again_starts
     assert not wrong(replaced, starts).any()
     assert_array_equal(np.delete(replaced.samples, which), np.delete(alignment.samples, which))
+
+
+@pytest.mark.parametrize("kind", ["few", "rough"])
+@pytest.mark.parametrize("guards", [5, 10, 15])
+@pytest.mark.parametrize("direct_db", [-10.0, 10.0, 30.0])
+def test_starts_are_right_or_marked_whatever_part_of_the_band_is_guards(make_channel, sweep, kind, guards, direct_db):
+    channel = with_guards(make_channel(12, 12, direct_db, kind), guards)
+    plan, block, starts = sweep(channel, "pairs", snr_db=8.0)
+    alignment = align(channel, plan, block)
+    assert not np.any(wrong(alignment, starts) & ~alignment.ambiguous)
+    assert alignment.ambiguous.mean() <= 0.05
+
+
+def test_what_stands_between_guards_is_found_to_the_noise(make_channel, sweep):
+    """Coordinates, basis, and the reference of later soundings are those of the whole symbol."""
+    channel = with_guards(make_channel(12, 12, 10.0), 12)
+    used, (plan, block, starts) = channel.grid.used, sweep(channel, snr_db=30.0)
+    found = align(channel, plan, block)
+    basis = found.model.basis
+    assert not basis.basis[:12].any()
+    left = advance(found.taps @ basis.basis.T, -found.samples - starts, L) - channel.response(plan.signs()) * np.exp(1j)
+    noise = float(block.noise_var[0] * basis.noise_gain.sum())
+    assert np.sum(np.abs(left[:, used]) ** 2) / len(left) == pytest.approx(noise, rel=0.15)
+    later, later_starts = channel.sound(np.ones((5, 144)), 30.0, np.random.default_rng(5))
+    assert_array_equal((found.locate(later.response).samples + later_starts - found.samples[0] - starts[0]) % L, 0)
 
 
 def test_noise_alone_is_no_pilot(make_channel, sweep):

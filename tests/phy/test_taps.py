@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hil.phy.taps import DelayBasis, delay_profile, delay_response, place_window
+from hil.phy.taps import DelayBasis, delay_profile, delay_response, delay_span, place_window
 
 K = 500
 RNG = np.random.default_rng(3)
@@ -14,9 +14,9 @@ def without_dc(num_subcarriers=K):
     return used
 
 
-def with_guards():
+def with_guards(guards):
     used = without_dc()
-    used[:50] = used[-50:] = False
+    used[:guards] = used[K - guards :] = False
     return used
 
 
@@ -68,17 +68,56 @@ def test_noise_gain_and_leverage_are_what_white_noise_shows():
     assert_allclose(basis.leverage.sum(), basis.num_taps, rtol=0.02)
 
 
-def test_guards_do_not_blow_up_the_noise():
-    """Plain least squares over 80 % of the band multiplies it by 100,000 on the unseen edges."""
-    basis = DelayBasis.build(with_guards(), 0.0, 20.0)
-    plain = DelayBasis.build(with_guards(), 0.0, 20.0, ridge=0.0)
-    assert plain.leverage.mean() > 1e5
+@pytest.mark.parametrize("guards", [25, 50, 100])
+def test_between_guards_the_basis_is_orthonormal_and_noise_stays_white(guards):
+    """Least squares over a part of the band on the whole band's basis multiply noise by 100,000 on the unseen edges."""
+    used = with_guards(guards)
+    basis = DelayBasis.build(used, 0.0, 20.0)
+    assert_allclose(basis.basis.conj().T @ basis.basis, np.eye(basis.num_taps), atol=1e-10)
+    assert not basis.basis[:guards].any()
+    assert not basis.basis[-guards:].any()
+    assert np.sum(np.abs(basis.projector) ** 2) == pytest.approx(basis.num_taps, rel=0.02)
+    covariance = basis.projector @ basis.projector.conj().T
+    assert_allclose(covariance, np.eye(basis.num_taps), atol=0.06)
+    whole = delay_span(K, 0.0, 20.0, tolerance=3e-3)
+    seen = whole[used]
+    assert np.sum(np.abs(whole @ np.linalg.pinv(seen)) ** 2) > 100 * basis.num_taps
+
+
+@pytest.mark.parametrize("guards", [25, 50, 100])
+def test_any_fractional_delay_keeps_all_but_minus_45_db_of_what_lies_between_guards(guards):
+    used = with_guards(guards)
+    basis = DelayBasis.build(used, -2.0, 22.0)
+    paths = delay_response(K, np.linspace(-2, 22, 777)).T * used
+    lost = np.sum(np.abs(basis.respond(basis.project(paths)) - paths)[:, used] ** 2, axis=1) / used.sum()
+    assert 10 * np.log10(lost.max()) < -45
+
+
+def test_a_narrower_band_tells_fewer_taps():
+    """As many as the window has of the band's own, longer taps, and a few."""
+    taps = [DelayBasis.build(with_guards(guards), 0.0, 40.0).effective_taps for guards in (0, 50, 100)]
+    assert_allclose(np.diff(taps), -8, atol=2)
+
+
+def test_a_basis_between_guards_is_that_of_a_narrower_band():
+    wide = DelayBasis.build(with_guards(50), -1.0, 19.0)
+    narrow = DelayBasis.build(without_dc(K - 100), -0.8, 15.2)
+    assert_allclose(wide.basis[50:-50] @ wide.projector[:, 50:-50], narrow.basis @ narrow.projector, atol=1e-9)
+    assert (wide.first, wide.last) == pytest.approx((-1.0, 19.0))
+
+
+def test_a_band_without_subcarriers_has_no_basis():
+    with pytest.raises(ValueError, match="no subcarrier"):
+        DelayBasis.build(np.zeros(K, dtype=bool), 0.0, 20.0)
+
+
+def test_gaps_inside_the_band_do_not_blow_up_the_noise():
+    used = without_dc()
+    used[150:350] = False
+    assert DelayBasis.build(used, 0.0, 20.0, ridge=0.0).leverage.mean() > 1e4
+    basis = DelayBasis.build(used, 0.0, 20.0)
     assert basis.leverage.mean() < 1
-    assert basis.effective_taps < basis.num_taps - 2
-    path = delay_response(K, np.array([3.3, 7.9])).sum(axis=1)
-    used = with_guards()
-    error = (basis.respond(basis.project(path)) - path)[used]
-    assert np.sum(np.abs(error) ** 2) / np.sum(np.abs(path[used]) ** 2) < 1e-4
+    assert basis.effective_taps < basis.num_taps - 1
 
 
 def test_single_precision_stays_single():

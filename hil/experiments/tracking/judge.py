@@ -7,7 +7,7 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Pattern, Patterns
 from hil.config.track import TrackConfig
-from hil.experiments.tracking.rounds import load_rounds
+from hil.experiments.tracking.round_record import load_rounds
 from hil.interfaces import Progress, StateSet, TrueChannel, Truth
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
@@ -106,11 +106,12 @@ def best_rate(truth: Truth, time_s: float, setup: Setup, states: StateSet) -> fl
 
 
 def true_problem(channel: TrueChannel, setup: Setup, gamma: Complex[np.ndarray, "state"]) -> Problem:
-    """The optimization on a true channel, in the few dimensions that its responses span; states as in mid-band."""
+    """The optimization on a true channel, in the few dimensions that its responses span between the guards; states as
+    in mid-band."""
     some = np.linspace(0, setup.num_elements - 1, min(BASIS_ELEMENTS, setup.num_elements)).astype(int)
     level = np.linalg.norm(channel.cascade[some]) / max(float(np.linalg.norm(channel.direct)), 1e-300)
     spanned = np.concatenate([level * channel.direct[None], channel.cascade[some]])
-    _, singular, vectors = np.linalg.svd(spanned, full_matrices=False)
+    _, singular, vectors = np.linalg.svd(spanned * setup.grid.band, full_matrices=False)
     basis = vectors[singular > FAINTEST * singular[0]].T
     ofdm = setup.testbed.ofdm
     return Problem(
