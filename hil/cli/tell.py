@@ -1,6 +1,7 @@
 """What a person reads at the end of an experiment, by its kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil.cli.output import print_table, say
@@ -26,12 +27,13 @@ def say_listening(summary: dict[str, Any], recording: "Recording") -> None:
 
 
 def say_retakes(summary: dict[str, Any], recording: "Recording") -> None:
-    """Say how many captures were thrown away and taken again in each stage; `retaken_by_stage` in the summary."""
+    """Say how many captures were thrown away and taken again, and where; `retaken_by_stage` in the summary has all."""
     from hil.experiments.retakes import retakes_by_stage
 
     counts = summary["retaken_by_stage"] = retakes_by_stage(recording)
+    where = ", ".join(f"{stage} {count}" for stage, count in counts.items() if count)
     if counts:
-        say(f"captures taken again: {', '.join(f'{stage} {count}' for stage, count in counts.items())}")
+        say(f"captures taken again: {where or 'none'}")
 
 
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
@@ -40,27 +42,18 @@ def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
         print(f"No phase was used, the search went by received power alone: {summary['by_power_alone']}")
         tell_power_only(summary, figures)
         return
-    true_mbps = summary["true_rate_mbps"]
-    headers = ["arm", "predicted", "measured Mbit/s", "interval", *(["true"] if true_mbps else []), "gain dB"]
-    rows = []
-    for name, rate in summary["rate_mbps"].items():
-        low, high = summary["rate_interval_mbps"][name]
-        true = [true_mbps[name]] if true_mbps else []
-        rows.append(
-            [name, summary["predicted_mbps"][name], rate, f"{low:.4g}-{high:.4g}", *true, summary["gain_db"][name]]
-        )
-    print_table(headers, rows)
+    _tell_arms(summary, predicted_mbps=summary["predicted_mbps"])
     if not summary["calibrated"]:
         print("P/N0 is declared, not measured: gains in dB hold, rates are for reference.")
-    stages = ", ".join(f"{name} {each:.4g}" for name, each in summary["stages_mbps"].items())
+    stages = ", ".join(f"{name} {each:.2f}" for name, each in summary["stages_mbps"].items())
     print(f"{summary['algorithm']}: {stages} Mbit/s predicted; {summary['winner']} won; {summary['advice']}")
-    print(f"figures: {', '.join(figures)}")
+    _tell_files("figures", figures)
     low, high = summary["gain_interval_db"]["chosen"]
     predicted, rate = summary["predicted_mbps"]["chosen"], summary["rate_mbps"]
     print(
         f"{summary['outcome']}: chosen pattern {summary['gain_db']['chosen']:+.2f} dB over all_zero "
         f"({summary['confidence']:.0%}: {low:+.2f} to {high:+.2f}), "
-        f"{rate['all_zero']:.4g} -> {rate['chosen']:.4g} Mbit/s measured, {predicted:.4g} predicted"
+        f"{rate['all_zero']:.2f} -> {rate['chosen']:.2f} Mbit/s measured, {predicted:.2f} predicted"
     )
 
 
@@ -87,7 +80,7 @@ def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
     for name, holds in summary["checks"].items():
         if not holds:
             print(f"NOT SO: {name}")
-    print(f"report and figures: {', '.join(figures)}")
+    _tell_files("report and figures", figures)
     claim, (value, low, high) = summary["hypothesis"], summary["primary_db"].values()
     print(
         f"{summary['outcome']}: {claim['arm']} {claim['direction']} than {claim['against']} by over "
@@ -113,7 +106,7 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
             f"{summary['mean_served_fraction']:.2%} with the time of the soundings, "
             f"{summary['mean_hold_fraction']:.2%} with the first pattern held"
         )
-    print(f"figures: {', '.join(figures)}")
+    _tell_files("figures", figures)
     print(f"{summary['outcome']}: {summary['policy']} can follow up to {summary['follows_m_per_s']:.3g} m/s")
 
 
@@ -139,11 +132,37 @@ def tell_calibrate(summary: dict[str, Any], figures: list[str]) -> None:
     print_table(["calibration", "value"], list(shown.items()))
     for finding in summary["findings"]:
         print(f"FOUND: {finding}")
-    print(f"figures: {', '.join(figures)}")
+    _tell_files("figures", figures)
     kept = f"hil run --calibration {summary['run_dir']}" if summary["outcome"] == "PASS" else "not kept"
     print(
         f"{summary['outcome']}: {len(summary['findings'])} findings; valid for {summary['valid_days']:g} days: {kept}"
     )
+
+
+def _tell_arms(summary: dict[str, Any], predicted_mbps: Mapping[str, float] | None = None) -> None:
+    """Rates and gain of each arm; what is not known (true rates of a real room) has no column."""
+    columns = {
+        "predicted": predicted_mbps,
+        "measured": summary["rate_mbps"],
+        "interval": summary["rate_interval_mbps"],
+        "true": summary["true_rate_mbps"],
+        "gain dB": summary["gain_db"],
+    }
+    known = {header: by_arm for header, by_arm in columns.items() if by_arm}
+    rows = [[arm, *[_decimals(by_arm[arm]) for by_arm in known.values()]] for arm in summary["rate_mbps"]]
+    print_table(["rate Mbit/s", *known], rows)
+
+
+def _decimals(value: float | Sequence[float]) -> str:
+    """A number, or an interval, with two decimals."""
+    return f"{value:.2f}" if isinstance(value, float | int) else " to ".join(f"{each:.2f}" for each in value)
+
+
+def _tell_files(what: str, paths: list[str]) -> None:
+    """The folder once, then what lies in it."""
+    folder, *others = dict.fromkeys(str(Path(path).parent) for path in paths) or [""]
+    names = paths if others else [Path(path).name for path in paths]
+    print(f"{what}{'' if others or not paths else f' in {folder}'}: {', '.join(names)}")
 
 
 def _or_dash(value: float | None, factor: float = 1.0) -> str:
@@ -152,16 +171,10 @@ def _or_dash(value: float | None, factor: float = 1.0) -> str:
 
 def tell_power_only(summary: dict[str, Any], figures: list[str]) -> None:
     """The table, and a last line that says what was gained in how many soundings."""
-    true_mbps = summary["true_rate_mbps"]
-    rows = []
-    for name, rate in summary["rate_mbps"].items():
-        low, high = summary["rate_interval_mbps"][name]
-        true = [true_mbps[name]] if true_mbps else []
-        rows.append([name, rate, f"{low:.4g}-{high:.4g}", *true, summary["gain_db"][name]])
-    print_table(["arm", "measured Mbit/s", "interval", *(["true"] if true_mbps else []), "gain dB"], rows)
+    _tell_arms(summary)
     if not summary["calibrated"]:
         print("P/N0 is declared, not measured: gains in dB hold, rates are for reference.")
-    print(f"figures: {', '.join(figures)}")
+    _tell_files("figures", figures)
     low, high = summary["gain_interval_db"]["chosen"]
     print(
         f"{summary['outcome']}: chosen pattern {summary['gain_db']['chosen']:+.2f} dB over all_zero "
@@ -184,7 +197,7 @@ def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
     for turn in summary["users"][0]["served_mbps"]:
         rates = ", ".join(f"{each['user']} {each['served_mbps'][turn]:.4g}" for each in summary["users"])
         print(f"turns of {turn}: {rates} Mbit/s")
-    print(f"figures: {', '.join(figures)}")
+    _tell_files("figures", figures)
     named = "-" if summary["named_s"] is None else f"{1e3 * summary['named_s']:.3g}"
     print(
         f"{summary['outcome']}: {len(summary['users'])} users in {summary['soundings']} soundings, {summary['saved']} "
