@@ -20,13 +20,25 @@ class Cells:
 
         Raises RecordingError where the folder cannot be written.
         """
-        path = self.folder / f"{name}.json"
+        path = self._path(name)
         settings = json.loads(json.dumps(settings))
         stored = _read(path)
         if stored.get("settings") == settings:
             return stored["result"]
         write_json(path, {"settings": settings, "result": compute()})
         return _read(path)["result"]
+
+    def find(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """The stored result of a cell; None where there is none with these settings."""
+        stored = _read(self._path(name))
+        return stored["result"] if stored.get("settings") == json.loads(json.dumps(settings)) else None
+
+    def put(self, name: str, settings: Mapping[str, Any], result: Any) -> None:
+        """Store a result that was computed elsewhere. Raises RecordingError where the folder cannot be written."""
+        write_json(self._path(name), {"settings": settings, "result": result})
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:

@@ -21,7 +21,7 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments import track
 from hil.experiments.begin import begin
 from hil.experiments.track import TrackResult
-from hil.experiments.tracking.rounds import CONVERGED, epochs_to
+from hil.experiments.tracking.round_record import CONVERGED, epochs_to
 from hil.interfaces import SweepMode
 from hil.measure.sweep import SweepPlan
 from hil.testbed import open_testbed

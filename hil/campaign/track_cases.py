@@ -85,13 +85,15 @@ def cases(
     *,
     only: str | None = None,
     users: int | None = None,
+    first_user: int = 0,
     policies: Sequence[str] | None = None,
     duration_s: float | None = None,
     quick: bool = False,
 ) -> list[Case]:
     """The cases whose name, `<station>-<kind>-<speed>`, holds `only`; all where None.
 
-    users, policies, duration_s: instead of those that the figures ask for. quick: few and short ones.
+    users, policies, duration_s: instead of those that the figures ask for. first_user: of the same walkers, from there
+    on, so that a figure can be taken in parts. quick: few and short ones.
     Raises ConfigError where nothing is left or a policy is unknown.
     """
     unknown = sorted(set(policies or ()) - {*POLICIES, "hold"})
@@ -101,7 +103,7 @@ def cases(
     duration_s = duration_s or (QUICK_S if quick else None)
     names = tuple(policies or (QUICK_POLICIES if quick else POLICIES))
     found = [
-        _case(place, kind, speed, loop, users or place["users"], names, duration_s)
+        _case(place, kind, speed, loop, range(first_user, first_user + (users or place["users"])), names, duration_s)
         for place, kind, speed, loop in _WALKS
         if only is None or only in _name(place, kind, speed)
     ]
@@ -128,17 +130,18 @@ def _case(
     kind: str,
     speed_m_per_s: float,
     loop: Mapping[str, Any],
-    users: int,
+    users: range,
     policies: Sequence[str],
     duration_s: float | None,
 ) -> Case:
+    """users: of each kind. Who they are and how they walk does not depend on how many of them are followed."""
     changes = {"name": place["name"], "simulation.scene.options": place["options"]} if "name" in place else {}
     station = load_yaml(CONFIGS / f"testbeds/{place['station']}.yaml", TestbedConfig, changes)
-    everyone = walkers(station, users, speed_m_per_s, place["start_s"], place["way_m"])
+    everyone = walkers(station, max(users.stop, place["users"]), speed_m_per_s, place["start_s"], place["way_m"])
     return Case(
         station,
         kind,
         speed_m_per_s,
         {policy: loop_of(place["station"], policy, loop, duration_s) for policy in policies},
-        [user for user in everyone if user.name.startswith(f"{kind}-")],
+        [user for user in everyone if user.name.startswith(f"{kind}-")][users.start : users.stop],
     )

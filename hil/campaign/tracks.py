@@ -2,32 +2,37 @@
 
 Each user stands while the first sweep is made, then sets off, straight and at constant height. All policies start from
 the same sweep of the same user, and are judged at the same instants against the same optimum, so that differences are
-paired by user. Intervals are Student's over users.
+paired by user (`hil.campaign.track_rows`). A user with all policies is one task.
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hil.arrays import Float
+from hil.campaign.cells import Cells
+from hil.campaign.track_rows import Summaries, row_of
 from hil.channel.paper import paper_users
-from hil.config import PathConfig, TestbedConfig, TrackConfig, UserConfig
+from hil.config import OfdmConfig, PathConfig, TestbedConfig, TrackConfig, UserConfig
+from hil.engine.pool import Pool
+from hil.engine.work import COMPUTE
 from hil.errors import ConfigError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments import track
 from hil.experiments.begin import begin
+from hil.experiments.sound import load_sweep
 from hil.interfaces import Progress, no_progress
 from hil.measure.sweep import SweepPlan
 from hil.testbed import open_testbed
+from hil.units import power_db
 
 LAB_LOW_M, LAB_HIGH_M = (1.6, -1.6, 0.9), (3.6, 1.6, 1.5)  # where users of the lab start, in the station's frame
-CONFIDENCE = 0.95
-FIGURES = ("mean_true_fraction", "mean_served_fraction", "mean_hold_fraction")
-MEDIANS = ("patterns", "period_s", "lag_s", "software_ms", "thinking_ms", "charged_ms", "follows_m_per_s")
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,23 @@ class Case:
     experiments: Mapping[str, TrackConfig]
     users: Sequence[UserConfig]
 
+    @property
+    def name(self) -> str:
+        return f"{self.station.name}-{self.kind}-{self.speed_m_per_s:g}"
+
 
 @dataclass(frozen=True, eq=False)
-class _Learnt:
-    """What a user's first sweep told, which ended at `time_s`, before the user set off."""
+class Learnt:
+    """What a user's first sweep told, which ended at `time_s`, before the user set off; snr_db: of its soundings."""
 
     plan: SweepPlan
     estimate: CascadedEstimate
     time_s: float
+    snr_db: float
+
+
+_Task = tuple[int, int]
+"""Number of the case, and of the user in it."""
 
 
 def walkers(station: TestbedConfig, count: int, speed_m_per_s: float, start_s: float, way_m: float) -> list[UserConfig]:
@@ -68,86 +82,93 @@ def walkers(station: TestbedConfig, count: int, speed_m_per_s: float, start_s: f
     return [_walking(user, rng.uniform(0, 2 * np.pi), speed_m_per_s, start_s, way_m) for user in users]
 
 
-def compare(cases: Sequence[Case], progress: Progress = no_progress) -> Iterator[dict[str, Any]]:
-    """One row for each case and policy, as soon as its users are through.
+def compare(
+    cases: Sequence[Case], pool: Pool, kept: Cells | None = None, progress: Progress = no_progress
+) -> Iterator[dict[str, Any]]:
+    """One row for each case and policy, as soon as the case's users are through; users are the pool's tasks.
 
-    Raises ConfigError where a user sets off before the first sweep has ended.
+    kept: what became of users, so that those that are there are not followed again.
+    Raises ConfigError where a user sets off before the first sweep has ended, and whatever a user's track raised.
     """
-    learnt: dict[tuple[str, str], _Learnt] = {}
+    tasks = [(number, index) for number, case in enumerate(cases) for index in range(len(case.users))]
+    found = {task: None if kept is None else kept.find(*_cell(cases, task)) for task in tasks}
+    ended = _followed(cases, [task for task in tasks if found[task] is None], pool)
     for number, case in enumerate(cases):
-        results = [_follow_all(case, user, learnt, progress) for user in case.users]
-        yield from (_row(case, policy, results) for policy in case.experiments)
-        progress("cases", number + 1, len(cases))
+        mine = [task for task in tasks if task[0] == number]
+        while any(found[task] is None for task in mine):
+            task, found[task] = next(ended)
+            if kept is not None:
+                kept.put(*_cell(cases, task), found[task])
+            progress("users", sum(each is not None for each in found.values()), len(tasks))
+        yield from (row_of(case, policy, [found[task] for task in mine]) for policy in case.experiments)
 
 
-def _follow_all(
-    case: Case, user: UserConfig, learnt: dict[tuple[str, str], _Learnt], progress: Progress
-) -> dict[str, dict[str, Any]]:
-    """The summary of each policy's track of one user."""
-    station, place = case.station.model_copy(update={"users": (user,)}), (case.station.name, user.name)
-    best_mbps: dict[float, float] = {}
-    summaries = {}
-    for policy, experiment in case.experiments.items():
-        with tempfile.TemporaryDirectory() as folder, open_testbed(station) as testbed:
-            recording = begin(testbed, experiment, Path(folder))
-            if place not in learnt:
-                learnt[place] = _Learnt(*track.learn(testbed, recording, experiment, progress), testbed.clock.now_s())
-            known = learnt[place]
-            if user.path is not None and known.time_s > user.path.start_s:
-                raise ConfigError(
-                    f"{user.name} sets off at {user.path.start_s:g} s, the sweep ends at {known.time_s:g}"
-                )
-            testbed.continue_at(user.path.start_s if user.path is not None else known.time_s)
-            result = track.follow(testbed, recording, experiment, known.plan, known.estimate, progress, best_mbps)
-            summaries[policy] = track.summary(result)
-    return summaries
+def _followed(cases: Sequence[Case], tasks: Sequence[_Task], pool: Pool) -> Iterator[tuple[_Task, Summaries]]:
+    """Users as they are through, in any order; as many under way as the pool has room for."""
+    waiting, under_way = deque(tasks), 0
+    while waiting or under_way:
+        while waiting and pool.room(COMPUTE) > 0:
+            number, index = task = waiting.popleft()
+            pool.submit(COMPUTE, task, follow_user, cases[number], cases[number].users[index])
+            under_way += 1
+        finished = pool.next()
+        if finished.error is not None:
+            raise finished.error
+        under_way -= 1
+        yield finished.batch, finished.result
 
 
-def _row(case: Case, policy: str, results: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    mine = [result[policy] for result in results]
-    true, served, hold = (np.array([each[name] for each in mine]) for name in FIGURES)
-    return {
-        "testbed": case.station.name,
-        "speed_m_per_s": case.speed_m_per_s,
-        "kind": case.kind,
-        "policy": policy,
-        "users": len(mine),
-        "true_fraction": float(true.mean()),
-        "interval": _interval(true),
-        "worst_user": float(true.min()),
-        "served_fraction": float(served.mean()),
-        "hold_fraction": float(hold.mean()),
-        "over_hold": _interval(true - hold),
-        "over": {
-            other: _interval(true - np.array([result[other][FIGURES[0]] for result in results]))
-            for other in case.experiments
-            if other != policy
-        },
-        "served_over_hold": _interval(served - hold),
-        "served_over": {
-            other: _interval(served - np.array([result[other][FIGURES[1]] for result in results]))
-            for other in case.experiments
-            if other != policy
-        },
-        **{name: _median([each[name] for each in mine]) for name in MEDIANS},
-        "lost_rounds": sum(each["lost_rounds"] for each in mine),
+def follow_user(case: Case, user: UserConfig) -> Summaries:
+    """The first sweep of a user, then the track of each policy from there: their summaries, as plain values."""
+    with threadpool_limits(1):
+        learnt = learn(case, user)
+        best_mbps: dict[float, float] = {}
+        return {name: _follow(case, user, learnt, name, best_mbps) for name in case.experiments}
+
+
+def learn(case: Case, user: UserConfig) -> Learnt:
+    """What the user's first sweep tells. Raises ConfigError where the user sets off before it has ended."""
+    experiment = next(iter(case.experiments.values()))
+    with tempfile.TemporaryDirectory() as folder, open_testbed(_station(case, user)) as testbed:
+        recording = begin(testbed, experiment, Path(folder))
+        plan, estimate = track.learn(testbed, recording, experiment)
+        snr_db = load_sweep(recording).snr_summary(testbed.grid)["median"]
+        time_s = testbed.clock.now_s()
+    if user.path is not None and time_s > user.path.start_s:
+        raise ConfigError(f"{user.name} sets off at {user.path.start_s:g} s, the sweep ends at {time_s:g}")
+    return Learnt(plan, estimate, time_s, snr_db)
+
+
+def _follow(case: Case, user: UserConfig, learnt: Learnt, policy: str, best_mbps: dict[float, float]) -> dict[str, Any]:
+    """best_mbps: as `known` of `judge_by_truth`, of all policies of this user."""
+    experiment = case.experiments[policy]
+    with tempfile.TemporaryDirectory() as folder, open_testbed(_station(case, user)) as testbed:
+        recording = begin(testbed, experiment, Path(folder))
+        testbed.continue_at(user.path.start_s if user.path is not None else learnt.time_s)
+        result = track.follow(testbed, recording, experiment, learnt.plan, learnt.estimate, known=best_mbps)
+    summary = track.summary(result)
+    link_snr_db = flat_snr_db(summary["optimum_mbps"], case.station.ofdm)
+    return {**summary, "sounding_snr_db": learnt.snr_db, "link_snr_db": link_snr_db}
+
+
+def flat_snr_db(mbps: float, ofdm: OfdmConfig) -> float:
+    """SNR at which all subcarriers alike carry a rate (paper, eq. 4, solved for it)."""
+    bits = mbps * 1e6 / ofdm.bandwidth_hz * (ofdm.num_subcarriers + ofdm.num_taps - 1) / ofdm.num_subcarriers
+    return float(power_db(2**bits - 1))
+
+
+def _station(case: Case, user: UserConfig) -> TestbedConfig:
+    return case.station.model_copy(update={"users": (user,)})
+
+
+def _cell(cases: Sequence[Case], task: _Task) -> tuple[str, dict[str, Any]]:
+    """Name of what is kept of a user, and what it depends on."""
+    case, user = cases[task[0]], cases[task[0]].users[task[1]]
+    settings = {
+        "station": _station(case, user).model_dump(mode="json"),
+        "experiments": {name: each.model_dump(mode="json") for name, each in case.experiments.items()},
     }
-
-
-def _interval(values: Float[np.ndarray, "user"]) -> list[float] | None:
-    """Mean and Student's interval over users: [low, mean, high]; None for a single user."""
-    from scipy.special import stdtrit
-
-    if values.size < 2:
-        return None
-    half = float(stdtrit(values.size - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(values.size))
-    mean = float(values.mean())
-    return [mean - half, mean, mean + half]
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None and np.isfinite(value)]
-    return float(np.median(known)) if known else None
+    return f"{case.name}-{user.name}-{'-'.join(case.experiments)}", settings
 
 
 def _walking(user: UserConfig, heading: float, speed_m_per_s: float, start_s: float, way_m: float) -> UserConfig:

@@ -97,9 +97,13 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
         print("P/N0 is declared, not measured: rates are for reference.")
     stages = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in summary["stages_s"].items())
     charged = "" if summary["charged_ms"] is None else f" ({summary['charged_ms']:.3g} ms charged to the clock)"
-    period_ms = 1e3 * summary["period_s"]
-    print(f"{summary['rounds']} rounds, {summary['lost_rounds']} lost; {period_ms:.3g} ms each: {stages}")
-    print(f"software {summary['software_ms']:.3g} ms{charged}; lag {1e3 * summary['lag_s']:.3g} ms")
+    period_ms, lag_ms = (_or_dash(summary[name], 1e3) for name in ("period_s", "lag_s"))
+    print(f"{summary['rounds']} rounds, {summary['lost_rounds']} lost; {period_ms} ms each: {stages}")
+    print(
+        f"{summary['retaken']} soundings taken again: {summary['overloaded']} clipped, {summary['restarts']} restarts "
+        "of the board, the others hit by bursts or gaps"
+    )
+    print(f"software {_or_dash(summary['software_ms'])} ms{charged}; lag {lag_ms} ms")
     if summary["mean_true_fraction"] is not None:
         print(
             f"of the best at each instant, by the true channel: {summary['mean_true_fraction']:.2%} configured, "
@@ -107,7 +111,8 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
             f"{summary['mean_hold_fraction']:.2%} with the first pattern held"
         )
     _tell_files("figures", figures)
-    print(f"{summary['outcome']}: {summary['policy']} can follow up to {summary['follows_m_per_s']:.3g} m/s")
+    follows = _or_dash(summary["follows_m_per_s"])
+    print(f"{summary['outcome']}: {summary['policy']} can follow up to {follows} m/s")
 
 
 def tell_calibrate(summary: dict[str, Any], figures: list[str]) -> None:

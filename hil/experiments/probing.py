@@ -160,5 +160,6 @@ class _Stepped:
         busy_s = len(ask.patterns) * (self._testbed.turnaround_s + self._sounder.capture_s)
         listening = min(1.0, busy_s / max(until_s - began_s, busy_s))
         patterns: Patterns = np.concatenate([serving[None], ask.patterns])
-        block = SoundingBlock.join([as_block([reference]), block])
+        told_apart = replace(reference, retakes=0, overloaded=False)  # the round counts what it cost by itself
+        block = SoundingBlock.join([as_block([told_apart]), block])
         return Probed(Heard(patterns, block, slice(1, None), ()), began_s, until_s, listening)

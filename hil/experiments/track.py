@@ -25,7 +25,8 @@ from hil.experiments.choose import check_optimizer
 from hil.experiments.probing import suited
 from hil.experiments.sound import sound_surface
 from hil.experiments.tracking.judge import judge_by_truth
-from hil.experiments.tracking.rounds import Follower, Round, load_rounds
+from hil.experiments.tracking.round_record import Round, load_rounds
+from hil.experiments.tracking.rounds import Follower
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording
 from hil.measure.setup import Setup
@@ -50,8 +51,8 @@ class TrackResult:
     truth: np.ndarray | None
 
     @property
-    def follows_m_per_s(self) -> float:
-        """Speed up to which this loop can follow.
+    def follows_m_per_s(self) -> float | None:
+        """Speed up to which this loop can follow; None where it ended before a pattern that it made had served.
 
         Who extrapolates phases must see each turn by less than half a circle from round to round: half a wavelength a
         round. Who does not uses each pattern at its mean age, at which the user shall have gone an eighth of a
@@ -62,8 +63,8 @@ class TrackResult:
         if self.config.policy.name == "hold":
             return 0.0
         if self.config.policy.name == "two_timescale":
-            return wavelength / 2 / period_s
-        return wavelength / 8 / age_s
+            return None if period_s is None else wavelength / 2 / period_s
+        return None if age_s is None else wavelength / 8 / age_s
 
 
 def check(experiment: TrackConfig) -> None:
@@ -149,6 +150,10 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "algorithm": result.config.optimizer.algorithm,
         "rounds": len(rounds),
         "lost_rounds": sum(each.lost is not None for each in rounds),
+        "sweeps_again": sum(each.swept for each in rounds),
+        "retaken": sum(each.retaken for each in rounds),
+        "overloaded": sum(each.overloaded for each in rounds),
+        "restarts": sum(each.restarts for each in rounds),
         "patterns": _mean(rounds, "patterns"),
         "predicted_mbps": _mean(rounds, "predicted_mbps"),
         "measured_mbps": measured,
@@ -193,6 +198,6 @@ def _mean(rounds: list[Round], name: str) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _median(rounds: list[Round], name: str) -> float:
+def _median(rounds: list[Round], name: str) -> float | None:
     values = _values(rounds, name)
-    return float(np.median(values)) if values.size else float("nan")
+    return float(np.median(values)) if values.size else None

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hil.campaign import tracks
+from hil.campaign.cells import Cells
 from hil.campaign.track_cases import CONFIGS, POLICIES, cases, loop_of
-from hil.campaign.tracks import Case, compare, walkers
-from hil.config import TrackConfig
+from hil.campaign.track_rows import COUNTS, FIGURES, MEDIANS, row_of
+from hil.campaign.tracks import Case, compare, flat_snr_db, walkers
+from hil.config import TrackConfig, UserConfig
+from hil.engine.pool import LocalPool
 from hil.errors import ConfigError
 from hil.experiments import track
 from hil.yamlfile import load_yaml
@@ -58,9 +63,47 @@ def test_who_sets_off_before_the_first_sweep_has_ended_is_refused(monkeypatch: p
     case = cases(only="ris-walk-los-0.02", users=1, policies=["hold"])[0]
     early = replace(case, users=walkers(case.station, 1, 0.1, 0.5, 1.2))
     monkeypatch.setattr("hil.experiments.track.learn", lambda bed, *_: (bed.clock.sleep(1.0), None))
-    monkeypatch.setattr(tracks, "_Learnt", lambda _plan, _estimate, time_s: SimpleNamespace(time_s=time_s))
+    heard = SimpleNamespace(snr_summary=lambda grid: {"median": 20.0})
+    monkeypatch.setattr(tracks, "load_sweep", lambda recording: heard)
     with pytest.raises(ConfigError, match=r"sets off at 0\.5 s"):
-        list(compare([early]))
+        list(compare([early], LocalPool()))
+
+
+def test_a_part_of_the_users_walks_as_the_whole_does() -> None:
+    everyone = cases(only="64x64-walk-nlos-0.5")[0].users
+    part = cases(only="64x64-walk-nlos-0.5", users=3, first_user=4)[0].users
+    assert [user.name for user in part] == ["nlos-4", "nlos-5", "nlos-6"]
+    assert list(part) == list(everyone[4:7])
+
+
+def test_who_was_followed_before_is_not_followed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An interrupted bench goes on with the users that it lacks; other settings begin anew."""
+    followed: list[str] = []
+
+    def follow(case: Case, user: UserConfig) -> dict[str, Any]:
+        followed.append(user.name)
+        if len(followed) == 2:
+            raise KeyboardInterrupt
+        return {policy: _summary(0.9) for policy in case.experiments}
+
+    monkeypatch.setattr(tracks, "follow_user", follow)
+    chosen, kept = cases(only="ris-walk-los-0.02", users=3, policies=["full", "hold"]), Cells(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        list(compare(chosen, LocalPool(), kept))
+    rows = list(compare(chosen, LocalPool(), kept))
+    assert followed == ["los-0", "los-1", "los-1", "los-2"]
+    assert [(row["policy"], row["users"]) for row in rows] == [("full", 3), ("hold", 3)]
+    assert list(compare(chosen, LocalPool(), kept)) == rows and len(followed) == 4
+    list(
+        compare(cases(only="ris-walk-los-0.02", users=1, policies=["full", "hold"], duration_s=1.0), LocalPool(), kept)
+    )
+    assert len(followed) == 5
+
+
+def test_the_flat_snr_carries_the_rate() -> None:
+    ofdm = cases(only="64x64-walk-los-0.5")[0].station.ofdm
+    mbps = ofdm.bandwidth_hz * ofdm.num_subcarriers / (ofdm.num_subcarriers + ofdm.num_taps - 1) * np.log2(101) / 1e6
+    assert flat_snr_db(mbps, ofdm) == pytest.approx(20.0)
 
 
 def test_differences_are_paired_by_user() -> None:
@@ -68,7 +111,7 @@ def test_differences_are_paired_by_user() -> None:
     worth = {"full": np.array([0.5, 0.7, 0.9]), "two_timescale": np.array([0.52, 0.71, 0.93])}
     results = [{policy: _summary(values[user]) for policy, values in worth.items()} for user in range(3)]
     case = cases(only="ris-walk-los-0.02", policies=list(worth))[0]
-    row = tracks._row(Case(case.station, "los", 0.02, case.experiments, case.users), "two_timescale", results)
+    row = row_of(case, "two_timescale", results)
     low, mean, _ = row["over"]["full"]
     assert mean == pytest.approx(0.02)
     assert row["served_over"]["full"] == row["over"]["full"]
@@ -77,8 +120,8 @@ def test_differences_are_paired_by_user() -> None:
 
 
 def _summary(fraction: float) -> dict[str, float]:
-    figures = dict.fromkeys(tracks.FIGURES, fraction) | dict.fromkeys(tracks.MEDIANS, 1.0)
-    return {**figures, "lost_rounds": 0}
+    figures = dict.fromkeys(FIGURES, fraction) | dict.fromkeys(MEDIANS, 1.0) | dict.fromkeys(COUNTS, 0)
+    return {**figures, "sounding_snr_db": 20.0, "link_snr_db": 30.0}
 
 
 def test_the_file_for_walking_users_is_the_loop_that_the_bench_shows() -> None:

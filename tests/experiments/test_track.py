@@ -17,7 +17,8 @@ from hil.experiments.begin import begin
 from hil.experiments.track import TrackResult
 from hil.experiments.tracking.draw import draw
 from hil.experiments.tracking.judge import Timeline, served_mbps, timelines
-from hil.experiments.tracking.rounds import MAX_LOST, Round
+from hil.experiments.tracking.round_record import Round
+from hil.experiments.tracking.rounds import MAX_LOST
 from hil.interfaces import Truth
 from hil.measure.recording import Recording
 from hil.measure.sweep import SweepPlan

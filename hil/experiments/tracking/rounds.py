@@ -4,10 +4,9 @@ Where rounds overlap, what is applied came of the round before: it was computed 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,75 +20,20 @@ from hil.experiments.choose import problem_of
 from hil.experiments.policies import Ask, Heard, make
 from hil.experiments.policies.policy import reception
 from hil.experiments.probing import Probed, as_block, make_prober, reference_sounder, suited
+from hil.experiments.tracking.round_record import Round, records
 from hil.experiments.tracking.thinking import Thinker, Thought
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
+from hil.measure.sounder import Sounding
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 from hil.testbed.effort import simulator_s
 
-CONVERGED = 0.99  # of the best rate
 MAX_LOST = 5  # rounds in a row that may fail
 LEAST_EFFORT = 0.5  # of a round's soundings, where the reference sounding holds any surprise
 ALARM = 4.0  # times `policy.quiet`: a surprise for which all of them are sounded
-
-
-@dataclass
-class Round:
-    """What a round did, seconds of the testbed's clock.
-
-    predicted_mbps: of the pattern that it applied, hold_predicted_mbps: of the first pattern of all, by the same
-    estimate for the same time. measured_mbps: of the pattern that served before it; hold_mbps: of the first pattern of
-    all; both measured in this round, None where it was not.
-    surprise: of the reference sounding; misfit: of the others, and doppler_hz: spread of the waves that are followed,
-    both as known when it applied its pattern.
-    history_mbps: best rate on the estimate, phases still free, before the first step or epoch of the search and after
-    each. stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
-    software_ms: this process's own time, the simulator's apart; thinking_ms: of that, what estimating and optimising
-    the pattern took that it applied. sounded_s: when the last pattern was sounded.
-    known_s: when the last one was that it made use of for the pattern it applied; None where that came of none.
-    away_from_s, away_until_s, listening: as in `Probed`; None where nothing was sounded.
-    lost: why the round came to nothing. period_s: to the next round. age_s: of the soundings, in the middle of the time
-    in which the pattern that came of them serves.
-    """
-
-    number: int
-    begin_s: float
-    applied_s: float = 0.0
-    sounded_s: float = 0.0
-    known_s: float | None = None
-    patterns: int = 0
-    predicted_mbps: float | None = None
-    measured_mbps: float | None = None
-    hold_predicted_mbps: float | None = None
-    hold_mbps: float | None = None
-    surprise: float | None = None
-    misfit: float | None = None
-    doppler_hz: float | None = None
-    history_mbps: list[float] = field(default_factory=list)
-    stages_s: dict[str, float] = field(default_factory=dict)
-    software_ms: float = 0.0
-    thinking_ms: float | None = None
-    place: str = "here"
-    note: str = ""
-    away_from_s: float | None = None
-    away_until_s: float | None = None
-    listening: float = 0.0
-    lost: str | None = None
-    period_s: float | None = None
-    age_s: float | None = None
-
-    @property
-    def lag_s(self) -> float | None:
-        """From the last sounding until the pattern that came of it serves."""
-        return self.applied_s - self.known_s if self.known_s is not None and self.lost is None else None
-
-    @property
-    def epochs(self) -> int | None:
-        """Steps or epochs of the search until `CONVERGED` of the best that it came to; None where none was made."""
-        return epochs_to(CONVERGED * self.history_mbps[-1], self.history_mbps) if self.history_mbps else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,24 +66,10 @@ class Follower:
             self.recording.append("track/end", Step(np.empty(0), clock.now_s()))
 
 
-def epochs_to(target_mbps: float, history_mbps: Sequence[float]) -> int:
-    """Steps until a rate is reached; the number of all, plus one, where it never is."""
-    return sum(rate < target_mbps for rate in history_mbps)
-
-
-def load_rounds(recording: Recording) -> list[Round]:
-    """The rounds of a run directory; what only the next round tells is filled in."""
-    names = [name for name in recording.names if name.startswith("round/")]
-    rounds = [Round(**recording.read(name).facts) for name in names]
-    for this, following in pairwise(rounds):
-        this.period_s = following.begin_s - this.begin_s
-        if this.known_s is not None and this.lost is None:
-            this.age_s = (this.applied_s + following.applied_s) / 2 - this.known_s
-    return rounds
-
-
 class _Loop:
     """What changes from round to round."""
+
+    reference: Sounding | None = None
 
     def __init__(self, follower: Follower, thinker: Thinker) -> None:
         self.testbed, self.config, self.engine = follower.testbed, follower.config, follower.engine
@@ -168,7 +98,7 @@ class _Loop:
         """One round, its soundings, and why it was lost where it was: then what served goes on serving."""
         self.number += 1
         clock = self.testbed.clock
-        this, heard = Round(self.number, clock.now_s()), None
+        this, heard, self.reference = Round(self.number, clock.now_s()), None, None
         busy_s, failure = _software_s(), None
         try:
             heard = self._overlapping(this) if self.config.overlap else self._in_turn(this)
@@ -180,7 +110,7 @@ class _Loop:
         with self._stage(this, "serve"):
             clock.sleep(self.config.serve_s)
         self.period_s = clock.now_s() - this.begin_s
-        return this, _records(heard, self.serving, self.setup), failure
+        return this, records(heard, self.reference, self.serving, self.setup), failure
 
     def _in_turn(self, this: Round) -> Heard | None:
         """Reference, sound, compute, apply, one after the other."""
@@ -207,8 +137,9 @@ class _Loop:
     def _reference(self, this: Round) -> None:
         """Sound what serves."""
         with self._stage(this, "reference"):
-            self.reference = self.sounder.sound()
-        this.measured_mbps = self._rate_of(as_block([self.reference]), 0)
+            self.reference = reference = self.sounder.sound()
+        this.retaken, this.overloaded = reference.retakes, int(reference.overloaded)
+        this.measured_mbps = self._rate_of(as_block([reference]), 0)
 
     def _plan(self, this: Round, referred: Pattern) -> None:
         """What to sound next: as much as the reference sounding, of the pattern `referred`, asks for."""
@@ -219,6 +150,7 @@ class _Loop:
         if not self.policy.watches or this.number == 1:
             return 1.0  # the first round stores on the board what later ones use
         reference = self.reference
+        assert reference is not None, "a round begins with it"
         foreseen = self.policy.foresee(referred, reference.time_s)
         this.surprise = self.receive.surprise(reference.response, foreseen, reference.noise_var)
         quiet = self.config.policy.quiet
@@ -230,6 +162,7 @@ class _Loop:
         ask = self.ask
         if ask is None:
             return None
+        assert self.reference is not None, "a round begins with it"
         with_hold = ask.rows is None and (this.number - 1) % self.config.hold_every == 0
         if with_hold:
             ask = Ask(np.concatenate([self.hold[None], ask.patterns]))
@@ -243,7 +176,10 @@ class _Loop:
         heard = replace(probed.heard, swept=swept)
         this.away_from_s, this.away_until_s = probed.away_from_s, probed.away_until_s
         this.listening, this.patterns = probed.listening, len(heard.patterns)
-        this.sounded_s = float(heard.block.time_s[-1])
+        this.sounded_s, this.swept = float(heard.block.time_s[-1]), swept
+        this.retaken += int(heard.block.retakes.sum())
+        this.overloaded += int(heard.block.overloaded.sum())
+        this.restarts += heard.block.resets
         if not with_hold:
             this.hold_mbps = this.measured_mbps if np.array_equal(self.hold, self.serving) else None
             return heard
@@ -313,26 +249,6 @@ class _Loop:
         started_s = self.testbed.clock.now_s()
         yield
         this.stages_s[name] = this.stages_s.get(name, 0.0) + self.testbed.clock.now_s() - started_s
-
-
-def _records(heard: Heard | None, serving: Pattern, setup: Setup) -> np.ndarray:
-    """One structured record: the soundings of a round, and the pattern that serves after it."""
-    count = 0 if heard is None else len(heard.patterns)
-    elements, subcarriers = setup.num_elements, setup.grid.num_subcarriers
-    kinds: list[Any] = [
-        ("patterns", "u1", (count, elements)),
-        ("response", "<c8", (count, subcarriers)),
-        ("noise_var", "<f8", (count,)),
-        ("time_s", "<f8", (count,)),
-        ("serving", "u1", (elements,)),
-    ]
-    record = np.zeros(1, dtype=kinds)
-    record["serving"][0] = serving
-    if heard is not None:
-        record["patterns"][0] = heard.patterns
-        for name in ("response", "noise_var", "time_s"):
-            record[name][0] = getattr(heard.block, name)
-    return record
 
 
 def _software_s() -> float:
