@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.arrays import Complex, Float
+from hil.report.style import GREY, RED, sheet
 from hil.units import power_db
 
 if TYPE_CHECKING:
@@ -24,18 +25,16 @@ def estimate_figure(
 ) -> "Figure":
     """Power and phase of each element's path over the surface, power of elements over delay, and the mean profiles.
 
-    cascade, direct: impulse responses, in taps of 1/B, channel units. error_var: of one tap of an element, foreseen.
+    cascade, direct: impulse responses, in taps of 1/B, channel units. error_var: expected, of one tap of an element.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12.5, 9.0), layout="constrained")
-    (power_map, phase_map), (over_delay, profiles) = figure.subplots(2, 2)
+    figure, (power_map, phase_map, over_delay, profiles) = sheet(12.5, 9.0, 2, 2)
     power = np.abs(cascade) ** 2
     strongest = int(power.sum(axis=0).argmax())
-    _map(figure, power_map, power_db(power.sum(axis=1)).reshape(rows, cols), "power of each element's path", "dB")
+    power_of_each = power_db(power.sum(axis=1)).reshape(rows, cols)
+    _map(figure, power_map, power_of_each, "Power of each element's path", "power [dB]")
     turns = np.rad2deg(np.angle(cascade[:, strongest])).reshape(rows, cols)
-    title = f"phase at the strongest tap ({delay_taps[strongest]:g})"
-    _map(figure, phase_map, turns, title, "deg", cmap="twilight", low=-180, high=180)
+    title = f"Phase at the strongest tap ({delay_taps[strongest]:g})"
+    _map(figure, phase_map, turns, title, "phase [deg]", cmap="twilight", low=-180, high=180)
     by_column = power.reshape(rows, cols, -1).mean(axis=0)
     level = power_db(np.maximum(by_column, 1e-30))
     image = over_delay.imshow(
@@ -46,19 +45,21 @@ def estimate_figure(
         vmin=level.max() - SHOWN_DB,
         vmax=level.max(),
     )
-    figure.colorbar(image, ax=over_delay, label="dB")
-    over_delay.set(xlabel="delay [taps of 1/B]", ylabel="column", title="mean power of a column's elements over delay")
+    figure.colorbar(image, ax=over_delay, label="power [dB]")
+    over_delay.set(xlabel="delay [taps of 1/B]", ylabel="column", title="Mean power of a column's elements over delay")
     profiles.plot(delay_taps, power_db(np.abs(direct) ** 2), "o-", ms=3, label="direct")
     profiles.plot(delay_taps, power_db(power.mean(axis=0)), "o-", ms=3, label="mean of the elements")
-    profiles.axhline(float(power_db(error_var)), color="k", ls=":", label="error of an element's tap, foreseen")
+    profiles.axhline(float(power_db(error_var)), color="k", ls=":", label="expected error of an element's tap")
     top = float(power_db(np.abs(direct) ** 2).max())
     low = min(float(power_db(error_var)), float(power_db(power.mean(axis=0)).min()))
     profiles.set(
         xlabel="delay [taps of 1/B]",
         ylabel="power [dB]",
-        title="delay profiles",
+        title="Delay profiles",
         ylim=(low - 5, top + 5 + 0.25 * (top - low)),
     )
+    for axes in (over_delay, profiles):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     profiles.grid(alpha=0.3)
     profiles.legend(loc="upper right")  # above the curves
     return figure
@@ -73,18 +74,15 @@ def residual_figure(
     signal: Float[np.ndarray, "used"],
 ) -> "Figure":
     """What the estimate leaves of each sounding over time, and over the band, beside noise and signal (powers)."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12.5, 4.2), layout="constrained")
-    over_time, over_band = figure.subplots(1, 2)
-    over_time.plot(time_s - time_s[0], power_db(by_sounding), ".", ms=3, color="tab:red", label="residual")
-    over_time.plot(time_s - time_s[0], power_db(noise_var), ".", ms=2, color="0.5", label="noise, from repetitions")
-    over_time.set(xlabel="time of the sweep [s]", ylabel="power [dBFS]", title="residual of each sounding")
+    figure, (over_time, over_band) = sheet(12.5, 4.2, 1, 2)
+    over_time.plot(time_s - time_s[0], power_db(by_sounding), ".", ms=3, color=RED, label="residual")
+    over_time.plot(time_s - time_s[0], power_db(noise_var), ".", ms=2, color=GREY, label="noise, from repetitions")
+    over_time.set(xlabel="time [s]", ylabel="power [dBFS]", title="Residual of each sounding")
     megahertz = frequency_hz / 1e6
     over_band.plot(megahertz, power_db(signal), color="k", lw=1, label="measured")
-    over_band.plot(megahertz, power_db(by_subcarrier), color="tab:red", lw=1, label="residual")
-    over_band.axhline(float(power_db(noise_var.mean())), color="0.5", ls="--", lw=1, label="noise")
-    over_band.set(xlabel="frequency from the carrier [MHz]", ylabel="power [dBFS]", title="mean over the sweep")
+    over_band.plot(megahertz, power_db(by_subcarrier), color=RED, lw=1, label="residual")
+    over_band.axhline(float(power_db(noise_var.mean())), color=GREY, ls="--", lw=1, label="noise")
+    over_band.set(xlabel="frequency from the carrier [MHz]", ylabel="power [dBFS]", title="Mean over the sweep")
     for axes in (over_time, over_band):
         axes.grid(alpha=0.3)
         axes.legend()
@@ -96,7 +94,7 @@ def _map(
     axes: "Axes",
     values: Float[np.ndarray, "row col"],
     title: str,
-    unit: str,
+    label: str,
     *,
     cmap: str = "viridis",
     low: float | None = None,
@@ -104,5 +102,5 @@ def _map(
 ) -> None:
     """Over the surface, front view."""
     image = axes.imshow(values, cmap=cmap, interpolation="nearest", vmin=low, vmax=high)
-    figure.colorbar(image, ax=axes, label=unit, ticks=range(-180, 181, 90) if unit == "deg" else None)
+    figure.colorbar(image, ax=axes, label=label, ticks=range(-180, 181, 90) if high == 180 else None)
     axes.set(title=title, xlabel="column", ylabel="row")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hil.arrays import Float
+from hil.report.style import BLUE, RED, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,16 +17,13 @@ Row = tuple[str, float, float, float]
 
 def forest_figure(rows: Sequence[Row], smallest_effect_db: float, *, title: str) -> "Figure":
     """Differences with their intervals, one below the other; the dashed line is the smallest effect of interest."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 1.2 + 0.38 * len(rows)), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(7.5, 1.2 + 0.38 * len(rows))
     place = np.arange(len(rows))[::-1]
     value, low, high = (np.array([row[column] for row in rows]) for column in (1, 2, 3))
-    axes.errorbar(value, place, xerr=[value - low, high - value], fmt="o", ms=4, capsize=3, color="tab:blue")
+    axes.errorbar(value, place, xerr=[value - low, high - value], fmt="o", ms=4, capsize=3, color=BLUE)
     axes.axvline(0, color="k", lw=0.8)
     if smallest_effect_db:
-        axes.axvline(smallest_effect_db, color="tab:red", ls="--", lw=1, label="smallest effect of interest")
+        axes.axvline(smallest_effect_db, color=RED, ls="--", lw=1, label="smallest effect of interest")
         axes.legend(loc="lower right")
     axes.set_yticks(place, [row[0] for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.4)
@@ -41,10 +39,7 @@ def gains_figure(
 
     gains_db: by place and arm: value, low, high.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.5, 4.4), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(8.5, 4.4)
     arms = list(next(iter(gains_db.values())))
     offsets = np.linspace(-0.3, 0.3, len(gains_db)) if len(gains_db) > 1 else np.zeros(1)
     for offset, (place, by_arm) in zip(offsets, gains_db.items(), strict=True):
@@ -74,11 +69,8 @@ def rates_figure(rates: Mapping[str, Mapping[str, Mapping[str, Any]]], arms: Seq
 
     rates: `measured_mbps`, `predicted_mbps` and `true_mbps` by place and arm.
     """
-    from matplotlib.figure import Figure
-
     places = [place for place in rates["predicted_mbps"] if place != "all"]
-    figure = Figure(figsize=(0.8 + 3.2 * len(places), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(places), squeeze=False)[0]
+    figure, panels = sheet(0.8 + 3.2 * len(places), 3.8, 1, len(places))
     where = np.arange(len(arms))
     for axes, place in zip(panels, places, strict=True):
         value, low, high = np.array([rates["measured_mbps"][place][arm] for arm in arms]).T
@@ -98,18 +90,15 @@ def rates_figure(rates: Mapping[str, Mapping[str, Mapping[str, Any]]], arms: Seq
 
 def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: Sequence[str]) -> "Figure":
     """Gain of each arm in each round that counts, a panel for each visit: what the intervals rest on."""
-    from matplotlib.figure import Figure
-
     columns = min(3, len(gains_db))
     rows = -(-len(gains_db) // columns)
-    figure = Figure(figsize=(4.2 * columns, 2.8 * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, panels = sheet(4.2 * columns, 2.8 * rows + 0.5, rows, columns)
     for axes, (name, gains) in zip(panels, gains_db.items(), strict=False):
         for arm, values in zip(arms, gains.T, strict=True):
             axes.plot(1 + np.arange(len(values)), values, ".-", lw=0.7, ms=4, label=arm)
         axes.set_title(name, fontsize=10)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set(xlabel="round", ylabel="dB")
+        axes.set(xlabel="round", ylabel="gain [dB]")
         axes.grid(alpha=0.3)
     for axes in panels[len(gains_db) :]:
         axes.set_axis_off()

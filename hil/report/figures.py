@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.arrays import Complex, Float, Pattern
+from hil.report.style import BLUE, GREEN, GREY, ORANGE, RED, panels
 from hil.units import power_db
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"all_zero": "0.55", "best_pilot": "tab:orange", "stm": "tab:blue", "chosen": "tab:red"}
+COLOURS = {"all_zero": GREY, "best_pilot": ORANGE, "stm": BLUE, "chosen": RED}
 
 
 def save(figure: "Figure", path: Path) -> Path:
@@ -75,11 +75,11 @@ def prediction_figure(
     figure, (amplitude, phase) = panels(2)
     megahertz = frequency_hz / 1e6
     for axes, part in ((amplitude, _level_db), (phase, lambda values: phase_deg(values, predicted, frequency_hz))):
-        axes.plot(megahertz, part(measured), ".", ms=3, color="0.5", label="measured")
-        axes.plot(megahertz, part(predicted), lw=1.2, color="tab:red", label="predicted")
+        axes.plot(megahertz, part(measured), ".", ms=3, color=GREY, label="measured")
+        axes.plot(megahertz, part(predicted), lw=1.2, color=RED, label="predicted")
         axes.set_xlabel("frequency from the carrier [MHz]")
     amplitude.set(ylabel="|h| [dB]", title=f"A held-out pattern, prediction NMSE {nmse_db:.1f} dB")
-    phase.set(ylabel="phase [deg]", title="phase, the delay's straight line removed")
+    phase.set(ylabel="phase [deg]", title="Its phase, the delay's straight line removed")
     amplitude.legend()
     return figure
 
@@ -95,20 +95,21 @@ def rates_figure(
     figure, (axes,) = panels(1)
     place = np.arange(len(names))
     errors = np.abs(np.array(interval_mbps).T - np.array(rate_mbps))
-    axes.bar(
+    bars = axes.bar(
         place,
         rate_mbps,
         yerr=errors,
         capsize=4,
-        color=[COLOURS.get(name, "tab:green") for name in names],
+        color=[COLOURS.get(name, GREEN) for name in names],
         label="measured",
     )
+    axes.bar_label(bars, fmt="%.2f", label_type="center", color="w")
     if true_mbps:
         axes.plot(place, [true_mbps[name] for name in names], "k_", ms=28, mew=1.5, label="true")
     if bound_mbps is not None:
         axes.axhline(bound_mbps, color="k", ls=":", label="certified bound on the estimate")
     axes.set_xticks(place, [_title(name) for name in names])
-    axes.set(ylabel="rate [Mbit/s]")
+    axes.set(ylabel="rate [Mbit/s]", title="Rate of each arm, from fresh soundings")
     axes.set_ylim(0, 1.3 * max(*rate_mbps, bound_mbps or 0))
     axes.legend(loc="upper left", ncols=3)
     return figure
@@ -118,19 +119,11 @@ def search_figure(trace: Float[np.ndarray, "sounding 2"], ylabel: str) -> "Figur
     """A search as it went: (time in s, figure) of each sounding, and the best by then."""
     figure, (axes,) = panels(1)
     time_s, found = trace.T
-    axes.plot(time_s - time_s[0], found, ".", ms=3, color="tab:gray", label="soundings")
-    axes.plot(time_s - time_s[0], np.maximum.accumulate(found), "tab:green", label="highest by then")
-    axes.set(xlabel="time [s]", ylabel=ylabel)
+    axes.plot(time_s - time_s[0], found, ".", ms=3, color=GREY, label="soundings")
+    axes.plot(time_s - time_s[0], np.maximum.accumulate(found), color=GREEN, label="highest by then")
+    axes.set(xlabel="time [s]", ylabel=ylabel, title="The search, sounding by sounding")
     axes.legend()
     return figure
-
-
-def panels(count: int, width: float = 6.4, height: float = 4.0) -> tuple["Figure", list["Axes"]]:
-    """A figure with so many panels side by side."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * count, height), layout="constrained")
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
 def _title(name: str) -> str:

@@ -8,29 +8,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hil.arrays import Float
+from hil.report.style import BLUE, GREEN, GREY, ORANGE, RED, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STYLES: dict[str, dict[str, Any]] = {
-    "stm": {"color": "tab:blue", "marker": "s"},
-    "paper's network": {"color": "tab:orange", "marker": "^"},
-    "tap-space": {"color": "tab:green", "marker": "v", "ms": 8, "mfc": "none"},
-    "tap-code network": {"color": "tab:red", "marker": "o"},
-    "neural-prior": {"color": "tab:red", "marker": "o"},
+    "stm": {"color": BLUE, "marker": "s"},
+    "paper's network": {"color": ORANGE, "marker": "^"},
+    "tap-space": {"color": GREEN, "marker": "v", "ms": 8, "mfc": "none"},
+    "tap-code network": {"color": RED, "marker": "o"},
+    "neural-prior": {"color": RED, "marker": "o"},
     "certified-bound": {"color": "k", "ls": ":", "marker": ""},
     "truth": {"color": "k", "lw": 2.2},
-    "estimate": {"color": "tab:red", "lw": 0.9},
-    "same configuration": {"color": "0.5", "marker": "x"},
+    "estimate": {"color": RED, "lw": 0.9},
+    "same configuration": {"color": GREY, "marker": "x"},
     "5 epochs": {"color": "#fdd0a2", "marker": "^"},
     "10 epochs": {"color": "#fdae6b", "marker": "^"},
     "20 epochs": {"color": "#e6550d", "marker": "^"},
     "50 epochs": {"color": "#8c2d04", "marker": "^"},
-    "cold": {"color": "tab:blue", "marker": "s"},
-    "warm": {"color": "tab:red", "marker": "o"},
-    "tap code kept": {"color": "tab:blue", "marker": "o", "ls": "--"},
-    "tap code, 10 steps": {"color": "tab:green", "marker": "o"},
+    "cold": {"color": BLUE, "marker": "s"},
+    "warm": {"color": RED, "marker": "o"},
+    "tap code kept": {"color": BLUE, "marker": "o", "ls": "--"},
+    "tap code, 10 steps": {"color": GREEN, "marker": "o"},
 }
 
 
@@ -104,7 +105,7 @@ def bars_figure(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
     rows: case, los_mbps, nlos_mbps, paper_los_mbps, paper_nlos_mbps (None where nothing is printed).
     """
     figure, (axes,) = _panels(1, 1, width=11.0, height=5.0)
-    for offset, kind, colour in ((-0.2, "los", "tab:blue"), (0.2, "nlos", "tab:orange")):
+    for offset, kind, colour in ((-0.2, "los", BLUE), (0.2, "nlos", ORANGE)):
         for place, row in enumerate(rows):
             measured, printed = row[f"{kind}_mbps"], row[f"paper_{kind}_mbps"]
             named = place == 0
@@ -146,8 +147,6 @@ def _octaves(axes: "Axes", ticks: Sequence[float]) -> None:
 
 
 def _panels(count: int, cols: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
-    from matplotlib.figure import Figure
-
     rows = -(-count // cols)
-    figure = Figure(figsize=(width * cols, height * rows), layout="constrained")
-    return figure, list(figure.subplots(rows, cols, squeeze=False).flat)[:count]
+    figure, axes = sheet(width * cols, height * rows, rows, cols)
+    return figure, axes[:count]

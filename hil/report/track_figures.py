@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.arrays import Float
+from hil.report.style import GREY, RED, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TRUE_STYLE = {"configured": ("tab:red", "-"), "hold": ("0.55", "-"), "optimum": ("k", "--")}
+TRUE_STYLE = {"configured": (RED, "-"), "hold": (GREY, "-"), "optimum": ("k", "--")}
 
 
 def track_figure(
@@ -19,10 +20,7 @@ def track_figure(
     policy: str,
 ) -> "Figure":
     """Rate over time. measured: (time, Mbit/s) of each round, by name. true: the same of the judge, by name."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(8, 4)
     for name, points in true.items():
         colour, line = TRUE_STYLE[name]
         axes.plot(points[:, 0], points[:, 1], line, color=colour, lw=1.2, label=f"{name}, true")
@@ -36,12 +34,9 @@ def track_figure(
 
 def stages_figure(begin_s: Sequence[float], stages_s: Mapping[str, Sequence[float]]) -> "Figure":
     """Time that each round spent in each stage, stacked."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(8, 3.2)
     if begin_s:
         axes.stackplot(begin_s, [1e3 * np.array(each) for each in stages_s.values()], labels=list(stages_s))
-    axes.set(xlabel="time [s]", ylabel="time of a round [ms]", title="Time by stage, testbed's clock")
+    axes.set(xlabel="time [s]", ylabel="time of a round [ms]", title="Time of a round by stage")
     axes.legend(loc="upper right", ncols=len(stages_s))
     return figure

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hil.report.style import BLUE, CYCLE, GREEN, GREY, ORANGE, sheet
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ARMS = {"all_zero": "0.6", "nearest": "tab:blue", "cold": "tab:orange", "chosen": "tab:green"}
+ARMS = {"all_zero": GREY, "nearest": BLUE, "cold": ORANGE, "chosen": GREEN}
 TURNS_S = np.logspace(-3, 1, 81)
 
 
@@ -17,10 +19,7 @@ def users_figure(users: Sequence[Mapping[str, Any]]) -> "Figure":
 
     users: `rate_mbps`, `rate_interval_mbps`, `true_rate_mbps` by arm, and the `user`'s name.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(max(6.0, 1.6 * len(users)), 3.8), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(max(6.0, 1.6 * len(users)), 3.8)
     width = 0.8 / len(ARMS)
     for number, (arm, colour) in enumerate(ARMS.items()):
         having = [(place, user) for place, user in enumerate(users) if arm in user["rate_mbps"]]
@@ -39,15 +38,12 @@ def users_figure(users: Sequence[Mapping[str, Any]]) -> "Figure":
 
 def served_figure(rate_mbps: Sequence[float], names: Sequence[str], switch_s: Mapping[str, float | None]) -> "Figure":
     """Rate of each user in round robin over the length of a turn. switch_s: time of a change, by the way it is made."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = sheet(7, 3.8)
     ways = {way: time_s for way, time_s in switch_s.items() if time_s is not None}
     for number, (name, rate) in enumerate(zip(names, rate_mbps, strict=True)):
         for (way, time_s), line in zip(ways.items(), ("-", "--"), strict=False):
             share = np.maximum(1 - time_s / TURNS_S, 0) / len(names)
-            axes.semilogx(TURNS_S, share * rate, line, color=f"C{number % 10}", label=f"{name}, {way}")
+            axes.semilogx(TURNS_S, share * rate, line, color=CYCLE[number % len(CYCLE)], label=f"{name}, {way}")
     axes.set(xlabel="length of a turn [s]", ylabel="rate [Mbit/s]", title="Served in turn, switching paid")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small")

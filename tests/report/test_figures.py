@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hil.report.figures import pattern_figure, phase_deg
+from hil.report.style import CYCLE, sheet
 
 
 @pytest.mark.parametrize("delay", [0.0, 3.7, 150.2, -90.4])
@@ -21,3 +22,9 @@ def test_the_states_of_a_pattern_have_one_scale_in_all_panels() -> None:
     patterns = {"all_zero": np.zeros(16, dtype=np.uint8), "chosen": np.arange(16, dtype=np.uint8) % 4}
     figure = pattern_figure(patterns, 4, 4)
     assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(0, 3), (0, 3)]
+
+
+def test_curves_take_colours_in_turn_that_the_colour_blind_can_tell_apart() -> None:
+    _, axes = sheet(4, 3, 1, 2)
+    drawn = [line.get_color() for line in (axes[1].plot([0, 1])[0] for _ in CYCLE)]
+    assert drawn == list(CYCLE)
