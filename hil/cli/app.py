@@ -8,9 +8,11 @@ import signal
 import sys
 import traceback
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from hil import __version__
 from hil.cli import (
     bench,
     board,
@@ -41,6 +43,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"hil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hil(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
+
 for module in (run, calibrate, results, export, replay, doctor, profiles, board, sim, host, campaign, bench, reproduce):
     module.register(app)
 
@@ -62,7 +81,7 @@ def exit_code() -> int:
         return error.exit_code
     except UsageError as error:
         error.show()  # type: ignore[attr-defined]
-        return 2
+        return _told(error.format_message(), 2, kind="UsageError")  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except Exception as error:  # noqa: BLE001  the last line of defence: a defect of ours, told as such
@@ -76,6 +95,11 @@ def _interrupted() -> int:
 
 def _failed(message: str, code: int, *, kind: str) -> int:
     say(f"hil: {message}")
+    return _told(message, code, kind=kind)
+
+
+def _told(message: str, code: int, *, kind: str) -> int:
+    """The same for a program, where it asked for JSON."""
     if "--json" in sys.argv:
         emit_json({"outcome": "ERROR", "error": kind, "message": message, "exit_code": code})
     return code

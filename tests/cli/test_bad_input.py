@@ -63,6 +63,13 @@ def test_wrong_arguments_are_refused(hil: Callable[..., object], arguments: tupl
     assert done.code == 2
 
 
+def test_a_program_learns_of_wrong_usage_too(hil: Callable[..., object]) -> None:
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--seed", "one", "--json")
+    assert done.code == 2
+    assert done.json["error"] == "UsageError"
+    assert "--seed" in done.json["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -1,6 +1,7 @@
 """What `--help` says: whole sentences, and an example wherever a command takes more than a name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -34,3 +35,9 @@ def test_each_command_s_line_in_the_list_is_whole(path: str, command: Any, room:
 def test_each_command_with_options_shows_an_example(path: str, command: Any) -> None:
     if not getattr(command, "commands", {}):
         assert path in " ".join(command.help.split())
+
+
+def test_the_version_is_that_of_the_installed_package(hil: Callable[..., Any]) -> None:
+    done = hil("--version")
+    assert done.code == 0
+    assert done.out == f"hil {version('hil')}\n"
