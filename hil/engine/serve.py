@@ -13,6 +13,7 @@ from hil.engine.stations import testbed_tag
 from hil.engine.tls import Tls
 from hil.engine.work import COMPUTE, GPU, keep_in
 from hil.errors import ConfigError, NotConnected
+from hil.optimize.device import find_device
 
 if TYPE_CHECKING:
     from distributed import Security, Worker
@@ -97,10 +98,7 @@ def resources_of(device: str | None, testbeds: Iterable[str]) -> dict[str, float
     if device is None:
         return tags
     if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise ConfigError("--device cuda: no CUDA device is visible to torch, allowed: cpu")
+        find_device(device, "--device cuda:")
     return tags | {COMPUTE: 1.0} | ({GPU: 1.0} if device == "cuda" else {})
 
 

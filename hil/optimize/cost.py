@@ -4,6 +4,7 @@ Counted on any device, the CPU included, from the operations that torch dispatch
 operation reads its arguments from memory and writes its result, as it does where nothing is fused.
 """
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ PRODUCTS = ("aten.mm", "aten.bmm")
 class Cost:
     """bytes: read and written. operations: real ones, of products. launches: operations that are not views.
 
+    peak_bytes: of the tensors that were alive at once, at most, from when they were first seen.
     asked: calls that wait for the device, send to it, or make a shape depend on what it computed, in order.
     shapes: of the results, in order.
     """
@@ -27,6 +29,7 @@ class Cost:
     bytes: int
     operations: int
     launches: int
+    peak_bytes: int
     asked: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
@@ -40,13 +43,16 @@ def counted(work: Callable[[], object]) -> Cost:
 
     dispatch_mode: Any = _python_dispatch.TorchDispatchMode  # untyped
     moved, operations, shapes, asked = [0], [0], [], []
+    alive = _Alive()
 
     class Calls(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             name = getattr(func, "__name__", str(func))
-            if name in HOST_CALLS:
+            result = func(*args, **(kwargs or {}))
+            there = name == "as_tensor" and result is args[0]  # as it was, where it was
+            if name in HOST_CALLS and not there:
                 asked.append(name)
-            return func(*args, **(kwargs or {}))
+            return result
 
     class Operations(dispatch_mode):  # type: ignore[misc]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -57,8 +63,9 @@ def counted(work: Callable[[], object]) -> Cost:
             )
             if masked or any(part in name for part in HOST_OPERATIONS):
                 asked.append(name)
+            tensors = [each for each in tree_leaves((args, kwargs, result)) if isinstance(each, torch.Tensor)]
+            alive.see(tensors)
             if not func.is_view:
-                tensors = [each for each in tree_leaves((args, kwargs, result)) if isinstance(each, torch.Tensor)]
                 moved[0] += sum(_stored_bytes(each) for each in tensors)
                 shapes.append(tuple(tensors[-1].shape) if tensors else ())
             if name in PRODUCTS:
@@ -67,7 +74,27 @@ def counted(work: Callable[[], object]) -> Cost:
 
     with Calls(), Operations():
         work()
-    return Cost(moved[0], operations[0], len(shapes), tuple(asked), tuple(shapes))
+    return Cost(moved[0], operations[0], len(shapes), alive.peak_bytes, tuple(asked), tuple(shapes))
+
+
+class _Alive:
+    """Memory of the tensors that were seen and still are."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = self._bytes = 0
+        self._seen: dict[int, Any] = {}
+
+    def see(self, tensors: list[Any]) -> None:
+        for storage in (each.untyped_storage() for each in tensors):
+            key = storage._cdata
+            if key not in self._seen:
+                self._seen[key] = weakref.finalize(storage, self._gone, key, storage.nbytes())
+                self._bytes += storage.nbytes()
+        self.peak_bytes = max(self.peak_bytes, self._bytes)
+
+    def _gone(self, key: int, size: int) -> None:
+        del self._seen[key]
+        self._bytes -= size
 
 
 def _stored_bytes(tensor: Any) -> int:

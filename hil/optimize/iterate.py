@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from hil.arrays import Complex
 from hil.optimize.objective import Objective, choose
 
 S = TypeVar("S", bound="State")
@@ -36,6 +37,15 @@ class Candidates:
         """Reflections[batch, start, element], where the objective computes."""
         point = objective.array(self.point)
         return objective.align(point) if self.kind == "code" else point
+
+    def best_reflection(self, objective: Objective) -> Complex[np.ndarray, "batch element"]:
+        """The best of each user, of unit modulus in double precision; phase zero for elements nothing depends on.
+
+        objective: on numpy arrays.
+        """
+        reflection = self.best(1).reflection(objective)[:, 0].astype(complex)
+        modulus = np.abs(reflection)
+        return np.asarray(np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus)))
 
     def code(self, objective: Objective) -> Any:
         """Codes, where the objective computes; of reflections, what they ask for."""

@@ -17,6 +17,7 @@ from hil.optimize.blockwise import ConvexSteps, CoordinateAscent, Majorise
 from hil.optimize.bound import certified_bound
 from hil.optimize.branch_and_bound import BRANCHES, prove_patterns
 from hil.optimize.columns import ColumnPhases, column_flip_patterns, column_patterns
+from hil.optimize.device import find_device
 from hil.optimize.discrete import discretise, relaxed
 from hil.optimize.iterate import Candidates, Solver, iterate
 from hil.optimize.neural import PRACTICAL, PRINTED, Memory, PaperPrior, Reading
@@ -32,7 +33,7 @@ from hil.optimize.thinned import Thinned
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu or cuda.
+    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu, cuda or cuda:N.
 
     memory: of the paper's network.
     """
@@ -154,7 +155,7 @@ def solve(
     chosen = ALGORITHMS[algorithm]
     memory = Memory(network)
     until_s = time.monotonic() + (np.inf if deadline_s is None else deadline_s)
-    options = Options(starts, epochs, polish, _device(device), memory)
+    options = Options(starts, epochs, polish, find_device(device), memory)
     flipped = chosen.flipped if polish else 0
     run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, flipped)
     if problem.states is not None and chosen.patterns is not None:
@@ -196,17 +197,6 @@ def evaluate(problem: Problem, pattern: UInt8[np.ndarray, "*batch element"], *, 
     return run.solution(problem, certify, 0)
 
 
-def _device(name: str) -> str:
-    if name == "cpu":
-        return name
-    import torch
-
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ConfigError("device: no CUDA device is visible to torch, allowed: cpu, auto")
-    return "cuda" if available else "cpu"
-
-
 class _Run:
     """The solution in the making: what each stage found, the best of it, and the time it took."""
 
@@ -245,7 +235,7 @@ class _Run:
 
         Phases are what the last solver found; states are tried on what all of them did, for variety.
         """
-        best = _unit_modulus(offers[-1].best(1).reflection(objective)[:, 0])
+        best = offers[-1].best_reflection(objective)
         self.relaxed[name] = relaxed(self.problem).rate_mbps(best)
         if self.problem.states is None:
             self.keep(name, best, self.relaxed[name])
@@ -308,13 +298,6 @@ class _Run:
 def _given(objective: Objective, code: np.ndarray) -> Candidates:
     points = code.reshape(objective.num_users, 1, objective.code_size).astype(objective.basis.dtype)
     return Candidates(points, objective.rate(objective.taps(objective.align(points))), "code")
-
-
-def _unit_modulus(reflection: np.ndarray) -> Complex[np.ndarray, "batch element"]:
-    """In double precision; phase zero for elements that nothing depends on."""
-    reflection = reflection.astype(complex)
-    modulus = np.abs(reflection)
-    return np.where(modulus < 0.5, 1, reflection / np.where(modulus < 0.5, 1, modulus))
 
 
 TAP_SEARCH = (Thinned((TapPool(keep=(8, 6, 4)), TapSearch(keep=4, steps=5))), TapSearch(keep=1, steps=3))

@@ -32,5 +32,9 @@ class Thinned(OneShot):
         for solver in self.solvers:
             start, _ = iterate(solver, some, start, rng)
         assert start is not None
-        code = start.code(some)
-        return Point(code, objective.rate(objective.taps(objective.align(code))))
+        return with_all(objective, start.code(some))
+
+
+def with_all(objective: Objective, code: Any) -> Point:
+    """Codes found with some of the elements, rated with all."""
+    return Point(code, objective.rate(objective.taps(objective.align(code))))

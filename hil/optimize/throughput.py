@@ -14,28 +14,33 @@ import numpy as np
 
 from hil.errors import ConfigError
 from hil.optimize.cost import Cost, counted
-from hil.optimize.iterate import Candidates, climb, iterate
+from hil.optimize.device import find_device
+from hil.optimize.iterate import Candidates
 from hil.optimize.objective import Objective, Problem
-from hil.optimize.solve import POLISH_STEPS, solve, tap_prior
-from hil.optimize.tap_space import TapSearch
+from hil.optimize.replay import prepared, replayed_s
+from hil.optimize.solve import POLISH_STEPS, solve
 from hil.optimize.thinned import ELEMENTS
 
 PASSES = 4  # of an evaluation with its gradient over the cascade
 FLOPS = 8  # of a complex multiplication and addition
 COUNTED_USERS = 4
-COPIED_BYTES, PRODUCT_SIZE = 1 << 28, 4096  # of the measurements of memory and arithmetic
+AGREEMENT = 1e-4  # of the rates of two devices, relative
+COPIED = {"cuda": (1 << 29, 8), "cpu": (1 << 26, 2)}  # bytes and how often, to measure memory
+TIMES_THERE = 2  # channels are on the device for the kernel's time, and again for that of the whole
+PRODUCT_SIZE = 4096  # of matrices, to measure arithmetic
 H200_BYTES_PER_S, H200_FLOPS = 4.8e12, 60e12  # of its data sheet: memory, single-precision arithmetic
 
 
 @dataclass(frozen=True)
 class Throughput:
     """Of one batch. kernel_s: training and polish, channels on the device already. total_s: from arrays of the host to
-    arrays of the host, states and certificate left out. polish_s: the polish, operation by operation; replayed_s: the
-    same as one captured graph, None where `replay_note` says why not.
+    arrays of the host, states and certificate left out. replayed_s: as kernel_s, by a captured graph; None where
+    `replay_note` says why not.
 
     memory_floor_s, arithmetic_floor_s: of the same evaluations. agreement: largest relative difference of a user's
     rate from that of the same algorithm on the CPU, both judged in double precision.
-    bytes_per_user, operations_per_user, launches: counted, nothing fused.
+    bytes_per_user, operations_per_user, launches: counted, nothing fused. memory_per_user: bytes taken at most,
+    counted; memory_taken: by the batch, measured; None where the device does not tell.
     """
 
     device: str
@@ -43,7 +48,6 @@ class Throughput:
     num_elements: int
     kernel_s: float
     total_s: float
-    polish_s: float
     replayed_s: float | None
     replay_note: str
     bytes_per_s: float
@@ -53,11 +57,21 @@ class Throughput:
     agreement: float
     bytes_per_user: float
     operations_per_user: float
+    memory_per_user: float
+    memory_taken: int | None
     launches: int
 
     @property
     def users_per_s(self) -> float:
         return self.users / self.kernel_s
+
+    @property
+    def replayed_users_per_s(self) -> float | None:
+        return None if self.replayed_s is None else self.users / self.replayed_s
+
+    @property
+    def agrees(self) -> bool:
+        return self.agreement <= AGREEMENT
 
     @property
     def floor_fraction(self) -> float:
@@ -84,52 +98,62 @@ def throughput(
 ) -> Throughput:
     """Train `neural-prior` for all users of a problem of continuous phases in one batch; the best of some repetitions.
 
-    checked: users whose rates are compared with the CPU's. Raises ConfigError where there is no such device.
+    checked: users whose rates are compared with the CPU's. Raises ConfigError where there is no such device, or too
+    little memory on it.
     """
+    device = find_device(device, "--device:")
     clock = _clock(device)
     problem = problem.with_leading_axis()
+    cost, counted_users = _cost(problem, starts, epochs)
+    _check_room(device, len(problem.direct), TIMES_THERE * cost.peak_bytes / counted_users)
+    agreement = _agreement(_of(problem, checked), starts, epochs, device)
     objective = Objective.of(problem, np.complex64).on(device)
+
+    def train() -> Candidates:
+        return prepared(objective, starts, epochs, device)()
 
     def whole() -> None:
         solve(problem, "neural-prior", starts=starts, epochs=epochs, device=device, certify=False)
 
-    some = replace(problem, direct=problem.direct[:checked], cascade=problem.cascade[:checked])
-    here, there = (
-        solve(some, "neural-prior", starts=starts, epochs=epochs, device=name, certify=False).rate_mbps
-        for name in ("cpu", device)
-    )
     bytes_per_s, flops_per_s = _memory(device, clock), _arithmetic(device, clock)
     read, products = _passes(objective, starts, epochs)
-    cost, counted_users = _cost(problem, starts, epochs)
-    polish_s, replayed_s, replay_note = _replayed(_train(objective, starts, epochs, device), objective, device, clock)
+    kernel_s = min(clock(train) for _ in range(repetitions))
+    memory_taken, total_s = _taken(device), min(clock(whole) for _ in range(2))
+    # last: a capture that fails may leave the device unfit for more
+    graph_s, replay_note = replayed_s(prepared(objective, starts, epochs, device), device, clock, repetitions)
     return Throughput(
         device=_name(device),
         users=len(problem.direct),
         num_elements=problem.num_elements,
-        kernel_s=min(clock(lambda: _train(objective, starts, epochs, device)) for _ in range(repetitions)),
-        total_s=min(clock(whole) for _ in range(2)),
-        polish_s=polish_s,
-        replayed_s=replayed_s,
+        kernel_s=kernel_s,
+        total_s=total_s,
+        replayed_s=graph_s,
         replay_note=replay_note,
         bytes_per_s=bytes_per_s,
         flops_per_s=flops_per_s,
         memory_floor_s=8 * read / bytes_per_s,
         arithmetic_floor_s=FLOPS * products / flops_per_s,
-        agreement=float(np.max(np.abs(there - here) / here)),
+        agreement=agreement,
         bytes_per_user=cost.bytes / counted_users,
         operations_per_user=cost.operations / counted_users,
+        memory_per_user=cost.peak_bytes / counted_users,
+        memory_taken=memory_taken,
         launches=cost.launches,
     )
 
 
-def _train(objective: Objective, starts: int, epochs: int, device: str) -> Candidates:
-    """Network and polish, as `neural-prior` runs them."""
-    found, rng = None, np.random.default_rng(0)
-    for stage in tap_prior(starts, epochs, device):
-        for solver in stage.solvers:
-            found, _ = iterate(solver, objective, found, rng)
-    assert found is not None
-    return found
+def _of(problem: Problem, users: int) -> Problem:
+    """The first of its users."""
+    return replace(problem, direct=problem.direct[:users], cascade=problem.cascade[:users])
+
+
+def _agreement(problem: Problem, starts: int, epochs: int, device: str) -> float:
+    """Of what tensors on the device find with what arrays of the CPU do; the true channel judges both."""
+    here = solve(problem, "neural-prior", starts=starts, epochs=epochs, certify=False).rate_mbps
+    objective = Objective.of(problem, np.complex64)
+    found = prepared(objective.on(device), starts, epochs, device)()
+    there = problem.rate_mbps(found.best_reflection(objective))
+    return float(np.max(np.abs(there - here) / here))
 
 
 def _passes(objective: Objective, starts: int, epochs: int) -> tuple[int, int]:
@@ -144,46 +168,36 @@ def _passes(objective: Objective, starts: int, epochs: int) -> tuple[int, int]:
 
 def _cost(problem: Problem, starts: int, epochs: int) -> tuple[Cost, int]:
     """Counted on the CPU for a few users, who cost the same wherever they are; and how many they were."""
-    few = replace(problem, direct=problem.direct[:COUNTED_USERS], cascade=problem.cascade[:COUNTED_USERS])
+    few = _of(problem, COUNTED_USERS)
     objective = Objective.of(few, np.complex64).on("cpu")
-    return counted(lambda: _train(objective, starts, epochs, "cpu")), len(few.direct)
+    return counted(lambda: prepared(objective, starts, epochs, "cpu")()), len(few.direct)
 
 
-def _replayed(
-    found: Candidates, objective: Objective, device: str, clock: Callable[[Callable[[], object]], float]
-) -> tuple[float, float | None, str]:
-    """Seconds of the polish as it is launched, and as a captured graph; or why there is none.
-
-    The loop is fit for capture as it stands: fixed shapes, no question to the host (`cost`).
-    """
+def _check_room(device: str, users: int, bytes_per_user: float) -> None:
+    """Raise ConfigError where a batch does not fit on a GPU beside what is there."""
     import torch
 
-    search = TapSearch(keep=1, steps=POLISH_STEPS, device=device)
-    state = search.init(objective, found, np.random.default_rng(0))
-
-    def work() -> object:
-        return climb(search, objective, state)
-
-    launched_s = _best(clock, work)
     if not device.startswith("cuda"):
-        return launched_s, None, "graphs are captured on CUDA devices only"
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            kept = work()
-    except RuntimeError as error:
-        return launched_s, None, f"not captured: {error}"
-    replayed_s = _best(clock, graph.replay)
-    del kept  # what the graph writes to; freed only now
-    return launched_s, replayed_s, "captured"
+        return
+    free, _ = torch.cuda.mem_get_info(device)
+    need = users * bytes_per_user
+    if need > free:
+        raise ConfigError(
+            f"--users {users}: they need {need / 1e9:.1f} GB of the GPU's memory, {free / 1e9:.1f} GB are free; "
+            f"at most {int(free / bytes_per_user)} fit"
+        )
+
+
+def _taken(device: str) -> int | None:
+    """Bytes of a GPU that were taken at most."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device)) if device.startswith("cuda") else None
 
 
 def _clock(device: str) -> Callable[[Callable[[], object]], float]:
     """Seconds of a piece of work, the device's queue emptied before and after."""
     import torch
-
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"--device {device}: no CUDA device is visible to torch; allowed here: cpu")
 
     def settle() -> None:
         if device.startswith("cuda"):
@@ -200,12 +214,18 @@ def _clock(device: str) -> Callable[[Callable[[], object]], float]:
 
 
 def _memory(device: str, clock: Callable[[Callable[[], object]], float]) -> float:
-    """Bytes per second of a copy: read once, written once."""
+    """Bytes per second of copies, each read once, written once; several at a time, beside which a launch is nothing."""
     import torch
 
-    source = torch.ones(COPIED_BYTES // 4, device=device)
+    size, copies = COPIED["cuda" if device.startswith("cuda") else "cpu"]
+    source = torch.ones(size // 4, device=device)
     target = torch.empty_like(source)
-    return 2 * COPIED_BYTES / _best(clock, lambda: target.copy_(source))
+
+    def copy() -> None:
+        for _ in range(copies):
+            target.copy_(source)
+
+    return 2 * size * copies / _best(clock, copy)
 
 
 def _arithmetic(device: str, clock: Callable[[Callable[[], object]], float]) -> float:

@@ -77,3 +77,14 @@ def test_bytes_and_operations_of_a_product():
 def test_what_is_broadcast_is_read_once():
     spread = torch.broadcast_to(torch.ones(10), (1000, 10))
     assert counted(lambda: spread.sum(0)).bytes <= 4 * (10 + 10)
+
+
+def test_memory_is_that_of_the_tensors_that_were_alive_at_once():
+    def chain() -> torch.Tensor:
+        first = torch.ones(1000)
+        second = first + 1
+        del first
+        third = second[:10] + second.sum()
+        return torch.cat([second, third])
+
+    assert counted(chain).peak_bytes == 4 * (1000 + 10 + 1010)
