@@ -17,7 +17,7 @@ from hil.yamlfile import load_yaml
 
 __all__ = ["FirmwareProfile", "describe", "list_profiles", "load_profile", "profile_json_schema"]
 
-FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"
+FOLDER = Path(__file__).parent / "profiles"  # firmware_profiles/ of a checkout leads here
 
 
 class FirmwareProfile(ProfileSections):
