@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hil.arrays import Complex, Float, Int
+from hil.estimation.consistency import Consistency, whitened_energy
 
 TURN_GAIN = 0.6  # of the correction of a Doppler frequency
 WANDER = 0.05, 1e-4, 1.0  # share of its power by which a wave forgets itself in a round: at first, at least, at most
@@ -33,6 +34,7 @@ class ModeFilter:
     each tap. doppler: in rad/s. power: mean square that is expected of each state and tap. seen_s: when a state was
     last told. memory_s: after which the direct channel's oscillators have forgotten 1 / e. wander: see `WANDER`.
     last_s: of the last soundings. evidence: log-likelihood that a wave turns once more, or less, between rounds.
+    consistency: of the last updates.
     """
 
     mean: Complex[np.ndarray, "state tap"]
@@ -44,6 +46,7 @@ class ModeFilter:
     time_s: float
     memory_s: float = 1.0
     wander: float = WANDER[0]
+    consistency: Consistency = field(default_factory=Consistency)
     last_s: float = field(init=False)
     evidence: Float[np.ndarray, "2 state"] = field(init=False)
 
@@ -127,6 +130,8 @@ class ModeFilter:
         self.advance(float(time_s[-1]))
         excitation, before = self.excitation(rows, time_s), self.mean
         innovation = taps - excitation @ before
+        strange = whitened_energy(innovation, excitation, self.power, noise_var, self.num_direct)
+        self.consistency.add(strange, taps.size)
         reach = excitation @ self.covariance
         expected = reach @ excitation.conj().T + noise_var * np.eye(len(taps))
         inverse = np.linalg.inv(expected)

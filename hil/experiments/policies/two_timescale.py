@@ -5,13 +5,14 @@ and the bodies around him, decide which plane waves over the array carry the cha
 of these waves. So a round sounds the patterns that lower the expected loss of rate most, a Kalman filter takes them in,
 and the pattern is made for what each wave, by its own Doppler spectrum, will be when it serves. Waves beside those that
 carry energy are watched too, and take the places of those that lost theirs; where the waves do not explain what is
-heard, twice in a row, a full sweep begins anew.
+heard, in two rounds in a row or in a window of them taken together, a full sweep begins anew.
 """
 
 import numpy as np
 
 from hil.arrays import Complex, Float, Int, Pattern
 from hil.config.track import PolicyConfig
+from hil.estimation.consistency import Consistency
 from hil.estimation.doppler import DopplerSpectra
 from hil.estimation.kalman import ModeFilter
 from hil.estimation.least_squares import CascadedEstimate
@@ -56,8 +57,8 @@ class TwoTimescale:
         self._learn(estimate, time_s)
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
-        if self._misfits >= PATIENCE:
-            self._misfits = 0
+        if self._misfits >= PATIENCE or self.oddity > 1:
+            self._misfits, self._filter.consistency = 0, Consistency()
             return Ask(self.plan.patterns(), self.plan.board_rows)
         count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
         if not self._stored:
@@ -112,6 +113,11 @@ class TwoTimescale:
         shift, power = self._filter.doppler[followed] / (2 * np.pi), self._filter.power[followed]
         mean = np.average(shift, weights=power)
         return float(np.sqrt(np.average((shift - mean) ** 2, weights=power)))
+
+    @property
+    def oddity(self) -> float:
+        """What was heard lately, beside the most that the waves can be by chance (`Consistency.ratio`)."""
+        return self._filter.consistency.ratio
 
     def _learn(self, estimate: CascadedEstimate, time_s: float) -> None:
         """Begin anew with what a full sweep told."""

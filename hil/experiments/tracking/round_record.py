@@ -23,8 +23,8 @@ class Round:
     predicted_mbps: of the pattern that it applied, hold_predicted_mbps: of the first pattern of all, by the same
     estimate for the same time. measured_mbps: of the pattern that served before it; hold_mbps: of the first pattern of
     all; both measured in this round, None where it was not.
-    surprise: of the reference sounding; misfit: of the others, and doppler_hz: spread of the waves that are followed,
-    both as known when it applied its pattern.
+    surprise: of the reference sounding; misfit: of the others, and of the waves that are followed doppler_hz: spread of
+    their shifts, oddity: above 1 they cannot be what is heard; all as known when it applied its pattern.
     history_mbps: best rate on the estimate, phases still free, before the first step or epoch of the search and after
     each. stages_s: by stage; `sound` holds the link, the radio and the USB, `compute` what is charged for the software.
     software_ms: this process's own time, the simulator's apart; thinking_ms: of that, what estimating and optimising
@@ -51,6 +51,7 @@ class Round:
     surprise: float | None = None
     misfit: float | None = None
     doppler_hz: float | None = None
+    oddity: float | None = None
     history_mbps: list[float] = field(default_factory=list)
     stages_s: dict[str, float] = field(default_factory=dict)
     software_ms: float = 0.0

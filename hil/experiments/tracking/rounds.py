@@ -228,7 +228,7 @@ class _Loop:
         if number:
             facts["hold_predicted_mbps"] = float(problem.rate_mbps(self.setup.states[self.hold]))
         if heard is not None:
-            facts |= {"misfit": misfit, "doppler_hz": getattr(self.policy, "doppler_hz", None)}
+            facts |= {"misfit": misfit} | {name: getattr(self.policy, name, None) for name in ("doppler_hz", "oddity")}
             facts["known_s"] = float(heard.block.time_s[-1])
         return Thought(reply.solution.pattern, facts)
 
