@@ -22,7 +22,7 @@ from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import learn_advances, margin_of, search, search_pairs
-from hil.estimation.lags import Lags, centroid_error, centroids
+from hil.estimation.lags import Lags, centroid_error, told_by_neighbours
 from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
 from hil.phy.sync import advance
 from hil.phy.taps import DelayBasis, band_of, delay_profile, guards_of, place_window
@@ -69,6 +69,8 @@ class Alignment:
 
     def between(self, guards: int) -> "Alignment":
         """The same of soundings with so many unused subcarriers at each edge."""
+        if not guards:
+            return self
         return replace(self, model=replace(self.model, basis=self.model.basis.between(guards)))
 
     def retaken(self, which: Int[np.ndarray, "retake"], again: "Alignment") -> "Alignment":
@@ -131,13 +133,13 @@ def _begin(
     responses, length = responses[:, band], num_taps * used[band].size / used.size
     used = used[band]
     level = float(np.median(noise_var))
-    strength = energy(responses).astype(float)
+    strength, places = told_by_neighbours(responses)
     snr = float(strength.mean()) / int(used.sum()) / level - 1
     _require_signal(snr)
     learnt = np.random.default_rng(0).permutation(len(responses))[:SUBSET]
     power = float(strength.mean()) / len(used)
     believed = (max(level, power / most) for most in (LEARNING_SNR, KNOWING_SNR))
-    return _Sweep(responses, strength, used, fft_size, length, *believed), learnt, snr
+    return _Sweep(responses, strength, places, used, fft_size, length, *believed), learnt, snr
 
 
 def _require_signal(snr: float) -> None:
@@ -152,13 +154,14 @@ def _require_signal(snr: float) -> None:
 class _Sweep:
     """Soundings of a band without guards, and what is believed of their noise.
 
-    strength: energy of each. num_taps: length of the channel in taps of the band. learning_var, knowing_var: noise on a
+    strength: energy of each. places: centroid of its delays, in taps. num_taps: length of the channel in taps of the band. learning_var, knowing_var: noise on a
     subcarrier while the model is learnt and afterwards; more than there is, for without noise any alignment is certain
     of itself.
     """
 
     responses: Complex[np.ndarray, "pattern subcarrier"]
     strength: Float[np.ndarray, "pattern"]
+    places: Float[np.ndarray, "pattern"]
     used: Bool[np.ndarray, "subcarrier"]
     fft_size: int
     num_taps: float
@@ -203,8 +206,8 @@ class _Sweep:
         model, advances = self._learn(learnt, np.round(placed[learnt]).astype(int))
         guesses = (self._guess(about, learnt, advances) for about in (placed, np.zeros_like(placed)))
         guess, spread = min(guesses, key=lambda each: each[1])
-        rough, everything = np.round(guess).astype(int), np.arange(len(guess))
-        found, sure = self._near(model, everything, rough, spread + BEYOND)
+        rough = np.round(guess).astype(int)
+        found, sure = self._near(model, slice(None), rough, spread + BEYOND)
         sure &= clear
         for reach in (comb.period * self.tap / 2 + BEYOND, None):
             unsure = np.flatnonzero(~sure)
@@ -218,7 +221,7 @@ class _Sweep:
         return found
 
     def _near(
-        self, model: DelayModel, which: Int[np.ndarray, "some"], rough: Int[np.ndarray, "some"], reach: float
+        self, model: DelayModel, which: slice | Int[np.ndarray, "some"], rough: Int[np.ndarray, "some"], reach: float
     ) -> tuple[Alignment, Bool[np.ndarray, "some"]]:
         """The best of the advances near the rough ones, and where no other can be better."""
         lags, responses = self._lags(reach), self.responses[which]
@@ -241,7 +244,7 @@ class _Sweep:
             length=round(self.num_taps * points),
             apart=round(APART / self.tap * points),
         )
-        turns, about = place / comb.size, centroids(self.responses) / comb.period
+        turns, about = place / comb.size, self.places / comb.period
         offset = np.angle(np.mean(np.exp(2j * np.pi * (about - turns)))) / (2 * np.pi)
         turns += np.round(about - offset - turns)
         return turns * comb.period * self.tap, margin > POWER_MARGIN
@@ -286,8 +289,9 @@ class _Sweep:
         some = slice(None, None, -(-len(fine) // CENTRED_BY))
         reach = round(REACH_TAPS * self.tap)
         shifts = np.arange(-reach, reach + 1)
-        held = [float(energy(lags.taps(coordinates[some], fine[some] + shift)).sum()) for shift in shifts]
-        return int(shifts[np.argmax(held)])
+        held = energy(coordinates[some] @ lags.transfer)  # [advance, pattern]
+        at_shifts = held[lags.reach + fine[some] + shifts[:, None], np.arange(held.shape[1])]
+        return int(shifts[at_shifts.sum(axis=1).argmax()])
 
     def _sure(
         self,
@@ -330,6 +334,8 @@ def _resolve_pairs(
     doubtful = found.ambiguous & (partner >= 0)
     first = np.flatnonzero(doubtful | doubtful[partner])
     first = first[partner[first] > first]
+    if not first.size:
+        return found
     samples, margin, taps = found.samples.copy(), found.margin.copy(), found.taps.copy()
     for start in range(0, first.size, PAIRS):
         one = first[start : start + PAIRS]

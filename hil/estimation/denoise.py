@@ -22,7 +22,7 @@ def denoise(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimat
     """The same estimate with less error, and the variance that is left."""
     tied = bool(estimate.tied) and min(rows, cols) > 1
     spread = np.sqrt(np.median(estimate.cascade_var, axis=0)).astype(estimate.cascade.real.dtype)
-    noisy = (estimate.cascade / spread).reshape(rows, cols, -1)
+    noisy = (estimate.cascade * (1 / spread)).reshape(rows, cols, -1)
     bases = first_bases(noisy, without_first=tied)
     if tied:
         estimate = _untie(estimate, spread, *_from_others(noisy, bases))

@@ -2,7 +2,8 @@
 
 A response's delays lie close together, so their centroid says roughly where it begins. Advanced by that much, it is
 projected once on a window of delays wide enough for every finer advance; advance and projection on the channel's own
-window are then one small matrix for each advance.
+window are then one small matrix for each advance. The wide window is seen by parts of the band first, each of which
+tells few delays apart, all parts the same few: a third of the arithmetic.
 """
 
 from dataclasses import dataclass
@@ -17,13 +18,21 @@ from hil.phy.taps import DelayBasis, delay_span, gap_ridge
 # Margin of the wide window on either side in taps, for basis functions leak out of their own, and its tolerance:
 # what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where gaps amplify it.
 WHOLE_BAND, WITH_GAPS = (2.0, 1e-4), (3.0, 1e-5)
-ROWS, CELLS = 128, 1 << 19  # projected at once; scored at once
+ROWS, CELLS = 256, 1 << 17  # projected at once; scored at once
+PART = 50  # subcarriers of a part of the band, about
+FAINTEST = 1e-4  # direction of a part, relative to the strongest, that is kept: what is lost is below the above
 
 
-def centroids(responses: Complex[np.ndarray, "pattern subcarrier"]) -> Float[np.ndarray, "pattern"]:
-    """Circular mean of each response's delays, weighted by power, in taps: the phase from subcarrier to subcarrier."""
-    lag = np.vecdot(responses[:, :-1], responses[:, 1:])
-    return np.asarray(-np.angle(lag) * responses.shape[1] / (2 * np.pi))
+def told_by_neighbours(
+    responses: Complex[np.ndarray, "pattern subcarrier"],
+) -> tuple[Float[np.ndarray, "pattern"], Float[np.ndarray, "pattern"]]:
+    """Energy of each response, and the circular mean of its delays weighted by power, in taps: the phase from subcarrier
+    to subcarrier."""
+    strength, lag = np.empty(len(responses)), np.empty(len(responses), dtype=complex)
+    for rows in _parts(len(responses), ROWS // 4):  # which the cache holds for both
+        some = responses[rows]
+        strength[rows], lag[rows] = np.vecdot(some, some).real, np.vecdot(some[:, :-1], some[:, 1:])
+    return strength, -np.angle(lag) * responses.shape[1] / (2 * np.pi)
 
 
 def centroid_error(snr: float, num_subcarriers: int) -> float:
@@ -35,13 +44,16 @@ def centroid_error(snr: float, num_subcarriers: int) -> float:
 class Lags:
     """Advances of -reach..reach samples in the coordinates of a wide window of delays.
 
-    wide: complex64[subcarrier, lag], orthonormal. transfer: complex64[advance, lag, tap], to the basis's coordinates.
+    part: complex64[subcarrier of a part, direction], what each part of the band is projected on. parts: complex64[part
+    and direction, lag], from there to an orthonormal wide window. transfer: complex64[advance, lag, tap], to the
+    basis's coordinates.
     """
 
     basis: DelayBasis
     reach: int
     fft_size: int
-    wide: Complex[np.ndarray, "subcarrier lag"]
+    part: Complex[np.ndarray, "_ direction"]
+    parts: Complex[np.ndarray, "_ lag"]
     transfer: Complex[np.ndarray, "advance lag tap"]
 
     @classmethod
@@ -56,21 +68,28 @@ class Lags:
         self, responses: Complex[np.ndarray, "pattern subcarrier"], rough: Int[np.ndarray, "pattern"]
     ) -> Complex[np.ndarray, "pattern lag"]:
         """Inner products of the roughly advanced responses (zero on unused subcarriers) with the wide window's."""
-        ramps, index = _ramps(len(self.wide), self.fft_size), rough % self.fft_size
-        window, found = self.wide.conj(), np.empty((len(responses), self.wide.shape[1]), dtype=np.complex64)
+        (size, num_directions), num_subcarriers = self.part.shape, responses.shape[1]
+        ramps, index = _ramps(num_subcarriers, self.fft_size), rough % self.fft_size
+        found = np.empty((len(responses), self.parts.shape[1]), dtype=np.complex64)
+        whole = np.zeros((ROWS, len(self.parts) // num_directions * size), dtype=np.complex64)  # of whole parts
         for rows in _parts(len(responses), ROWS):
-            found[rows] = (responses[rows] * ramps[index[rows]]) @ window
+            some = responses[rows]
+            aligned = whole[: len(some)]
+            np.multiply(some, ramps[index[rows]], out=aligned[:, :num_subcarriers], casting="same_kind")
+            found[rows] = (aligned.reshape(-1, size) @ self.part).reshape(len(some), -1) @ self.parts
         return found
 
     def taps(
         self, coordinates: Complex[np.ndarray, "pattern lag"], fine: Int[np.ndarray, "pattern"]
     ) -> Complex[np.ndarray, "pattern tap"]:
         """What the basis holds of soundings that are advanced by `fine` samples more."""
-        found = np.empty((len(coordinates), self.basis.num_taps), dtype=np.complex64)
-        for advance in np.unique(fine):
+        advances, count = np.unique(fine, return_counts=True)
+        most = advances[count.argmax()]
+        found = coordinates @ self.transfer[most + self.reach]
+        for advance in advances[advances != most]:
             rows = np.flatnonzero(fine == advance)
             found[rows] = coordinates[rows] @ self.transfer[advance + self.reach]
-        return found
+        return np.asarray(found)
 
     def log_likelihood(
         self, model: DelayModel, coordinates: Complex[np.ndarray, "pattern lag"], reach: int
@@ -84,8 +103,8 @@ class Lags:
         score = np.empty((len(coordinates), advances), dtype=np.float32)
         for rows in _parts(len(coordinates), CELLS // bank.shape[1]):
             seen = (coordinates[rows] @ bank).reshape(-1, advances, filters.shape[1])
-            squares = seen[..., :-1].reshape(len(seen), advances, scaled.shape[1])
-            score[rows] = np.vecdot(squares, squares).real + 2 * seen[..., -1].real
+            parts = seen.view(np.float32)[..., :-2]
+            score[rows] = np.einsum("nad,nad->na", parts, parts) + 2 * seen[..., -1].real
         return score
 
 
@@ -100,7 +119,20 @@ def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) ->
     ramps = np.exp(2j * np.pi / fft_size * np.outer(np.arange(-reach, reach + 1), k))
     projector = np.linalg.solve(basis.gram, basis.basis.conj().T)  # responses are zero where `used` is not
     transfer = ((projector * ramps[:, None]) @ wide).transpose(0, 2, 1)
-    return Lags(basis, reach, fft_size, wide.astype(np.complex64), np.ascontiguousarray(transfer.astype(np.complex64)))
+    return Lags(basis, reach, fft_size, *_by_parts(wide.conj()), np.ascontiguousarray(transfer.astype(np.complex64)))
+
+
+def _by_parts(
+    window: Complex[np.ndarray, "subcarrier lag"],
+) -> tuple[Complex[np.ndarray, "_ direction"], Complex[np.ndarray, "_ lag"]]:
+    """A matrix as the product of one that is the same for each part of its rows, and a smaller one."""
+    num_parts = max(round(len(window) / PART), 1)
+    size = -(-len(window) // num_parts)
+    padded = np.pad(window, ((0, num_parts * size - len(window)), (0, 0))).reshape(num_parts, size, -1)
+    directions, strength, _ = np.linalg.svd(padded.transpose(1, 0, 2).reshape(size, -1), full_matrices=False)
+    kept = np.ascontiguousarray(directions[:, strength > FAINTEST * strength[0]])
+    parts = (kept.conj().T @ padded).reshape(-1, window.shape[1])
+    return kept.astype(np.complex64), parts.astype(np.complex64)
 
 
 @lru_cache(maxsize=2)

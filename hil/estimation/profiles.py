@@ -25,8 +25,7 @@ def align_profiles(
 
     floor: the noise's power at each delay. starts: mean profiles to set out from; the likeliest outcome is kept.
     """
-    spectra = scipy.fft.rfft(profiles, axis=1)
-    outcomes = [_climb(profiles, spectra, _smooth(start), floor, turns) for start in starts]
+    outcomes = [_climb(profiles, _smooth(start), floor, turns) for start in starts]
     _, samples, profile = max(outcomes, key=lambda outcome: outcome[0])
     return samples, profile
 
@@ -71,11 +70,12 @@ def place_by_power(
     known = profiles[learnt[:ENOUGH]]
     typical = known[np.argsort(known.sum(axis=1))[len(known) // 2]]
     _, profile = align_profiles(known, floor, typical[None], turns=FEW_TURNS)
-    steps = np.subtract.outer(np.arange(profile.size), np.arange(profile.size))
-    misfit = profiles @ (1 / np.maximum(profile, floor)).astype(profiles.dtype)[steps]
+    misfit = _misfit(profiles, np.maximum(profile, floor))
     best = misfit.argmin(axis=1)
-    elsewhere = np.minimum(steps % profile.size, -steps % profile.size) > apart
-    margin = np.where(elsewhere[best], misfit, np.inf).min(axis=1) - misfit.min(axis=1)
+    least = misfit[np.arange(len(best)), best]
+    near = (best[:, None] + np.arange(-apart, apart + 1)) % profile.size
+    np.put_along_axis(misfit, near, np.inf, axis=1)
+    margin = misfit.min(axis=1) - least
     return (best + place_window(profile, length)) % profile.size, margin
 
 
@@ -87,7 +87,6 @@ def of_several_strengths(profiles: Float[np.ndarray, "pattern delay"]) -> Float[
 
 def _climb(
     profiles: Float[np.ndarray, "pattern delay"],
-    spectra: Complex[np.ndarray, "pattern bin"],
     profile: Float[np.ndarray, "delay"],
     floor: float,
     turns: int,
@@ -97,7 +96,7 @@ def _climb(
     samples = np.full(len(profiles), -1)
     for _ in range(turns):
         expected = np.maximum(profile, floor)
-        misfit = scipy.fft.irfft(spectra * scipy.fft.rfft(1 / expected).conj(), n=size, axis=1)
+        misfit = _misfit(profiles, expected)
         before, samples = samples, misfit.argmin(axis=1)
         index = (np.arange(size) + samples[:, None]) % size
         profile = np.take_along_axis(profiles, index, axis=1).mean(axis=0)
@@ -105,6 +104,15 @@ def _climb(
             break
     likelihood = -misfit.min(axis=1).sum(dtype=float) - len(profiles) * np.log(expected).sum(dtype=float)
     return float(likelihood), samples, profile
+
+
+def _misfit(
+    profiles: Float[np.ndarray, "pattern delay"], expected: Float[np.ndarray, "delay"]
+) -> Float[np.ndarray, "pattern advance"]:
+    """Sum over the delays of each profile's power over the expected one, at each circular advance."""
+    twice = np.tile((1 / expected).astype(profiles.dtype), 2)[1:]
+    circulant = np.lib.stride_tricks.sliding_window_view(twice, expected.size)[::-1]  # [advance, delay]
+    return np.asarray(profiles @ circulant.T)
 
 
 def _smooth(profile: Float[np.ndarray, "delay"]) -> Float[np.ndarray, "delay"]:

@@ -59,7 +59,12 @@ def first_bases(noisy: Tensor, *, without_first: bool = False) -> Bases:
 def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank"], Powers]:
     """Directions along one axis that stand above the edge of the noise's singular values, at least one, and the powers
     of all."""
-    power, vectors = np.linalg.eigh(gram(tensor, mode))
+    from scipy.linalg import blas, eigh
+
+    unfolded = np.ascontiguousarray(unfold(tensor, mode))
+    upper = blas.get_blas_funcs("herk", (unfolded,))(1.0, unfolded.T, trans=2)  # of the conjugate Gram matrix
+    power, turned = eigh(upper, lower=False, driver="evr", overwrite_a=True, check_finite=False)
+    vectors = turned.conj()
     size = tensor.shape[mode]
     edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
     rank = max(int(np.sum(power > edge)), 1)
