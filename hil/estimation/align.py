@@ -154,9 +154,9 @@ def _require_signal(snr: float) -> None:
 class _Sweep:
     """Soundings of a band without guards, and what is believed of their noise.
 
-    strength: energy of each. places: centroid of its delays, in taps. num_taps: length of the channel in taps of the band. learning_var, knowing_var: noise on a
-    subcarrier while the model is learnt and afterwards; more than there is, for without noise any alignment is certain
-    of itself.
+    strength: energy of each. places: centroid of its delays, in taps. num_taps: length of the channel in taps of the
+    band. learning_var, knowing_var: noise on a subcarrier while the model is learnt and afterwards; more than there is,
+    for without noise any alignment is certain of itself.
     """
 
     responses: Complex[np.ndarray, "pattern subcarrier"]

@@ -3,7 +3,7 @@
 A response's delays lie close together, so their centroid says roughly where it begins. Advanced by that much, it is
 projected once on a window of delays wide enough for every finer advance; advance and projection on the channel's own
 window are then one small matrix for each advance. The wide window is seen by parts of the band first, each of which
-tells few delays apart, all parts the same few: a third of the arithmetic.
+tells few delays apart, all parts the same few: half of the arithmetic.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ FAINTEST = 1e-4  # direction of a part, relative to the strongest, that is kept:
 def told_by_neighbours(
     responses: Complex[np.ndarray, "pattern subcarrier"],
 ) -> tuple[Float[np.ndarray, "pattern"], Float[np.ndarray, "pattern"]]:
-    """Energy of each response, and the circular mean of its delays weighted by power, in taps: the phase from subcarrier
-    to subcarrier."""
+    """Energy of each response, and the circular mean of its delays weighted by power, in taps: the phase from one
+    subcarrier to the next."""
     strength, lag = np.empty(len(responses)), np.empty(len(responses), dtype=complex)
     for rows in _parts(len(responses), ROWS // 4):  # which the cache holds for both
         some = responses[rows]
@@ -119,10 +119,10 @@ def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) ->
     ramps = np.exp(2j * np.pi / fft_size * np.outer(np.arange(-reach, reach + 1), k))
     projector = np.linalg.solve(basis.gram, basis.basis.conj().T)  # responses are zero where `used` is not
     transfer = ((projector * ramps[:, None]) @ wide).transpose(0, 2, 1)
-    return Lags(basis, reach, fft_size, *_by_parts(wide.conj()), np.ascontiguousarray(transfer.astype(np.complex64)))
+    return Lags(basis, reach, fft_size, *by_parts(wide.conj()), np.ascontiguousarray(transfer.astype(np.complex64)))
 
 
-def _by_parts(
+def by_parts(
     window: Complex[np.ndarray, "subcarrier lag"],
 ) -> tuple[Complex[np.ndarray, "_ direction"], Complex[np.ndarray, "_ lag"]]:
     """A matrix as the product of one that is the same for each part of its rows, and a smaller one."""

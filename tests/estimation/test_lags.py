@@ -8,10 +8,10 @@ from hil.estimation import align
 from hil.estimation.align import align_sweep
 from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import search
-from hil.estimation.lags import Lags, centroid_error, told_by_neighbours
+from hil.estimation.lags import Lags, by_parts, centroid_error, told_by_neighbours
 from hil.estimation.profiles import Comb, place_by_power
 from hil.phy.sync import advance
-from hil.phy.taps import DelayBasis, delay_response
+from hil.phy.taps import DelayBasis, delay_response, delay_span
 
 K, L, NUM_TAPS = 100, 128, 12
 
@@ -87,7 +87,7 @@ def test_a_sounding_far_from_where_power_places_it_is_found_by_every_advance(mak
 
 def test_what_power_cannot_place_is_looked_for_in_all_of_the_combs_period(make_channel, sweep, monkeypatch):
     channel = make_channel(12, 12, 10.0)
-    plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
+    _plan, block, starts = sweep(channel, "hadamard", snr_db=20.0)
     misplaced, doubted, looked = np.array([3, 70]), np.array([3, 70, 90]), []
 
     def misplace(profiles, *rest, **more):
@@ -127,3 +127,14 @@ def test_a_basis_that_is_built_once_is_kept():
     used = np.ones(K, dtype=bool)
     assert Lags.build(used, -1.0, 12.0, L, 8) is Lags.build(used.copy(), -1.0, 12.0, L, 8)
     assert DelayBasis.build(used, -1.0, 12.0).num_taps == Lags.build(used, -1.0, 12.0, L, 8).basis.num_taps
+
+
+@pytest.mark.parametrize("num_subcarriers", [K, 131, 40])
+def test_a_window_seen_by_parts_of_the_band_is_the_window(soundings, num_subcarriers):
+    """Whatever the parts' size: the last one may be cut short."""
+    window = delay_span(num_subcarriers, -3.0, 16.0, tolerance=1e-4)
+    part, parts = by_parts(window.conj())
+    size, directions = part.shape
+    whole = (part @ parts.reshape(-1, directions, window.shape[1])).reshape(-1, window.shape[1])
+    assert_allclose(whole, np.pad(window.conj(), ((0, len(whole) - num_subcarriers), (0, 0))), atol=2e-4)
+    assert directions < size
