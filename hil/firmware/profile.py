@@ -14,10 +14,11 @@ from hil.firmware.protocol import AsciiLine, SerialConfig
 from hil.firmware.sections import Figure, ProfileSections
 from hil.interfaces import Geometry, StateSet, SurfaceTiming, SweepMode
 from hil.yamlfile import load_yaml
+from hil.yamltree import no_such
 
 __all__ = ["FirmwareProfile", "describe", "list_profiles", "load_profile", "profile_json_schema"]
 
-FOLDER = Path(__file__).parent / "profiles"  # firmware_profiles/ of a checkout leads here
+FOLDER = Path(__file__).parent / "profiles"  # leads to firmware_profiles/; an installed package holds them there
 
 
 class FirmwareProfile(ProfileSections):
@@ -76,9 +77,7 @@ def load_profile(name_or_path: str | Path) -> FirmwareProfile:
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{name_or_path}.yaml"
         if str(name_or_path) not in list_profiles():
-            raise ConfigError(
-                f"profile {str(name_or_path)!r}: not one of {', '.join(list_profiles())}, nor a .yaml file"
-            )
+            raise ConfigError(f"surface.profile: {no_such(str(name_or_path), list_profiles())}, or a .yaml file")
     return load_yaml(path, FirmwareProfile)
 
 
