@@ -4,7 +4,8 @@ Validation is strict (no text and no boolean passes as a number). What is allowe
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from pydantic_core import ErrorDetails
 from hil.errors import ConfigError
 from hil.yamltree import Document, TreePath, did_you_mean, dotted, number, parse, read_text, shown
 
-__all__ = ["load_yaml", "load_yaml_text"]
+__all__ = ["load_yaml", "load_yaml_text", "placed"]
 
 T = TypeVar("T")
 Schema = dict[str, Any]
@@ -46,6 +47,26 @@ def load_yaml_text(text: str, name: str, model: type[T], overrides: Mapping[str,
         raise ConfigError(explainer.text(error.errors(include_url=False))) from None
 
 
+@contextmanager
+def placed(*paths: Path, overridden: Container[str] = ()) -> Iterator[None]:
+    """What is found wrong with a key later on (`dotted.key: why`) is told with the file and line of that key."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(_place(str(error), paths, overridden)) from error
+
+
+def _place(message: str, paths: Iterable[Path], overridden: Container[str]) -> str:
+    key, _, why = message.partition(": ")
+    if why and key not in overridden:
+        for path in paths:
+            place = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
+            line = parse(read_text(path), str(path)).line_of.get(place)
+            if line is not None:
+                return f"{path}:{line}: {message}"
+    return message
+
+
 class _Explainer:
     """Turns pydantic's errors into lines that a person can act on."""
 
@@ -56,6 +77,19 @@ class _Explainer:
         self._replaced = replaced
 
     def text(self, errors: list[ErrorDetails]) -> str:
+        return self._other_file() or self._problems(errors)
+
+    def _other_file(self) -> str:
+        """Where a file says that it is of another schema, nothing else in it is worth a word."""
+        sections = [self._schema, *self._schema.get("$defs", {}).values()]
+        known = {section.get("properties", {}).get("schema", {}).get("const") for section in sections} - {None}
+        said = self._document.root.get("schema")
+        if not known or said is None or said in known:
+            return ""
+        where = f"{self._name}:{self._document.line(('schema',))}"
+        return f"{where}: schema: got {shown(said)}; allowed: {', '.join(sorted(known))}; is it the right file?"
+
+    def _problems(self, errors: list[ErrorDetails]) -> str:
         placed = [(self._path(error), error) for error in map(self._located, errors)]
         placed.sort(key=lambda item: self._document.line(item[0]))
         lines = dict.fromkeys(self._line(path, error) for path, error in placed[:MAX_PROBLEMS])

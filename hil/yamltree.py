@@ -19,7 +19,7 @@ import yaml
 
 from hil.errors import ConfigError
 
-__all__ = ["Document", "TreePath", "did_you_mean", "dotted", "number", "parse", "read_text", "shown"]
+__all__ = ["Document", "TreePath", "did_you_mean", "dotted", "no_such", "number", "parse", "read_text", "shown"]
 
 TreePath = tuple[str | int, ...]
 
@@ -62,6 +62,12 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """`, did you mean X?` where one of the allowed words is close, else nothing."""
     close = difflib.get_close_matches(word[:60], allowed, n=1)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def no_such(word: str, allowed: Iterable[str]) -> str:
+    """`there is no 'X', did you mean Y?; allowed: ...`: what a message says of a name that is not among them."""
+    names = list(allowed)
+    return f"there is no {word!r}{did_you_mean(word, names)}; allowed: {', '.join(names)}"
 
 
 @dataclass

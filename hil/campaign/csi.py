@@ -18,6 +18,7 @@ from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.measure.sweep import Scheme, SweepPlan
 from hil.optimize.objective import Problem
 from hil.phy.hadamard import transform
+from hil.yamltree import no_such
 
 Csi = Literal["perfect", "ls", "denoised"]
 PILOT_BLOCK = 256  # patterns of a coupled surface whose reflections are in memory at once
@@ -31,7 +32,7 @@ def observe(links: Links, csi: str, *, seed: int, scheme: str = "hadamard") -> P
     Raises ConfigError for anything else.
     """
     if csi not in get_args(Csi):
-        raise ConfigError(f"--csi: there is no {csi!r}, allowed: {', '.join(get_args(Csi))}")
+        raise ConfigError(f"--csi: {no_such(csi, get_args(Csi))}")
     if csi == "perfect" and links.elements is None:
         return links.truth
     plan = sweep_plan(links, scheme, seed=seed)
@@ -45,7 +46,7 @@ def sweep_plan(links: Links, scheme: str, *, seed: int) -> SweepPlan:
     Raises ConfigError for an unknown scheme.
     """
     if scheme not in get_args(Scheme):
-        raise ConfigError(f"--scheme: there is no {scheme!r}, allowed: {', '.join(get_args(Scheme))}")
+        raise ConfigError(f"--scheme: {no_such(scheme, get_args(Scheme))}")
     num_states = 2 if links.truth.states is None else len(links.truth.states)
     config = SweepConfig.model_validate({"scheme": scheme})
     return SweepPlan.from_config(config, links.truth.num_elements, plus=0, minus=num_states // 2, seed=seed)

@@ -15,6 +15,7 @@ from hil.engine.stations import STATIONS
 from hil.errors import ConfigError
 from hil.optimize.objective import Problem
 from hil.optimize.solve import ALGORITHMS, solve
+from hil.yamltree import no_such
 
 NO_SURFACE = "no-surface"
 
@@ -32,7 +33,7 @@ def check_channels(scenes: Sequence[str], algorithms: Sequence[str]) -> None:
     """Raise ConfigError for a scene or an algorithm that is not there."""
     for scene in scenes:
         if scene not in SCENES:
-            raise ConfigError(f"channels.scenes: there is no {scene!r}, allowed: {', '.join(SCENES)}")
+            raise ConfigError(f"channels.scenes: {no_such(scene, SCENES)}")
     check_algorithms([name for name in algorithms if name != NO_SURFACE])
 
 
@@ -40,8 +41,7 @@ def check_algorithms(names: Sequence[str]) -> None:
     """Raise ConfigError for an algorithm that is not there."""
     for name in names:
         if name not in ALGORITHMS:
-            allowed = ", ".join([NO_SURFACE, *ALGORITHMS])
-            raise ConfigError(f"algorithms: there is no {name!r}, allowed: {allowed}")
+            raise ConfigError(f"algorithms: {no_such(name, [NO_SURFACE, *ALGORITHMS])}")
 
 
 def _run(function: Callable[..., Row], place: Place, fixed: Mapping[str, Any]) -> Row:

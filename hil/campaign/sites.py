@@ -19,6 +19,7 @@ from hil.interfaces import Geometry
 from hil.optimize.objective import Problem, dft_basis
 from hil.phy.taps import DelayBasis, delay_response
 from hil.units import noise_power_dbm, power_from_db
+from hil.yamltree import no_such
 
 SCENES = ("paper", "paper-rich", "sp-cup-2021", "lab")
 DEFAULT_SIZE = {"paper": 64, "paper-rich": 64, "sp-cup-2021": 64, "lab": 16}
@@ -126,7 +127,7 @@ def make_site(scene: str, *, size: int | None = None, users: int = 10, bits: int
     Raises ConfigError for an unknown scene and for impossible sizes.
     """
     if scene not in SCENES:
-        raise ConfigError(f"--scene: there is no {scene!r}, allowed: {', '.join(SCENES)}")
+        raise ConfigError(f"--scene: {no_such(scene, SCENES)}")
     size = DEFAULT_SIZE[scene] if size is None else size
     bits = DEFAULT_BITS[scene] if bits is None else bits
     if size < 2 or users < 1 or not 0 <= bits <= 8:

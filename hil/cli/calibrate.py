@@ -46,7 +46,7 @@ def calibrate(
     from hil.cli.run import carry_out
     from hil.config import CalibrateConfig, TestbedConfig
     from hil.measure.recording import Recording
-    from hil.yamlfile import load_yaml, load_yaml_text
+    from hil.yamlfile import load_yaml, load_yaml_text, placed
 
     replaced = overrides(radio, board, set_)
     if resume is not None:
@@ -64,5 +64,7 @@ def calibrate(
         if procedure
         else load_yaml_text(BUILT_IN, "hil calibrate", CalibrateConfig, given)
     )
-    station = load_yaml(required(testbed), TestbedConfig, replaced)
-    carry_out(config, station.model_copy(update={"calibration": None}), user, None, out, json=json)
+    file = required(testbed)
+    station = load_yaml(file, TestbedConfig, replaced)
+    with placed(file, overridden=replaced):
+        carry_out(config, station.model_copy(update={"calibration": None}), user, None, out, json=json)

@@ -46,15 +46,20 @@ def sweep(
     from hil.experiments.closed_loop import new_recording
     from hil.experiments.sound import sound_surface
     from hil.testbed import open_testbed
-    from hil.yamlfile import load_yaml, load_yaml_text
+    from hil.yamlfile import load_yaml, load_yaml_text, placed
 
     started_s = time.monotonic()
-    station = load_yaml(required(testbed), TestbedConfig, overrides(radio, board, set_))
+    file, replaced = required(testbed), overrides(radio, board, set_)
+    station = load_yaml(file, TestbedConfig, replaced)
     text = "schema: hil-experiment/1\nkind: closed_loop\n"
     values = {"sweep.mode": mode, "sweep.scheme": scheme, "sweep.group": _group(group), "seed": seed or 0}
     values["sweep.record_iq"] = record_iq
     experiment = load_yaml_text(text, "hil sweep", ClosedLoopConfig, values)
-    with open_testbed(station, user=user) as bed, progress() as report_progress:
+    with (
+        placed(file, overridden=replaced),
+        open_testbed(station, user=user) as bed,
+        progress() as report_progress,
+    ):
         recording = new_recording(bed, experiment, out)
         say(f"recording to {recording.path}")
         if bed.grid.crest_advice:
@@ -146,7 +151,8 @@ def optimize(
         "stages_mbps": {name: float(rate) for name, rate in solution.stages.items()},
         "solve_time_s": time.perf_counter() - started_s,
     }
-    print_table(["predicted on the estimate", "value"], list(summary.items()))
+    stages = ", ".join(f"{name} {rate:.2f}" for name, rate in summary["stages_mbps"].items())
+    print_table(["predicted on the estimate", "value"], list({**summary, "stages_mbps": stages}.items()))
     if json:
         emit_json(summary)
 

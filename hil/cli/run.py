@@ -1,6 +1,8 @@
 """`hil run`: an experiment from its file to its verdict."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,17 +53,19 @@ def run(
     """
     from hil.experiments.kinds import kind_of
     from hil.measure.recording import Recording
+    from hil.yamlfile import placed
 
     recording = Recording.resume(resume) if resume else None
     replaced = overrides(radio, board, set_)
     if calibration is not None:
         replaced["calibration"] = str(calibration)
     procedure, station, place = _load(recording, experiment, testbed, user, seed, replaced)
-    if dry_run:
-        kind_of(procedure).check(procedure)
-        _tell_plan(procedure, station, place, as_json=json)
-        return
-    carry_out(procedure, station, place, recording, out, yes=yes, json=json)
+    with placed(*filter(None, (experiment, testbed)), overridden=replaced):
+        if dry_run:
+            kind_of(procedure).check(procedure)
+            _tell_plan(procedure, station, place, as_json=json)
+        else:
+            carry_out(procedure, station, place, recording, out, yes=yes, json=json)
 
 
 def carry_out(
@@ -89,7 +93,8 @@ def carry_out(
         say(f"recording to {recording.path}")
         if bed.grid.crest_advice:
             say(f"WARNING: {bed.grid.crest_advice}")
-        result = kind.run(bed, procedure, recording, report)
+        with _way_back(recording):
+            result = kind.run(bed, procedure, recording, report)
     summary = {
         "run_dir": str(recording.path),
         **kind.summary(result),
@@ -104,6 +109,16 @@ def carry_out(
         emit_json(summary)
     if summary["outcome"] != "PASS":
         raise typer.Exit(NO_MEASUREMENT if summary["outcome"] == "ERROR" else 1)
+
+
+@contextmanager
+def _way_back(recording: "Recording") -> Iterator[None]:
+    """Whatever ends a run before its time, say how it goes on."""
+    try:
+        yield
+    except BaseException:
+        say(f"finished stages are kept; go on with: hil run --resume {recording.path}")
+        raise
 
 
 def _load(

@@ -15,6 +15,7 @@ from hil.measure.recording import Step
 from hil.measure.setup import Setup
 from hil.optimize.objective import Problem
 from hil.optimize.solve import ALGORITHMS, Solution, solve
+from hil.yamltree import no_such
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,7 @@ def choose_patterns(
 def check_optimizer(config: OptimizerConfig) -> None:
     """Raise ConfigError for what would else be found out after the sweep only."""
     if config.algorithm not in ALGORITHMS:
-        raise ConfigError(
-            f"optimizer.algorithm: there is no {config.algorithm!r}; allowed: {', '.join(sorted(ALGORITHMS))}"
-        )
+        raise ConfigError(f"optimizer.algorithm: {no_such(config.algorithm, sorted(ALGORITHMS))}")
 
 
 def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:

@@ -29,6 +29,7 @@ from hil.optimize.randomise import Randomised
 from hil.optimize.stm import StrongestTap
 from hil.optimize.tap_space import TapPool, TapSearch
 from hil.optimize.thinned import Thinned
+from hil.yamltree import no_such
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def solve(
     is not there.
     """
     if algorithm not in ALGORITHMS:
-        raise ConfigError(f"algorithm: there is no {algorithm!r}, allowed: {', '.join(ALGORITHMS)}")
+        raise ConfigError(f"algorithm: {no_such(algorithm, ALGORITHMS)}")
     chosen = ALGORITHMS[algorithm]
     memory = Memory(network)
     until_s = time.monotonic() + (np.inf if deadline_s is None else deadline_s)

@@ -27,9 +27,17 @@ TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
         ("num_taps: 16", "num_taps: 300", r"num_taps 300 do not fit in num_subcarriers 256"),
         ("fft_size: 320", "fft_size: 3200", r"a sample rate of 250 MS/s; the Pluto does"),
         ("schema: hil-testbed/1", "schema: hil-testbed/2", r"testbed.yaml:2: schema"),
-        ("profile: opensource-ris-16x16", "profile: nowhere", r"nowhere"),
+        (
+            "profile: opensource-ris-16x16",
+            "profile: opensource-ris-16x61",
+            r"testbed.yaml:25: surface.profile: there is no 'opensource-ris-16x61', did you mean opensource-ris-16x16?",
+        ),
         ("uri: sim", "uri: ip:192.168.2.1", r"both `sim` or neither"),
-        ("radiated_power_dbm: -20.0", "radiated_power_dbm: 40.0", r"40 dBm cannot be reached"),
+        (
+            "radiated_power_dbm: -20.0",
+            "radiated_power_dbm: 40.0",
+            r"testbed.yaml:19: power.radiated_power_dbm: 40 dBm cannot be reached",
+        ),
         ("seed: 1\n  scene", "seed: 1\n  seed: 2\n  scene", r"seed"),
     ],
 )
@@ -90,9 +98,21 @@ def test_an_unknown_optimizer_is_refused_before_anything_is_opened(hil: Callable
     path = tmp_path / "magic.yaml"
     path.write_text("schema: hil-experiment/1\nkind: closed_loop\noptimizer: {algorithm: magic}\n")
     done = hil("run", path, "--testbed", TESTBED)
-    assert "optimizer.algorithm: there is no 'magic'; allowed: " in done.err
+    assert "magic.yaml:3: optimizer.algorithm: there is no 'magic'; allowed: " in done.err
     assert done.code == 2
     assert not Path("runs").exists()
+
+
+def test_a_value_of_the_command_line_is_not_blamed_on_the_file(hil: Callable[..., object]) -> None:
+    done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--set", "surface.profile=nowhere", "--dry-run")
+    assert done.err.startswith("hil: surface.profile: there is no 'nowhere'; allowed: ")
+    assert done.code == 2
+
+
+def test_a_testbed_in_the_place_of_the_experiment_is_told_so(hil: Callable[..., object]) -> None:
+    done = hil("run", TESTBED, "--testbed", EXPERIMENT)
+    assert done.code == 2
+    assert f'{TESTBED}:2: schema: got "hil-testbed/1"; allowed: hil-experiment/1; is it the right file?' in done.err
 
 
 def test_all_instruments_that_fail_are_named_at_once_with_the_fix(hil: Callable[..., object]) -> None:
