@@ -2,6 +2,7 @@
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hil.engine.logs import quiet_dask
-from hil.engine.pool import Finished, Pool, Tell, in_silence
+from hil.engine.pool import NOTHING_THERE, Finished, Pool, Tell, in_silence
 from hil.engine.stations import STATIONS
 from hil.engine.this_machine import start_cluster
 from hil.engine.tls import Tls
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 AHEAD = 1  # batches that wait at each worker, so that none is idle while the client writes
 LOOK_S = 5.0
 ANSWER_S = 15.0  # for a connection, an answer of the scheduler
+GREETING_S = 60.0  # for all workers' versions: a frozen one is given up before
 FAREWELL_S = 2.0
 GRACE_S = 60.0
 """How long a cluster may be silent before it counts as gone, or lack a tag that waiting batches need."""
@@ -58,6 +60,7 @@ class DaskPool(Pool):
         close: Callable[[], object] = lambda: None,
     ) -> None:
         self._connect, self._terms, self._away_s, self._tell, self._end = connect, terms, away_s, tell, close
+        self._waiting: deque[_Handed] = deque()
         self._under_way: dict[Any, tuple[Future[Any], _Handed]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: dict[str, int] = {}
@@ -100,15 +103,17 @@ class DaskPool(Pool):
 
     def room(self, tag: str) -> int:
         """A tag that no worker has (yet) gets one batch: it may come."""
-        waiting = sum(handed.tag == tag for _, handed in self._under_way.values())
-        return max(1, (1 + AHEAD) * self.workers(tag)) - waiting
+        return max(1, (1 + AHEAD) * self.workers(tag)) - sum(handed.tag == tag for handed in self._unfinished())
 
     def submit(self, tag: str, batch: Any, function: Callable[..., Any], *arguments: object) -> None:
-        self._hand_in(_Handed(tag, batch, function, arguments))
+        self._waiting.append(_Handed(tag, batch, function, arguments))
+        with suppress(_Gone):  # it waits; `next` sees to it
+            self._hand_in()
 
     def next(self) -> Finished:
-        while True:
+        while self._unfinished():
             try:
+                self._hand_in()
                 if time.monotonic() - self._looked_s > LOOK_S:
                     self._look()
                 key = self._done.get(timeout=LOOK_S)
@@ -118,19 +123,32 @@ class DaskPool(Pool):
                 continue
             except _Gone as gone:
                 self._wait_for_return(str(gone))
+        raise RuntimeError(NOTHING_THERE)
 
     def close(self) -> None:
         """Batches that still run are given up."""
+        self._waiting.clear()
         self._under_way.clear()
         _close(self._client)
         self._end()
 
-    def _hand_in(self, handed: _Handed) -> None:
-        future = self._client.submit(
-            run_on, self._terms, handed.function, *handed.arguments, pure=False, resources={handed.tag: 1.0}
-        )
-        self._under_way[future.key] = (future, handed)
-        future.add_done_callback(lambda done: self._done.put(done.key))
+    def _unfinished(self) -> list[_Handed]:
+        return [*self._waiting, *(handed for _, handed in self._under_way.values())]
+
+    def _hand_in(self) -> None:
+        """All that waits. Raises _Gone; what was not taken waits on."""
+        from distributed.client import ClosedClientError
+
+        while self._waiting:
+            handed = self._waiting[0]
+            try:
+                future = self._client.submit(
+                    run_on, self._terms, handed.function, *handed.arguments, pure=False, resources={handed.tag: 1.0}
+                )
+            except ClosedClientError:
+                raise _Gone("the scheduler is gone") from None
+            self._under_way[future.key] = (future, self._waiting.popleft())
+            future.add_done_callback(lambda done: self._done.put(done.key))
 
     def _take(self, key: Any) -> Finished | None:
         """What became of a batch; it stays under way where the scheduler is gone, or the worker that had its result."""
@@ -142,7 +160,7 @@ class DaskPool(Pool):
             result = future.result(timeout=GRACE_S) if error is None else None
         except TimeoutError:
             del self._under_way[key]
-            self._hand_in(handed)
+            self._waiting.append(handed)
             return None
         except (CancelledError, OSError) as trouble:
             raise _Gone(f"a result cannot be fetched ({trouble})") from None
@@ -153,7 +171,7 @@ class DaskPool(Pool):
         return Finished(handed.batch, result, _exception(error))
 
     def _wait_for_return(self, why: str) -> None:
-        """Connect anew, and hand in again what was under way. Raises NotConnected past `away_s`."""
+        """Connect anew; what was under way waits to be handed in again. Raises NotConnected past `away_s`."""
         give_up_s = time.monotonic() + self._away_s
         if self._away_s:
             self._tell(f"{why}; waiting up to {self._away_s:.0f} s for its return")
@@ -165,11 +183,9 @@ class DaskPool(Pool):
                 self._client = self._connect()
                 break
         self._tell("the scheduler is back")
-        again = [handed for _, handed in self._under_way.values()]
+        self._waiting = deque(self._unfinished())
         self._under_way.clear()
         self._hopeful_s = self._answered_s = time.monotonic()
-        for handed in again:
-            self._hand_in(handed)
 
     def _look(self) -> None:
         """Workers come and go. Raises NotConnected where what waits has had no chance for `GRACE_S`."""
@@ -181,7 +197,7 @@ class DaskPool(Pool):
             if silent_s > GRACE_S:
                 raise _Gone(f"the scheduler has been silent for {silent_s:.0f} s") from None
             return
-        waiting = {handed.tag for _, handed in self._under_way.values()}
+        waiting = {handed.tag for handed in self._unfinished()}
         if waiting & self._workers.keys():
             self._hopeful_s = time.monotonic()
         elif time.monotonic() - self._hopeful_s > GRACE_S:
@@ -219,8 +235,9 @@ def _client(address: str, security: "Security | None") -> "Client":
 
 def _check_versions(client: "Client") -> None:
     """Of the workers that are there; those that come later are found out by their first batch."""
-    try:
-        found = client.run(versions, on_error="return")
+    line: Any = client
+    try:  # as client.run, which waits for a frozen worker or scheduler without end
+        found = line.sync(line._run, versions, on_error="return", callback_timeout=GREETING_S)
     except OSError as error:
         raise NotConnected(f"campaign: the scheduler does not answer ({error})") from None
     for worker, theirs in found.items():

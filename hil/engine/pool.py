@@ -16,6 +16,8 @@ from hil.interfaces import Closing
 AWAY_S = 600.0
 """How long a campaign waits for a scheduler that went away, where nobody says otherwise."""
 
+NOTHING_THERE = "campaign: a result was asked for, and no batch is under way that could have one"
+
 Tell = Callable[[str], None]
 
 
@@ -47,7 +49,8 @@ class Pool(Closing):
     def next(self) -> Finished:
         """The next batch that ended.
 
-        Raises NotConnected where none can end any more, ConfigError for a worker of other versions.
+        Raises NotConnected where none can end any more, ConfigError for a worker of other versions, RuntimeError where
+        none was handed in.
         """
 
 
@@ -70,6 +73,8 @@ class LocalPool(Pool):
         self._waiting.append((batch, partial(function, *arguments)))
 
     def next(self) -> Finished:
+        if not self._waiting:
+            raise RuntimeError(NOTHING_THERE)
         batch, work = self._waiting.popleft()
         return Finished(batch, work())
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from distributed.client import ClosedClientError
 
 from hil.engine import work
-from hil.engine.dask_pool import AHEAD, DaskPool
+from hil.engine.dask_pool import AHEAD, GREETING_S, DaskPool, _check_versions
+from hil.engine.pool import LocalPool
 from hil.engine.work import Terms
 from hil.errors import NotConnected
 
@@ -54,6 +56,18 @@ class PlayedClient:
 
     def close(self, timeout: float) -> None:
         self.closed = True
+
+
+def closing_after(client: PlayedClient, taken: int) -> None:
+    """A client that is closed once it took some batches, as when its scheduler dies between two of them."""
+    submit = client.submit
+
+    def perhaps(*arguments: Any, **options: object) -> PlayedFuture:
+        if len(client.asked) >= taken:
+            raise ClosedClientError("Client is closed")
+        return submit(*arguments, **options)
+
+    client.submit = perhaps
 
 
 class Site:
@@ -134,3 +148,34 @@ def test_each_worker_has_a_batch_ahead_and_a_tag_without_one_gets_a_single_batch
     pool.submit("testbed:roof", "a", print)
     assert pool.room("testbed:roof") == 0 and pool.workers("testbed:roof") == 0
     pool.close()
+
+
+def test_a_client_that_closes_between_two_batches_loses_none():
+    first, second, third = PlayedClient(), PlayedClient(), PlayedClient()
+    closing_after(first, 1)
+    closing_after(second, 2)
+    third.submit = answering(third)
+    pool = pool_of(first, second, third)
+    for batch in ("a", "b", "c"):
+        pool.submit("compute", batch, print, batch)
+    assert len(first.asked) == 1 and pool.room("compute") == 1 + AHEAD - 3
+    assert sorted(pool.next().batch for _ in range(3)) == ["a", "b", "c"]
+    assert first.closed and second.closed and len(second.asked) == 2
+
+
+@pytest.mark.parametrize("make", [lambda: pool_of(PlayedClient()), LocalPool])
+def test_what_nobody_handed_in_is_not_waited_for(make):
+    with make() as pool, pytest.raises(RuntimeError, match="no batch is under way"):
+        pool.next()
+
+
+def test_a_scheduler_that_freezes_while_versions_are_compared_is_not_waited_for_without_end():
+    class Frozen(PlayedClient):
+        _run = None
+
+        def sync(self, *_arguments: object, callback_timeout: float, **_options: object) -> dict[str, Any]:
+            assert callback_timeout <= GREETING_S
+            raise TimeoutError("no answer")
+
+    with pytest.raises(NotConnected, match="the scheduler does not answer"):
+        _check_versions(Frozen())
