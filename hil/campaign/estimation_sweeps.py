@@ -67,14 +67,14 @@ def large_rows(*, seeds: range) -> list[Row]:
 def states_rows(direct_db: float, *, seeds: range) -> list[Row]:
     """Sweeps over four states: on a circle evenly, and as a board may have them; whole, and three quarters of it."""
     rows, during = [], Conditions(LINK_SNR_DB)
-    for (name, states), share in product(FOUR_STATES.items(), (1.0, 0.75)):
+    for (name, states), share, kind in product(FOUR_STATES.items(), (1.0, 0.75), ("raw", "denoised")):
         found = []
         for seed in seeds:
             channel = replace(lab_channel(direct_db, seed), states=states)
             plan: SweepPlan = RootPlan.of_states(SweepConfig(scheme="dft"), states, LAB_SIZE**2, seed=seed)
             plan = plan.only(np.arange(int(share * plan.num_patterns)))
-            found.append(_judge(channel, plan, during, "raw", seed))
-        case = f"four states {name}, {found[0].patterns} patterns, {direct_db:.0f} dB, raw"
+            found.append(_judge(channel, plan, during, kind, seed))
+        case = f"four states {name}, {found[0].patterns} patterns, {direct_db:.0f} dB, {kind}"
         rows.append(_row(case, found, seeds) | {"condition": float(np.mean([each.condition for each in found]))})
     return rows
 

@@ -31,7 +31,7 @@ from hil.measure.sweep import SweepPlan
 
 ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
 SIGNS = np.array([1.0 + 0j, -1.0])
-WHITE_CONDITION = 3.0  # of the patterns: beyond it elements share noise, which denoising takes for structure
+WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they share noise, taken for structure
 
 
 @runtime_checkable
@@ -163,9 +163,12 @@ def _by_shape(raw: CascadedEstimate, element_one: ElementOne, rows: int, cols: i
 
 
 def _white(plan: SweepPlan, raw: CascadedEstimate) -> bool:
-    """Whether the elements' errors are independent: those of whole orthogonal sweeps are."""
+    """Whether the elements' errors are nearly independent: those of whole orthogonal sweeps are.
+
+    What they share with the direct channel alone is one direction of many, and does no harm.
+    """
     orthogonal = plan.whole and (not isinstance(plan, RootPlan) or plan.ring.exact)
-    return orthogonal or raw.condition < WHITE_CONDITION
+    return orthogonal or raw.cascade_condition < WHITE_CONDITION
 
 
 def _told_of_motion(estimate: CascadedEstimate, change: Change | None) -> CascadedEstimate:

@@ -30,10 +30,12 @@ class CascadedEstimate:
     tied: sign of element 1's part in the direct channel where the pilots tell hardly more than their sum: then the sum
         is known as well as any element, and each of the two has the same large error. Zero where they are told apart.
     condition: of the least squares; infinite where an assumption about the surface had to replace a pilot.
+    cascade_condition: the same of the elements alone, or a bound on it: how unevenly the noise lies in the cascade's
+        directions, in amplitude; 1 where the elements' errors are independent.
     lost: soundings left out, because their offset could not be resolved.
     drift_deg, drift_db: of the radio's phase and gain, rms after one second; what the sweep showed and was taken out.
-    effective_taps: coordinates of a sounding that its used subcarriers determine: fewer than there are where guards
-        need a ridge. None where nobody projected anything.
+    effective_taps: coordinates of a sounding that its used subcarriers determine: fewer than there are where gaps in
+        the band need a ridge. None where nobody projected anything.
     coherent: phases held from sounding to sounding. motion_db: most that motion in the room may have left in the
         cascade, relative to it; stationary: that is little. None where no complements follow each other.
     """
@@ -47,6 +49,7 @@ class CascadedEstimate:
     dispersion: Complex[np.ndarray, "power state"] | None = None
     tied: int = 0
     condition: float = 1.0
+    cascade_condition: float = 1.0
     lost: int = 0
     drift_deg: float = 0.0
     drift_db: float = 0.0

@@ -29,11 +29,13 @@ Model = Complex[np.ndarray, "pattern unknown"] | Float[np.ndarray, "pattern unkn
 
 @dataclass(frozen=True)
 class _Solved:
-    """found: of each coordinate. variance: for unit noise of the soundings. condition: of the weighted patterns."""
+    """found: of each coordinate. variance: for unit noise of the soundings. condition: of the weighted patterns;
+    cascade_condition: of what is left of them when the direct channel is not asked for."""
 
     found: Complex[np.ndarray, "unknown tap"]
     variance: Float[np.ndarray, "unknown"]
     condition: float
+    cascade_condition: float
 
 
 def weighted_least_squares(
@@ -73,6 +75,7 @@ def weighted_least_squares(
         direct_var=variance[0],
         cascade_var=variance[1:][groups] * share**2,
         condition=solved.condition,
+        cascade_condition=solved.cascade_condition,
     )
 
 
@@ -90,7 +93,10 @@ def _by_inverse(
         raise _untold(model) from None
     covariance = cho_solve(factor, np.eye(len(information), dtype=information.dtype))
     condition = float(np.sqrt(_largest(information) * _largest(covariance)))
-    return _Solved(covariance @ (weighted @ taps), np.diag(covariance).real, condition)
+    direct = information[1:, 0]
+    of_cascade = information[1:, 1:] - np.outer(direct, direct.conj()) / information[0, 0]
+    cascade_condition = float(np.sqrt(_largest(of_cascade) * _largest(covariance[1:, 1:])))
+    return _Solved(covariance @ (weighted @ taps), np.diag(covariance).real, condition, cascade_condition)
 
 
 def _by_gradients(
@@ -110,7 +116,7 @@ def _by_gradients(
     num_taps = taps.shape[1]
     variance = np.mean((probes.conj() * found[:, num_taps:]).real, axis=1)
     alone = 1 / (weight @ (np.abs(model) ** 2))  # if all others were known: no variance is below it
-    return _Solved(found[:, :num_taps], np.maximum(variance, alone), condition)
+    return _Solved(found[:, :num_taps], np.maximum(variance, alone), condition, condition)  # the bound by interlacing
 
 
 def _conjugate_gradients(

@@ -47,6 +47,18 @@ def test_whole_hadamard_sets_give_what_the_fast_transform_gives(scheme, count):
     assert found.condition == pytest.approx(1.0)
 
 
+def test_the_cascades_condition_is_that_of_patterns_without_what_all_soundings_share():
+    """States whose mean is not zero tie the elements' sum to the direct channel, and nothing else to anything."""
+    rng = np.random.default_rng(2)
+    patterns = 0.6 + rng.choice([-1.0, 1.0], (200, N))
+    weight = rng.uniform(0.5, 2, 200)
+    found = fit(patterns, noise(rng, 200, T), 1 / weight)
+    mean = np.average(patterns, axis=0, weights=weight)
+    alone = np.linalg.cond(np.sqrt(weight)[:, None] * (patterns - mean))
+    assert found.cascade_condition == pytest.approx(alone, rel=2e-2)
+    assert found.condition > 1.5 * found.cascade_condition
+
+
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), patterns=st.integers(24, 60), states=st.sampled_from([2, 4, 8]))
 def test_any_patterns_that_tell_enough_give_the_channel_back(seed, patterns, states):
