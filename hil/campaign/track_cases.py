@@ -23,7 +23,7 @@ BLOCKED = {**LAB, "name": "sim-opensource-ris-walk-blocked", "options": {"blocke
 scene."""
 
 FAST = {
-    "duration_s": 3.0,
+    "duration_s": 5.0,
     "serve_s": 0.0,
     "compute_s": 0.064,
     "receive_s": 0.015,
@@ -56,7 +56,7 @@ QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {
     ("sim-64x64-walk", "hold"): {"overlap": False, "serve_s": 0.1},
-    ("sim-64x64-walk", "full"): {"overlap": False, "policy.symbols": 1},
+    ("sim-64x64-walk", "full"): {"overlap": False},
     ("sim-64x64-walk", "partial"): {"overlap": False, "policy.symbols": 4, "policy.patterns": 256},
     ("sim-64x64-walk", "progressive"): {"overlap": False, "policy.patterns": 128},
     ("sim-opensource-ris-walk", "two_timescale"): {

@@ -7,8 +7,8 @@ paired by user (`hil.campaign.track_rows`). A user with all policies is one task
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,35 +87,58 @@ def compare(
 ) -> Iterator[dict[str, Any]]:
     """One row for each case and policy, as soon as the case's users are through; users are the pool's tasks.
 
-    kept: what became of users, so that those that are there are not followed again.
+    kept: what became of users, so that those that are there are not followed again by the same policies.
     Raises ConfigError where a user sets off before the first sweep has ended, and whatever a user's track raised.
     """
     tasks = [(number, index) for number, case in enumerate(cases) for index in range(len(case.users))]
-    found = {task: None if kept is None else kept.find(*_cell(cases, task)) for task in tasks}
-    ended = _followed(cases, [task for task in tasks if found[task] is None], pool)
+    found = {task: {} if kept is None else _known(kept, cases, task) for task in tasks}
+    lacking = {task: _without(cases[task[0]], found[task]) for task in tasks}
+    ended = _followed({task: case for task, case in lacking.items() if case.experiments}, pool)
     for number, case in enumerate(cases):
         mine = [task for task in tasks if task[0] == number]
-        while any(found[task] is None for task in mine):
-            task, found[task] = next(ended)
-            if kept is not None:
-                kept.put(*_cell(cases, task), found[task])
-            progress("users", sum(each is not None for each in found.values()), len(tasks))
+        while any(len(found[task]) < len(case.experiments) for task in mine):
+            task, summaries = next(ended)
+            found[task] |= summaries
+            for policy, summary in summaries.items() if kept is not None else ():
+                kept.put(*_cell(cases[task[0]], task[1], policy), summary)
+            progress("users", sum(len(found[each]) == len(cases[each[0]].experiments) for each in tasks), len(tasks))
         yield from (row_of(case, policy, [found[task] for task in mine]) for policy in case.experiments)
 
 
-def _followed(cases: Sequence[Case], tasks: Sequence[_Task], pool: Pool) -> Iterator[tuple[_Task, Summaries]]:
+def _followed(tasks: Mapping[_Task, Case], pool: Pool) -> Iterator[tuple[_Task, Summaries]]:
     """Users as they are through, in any order; as many under way as the pool has room for."""
     waiting, under_way = deque(tasks), 0
     while waiting or under_way:
         while waiting and pool.room(COMPUTE) > 0:
-            number, index = task = waiting.popleft()
-            pool.submit(COMPUTE, task, follow_user, cases[number], cases[number].users[index])
+            task = waiting.popleft()
+            pool.submit(COMPUTE, task, follow_user, tasks[task], tasks[task].users[task[1]])
             under_way += 1
         finished = pool.next()
         if finished.error is not None:
             raise finished.error
         under_way -= 1
         yield finished.batch, finished.result
+
+
+def _without(case: Case, policies: Container[str]) -> Case:
+    return replace(case, experiments={name: each for name, each in case.experiments.items() if name not in policies})
+
+
+def _known(kept: Cells, cases: Sequence[Case], task: _Task) -> dict[str, Mapping[str, Any]]:
+    """Of a user, by policy, as far as it was kept."""
+    case = cases[task[0]]
+    found = {policy: kept.find(*_cell(case, task[1], policy)) for policy in case.experiments}
+    return {policy: summary for policy, summary in found.items() if summary is not None}
+
+
+def _cell(case: Case, index: int, policy: str) -> tuple[str, dict[str, Any]]:
+    """Name of what is kept of a user and a policy, and what it depends on."""
+    user = case.users[index]
+    settings = {
+        "station": _station(case, user).model_dump(mode="json"),
+        "experiment": case.experiments[policy].model_dump(mode="json"),
+    }
+    return f"{case.name}-{user.name}-{policy}", settings
 
 
 def follow_user(case: Case, user: UserConfig) -> Summaries:
@@ -159,16 +182,6 @@ def flat_snr_db(mbps: float, ofdm: OfdmConfig) -> float:
 
 def _station(case: Case, user: UserConfig) -> TestbedConfig:
     return case.station.model_copy(update={"users": (user,)})
-
-
-def _cell(cases: Sequence[Case], task: _Task) -> tuple[str, dict[str, Any]]:
-    """Name of what is kept of a user, and what it depends on."""
-    case, user = cases[task[0]], cases[task[0]].users[task[1]]
-    settings = {
-        "station": _station(case, user).model_dump(mode="json"),
-        "experiments": {name: each.model_dump(mode="json") for name, each in case.experiments.items()},
-    }
-    return f"{case.name}-{user.name}-{'-'.join(case.experiments)}", settings
 
 
 def _walking(user: UserConfig, heading: float, speed_m_per_s: float, start_s: float, way_m: float) -> UserConfig:

@@ -31,10 +31,10 @@ def whitened_energy(
 ) -> float:
     """Energy of an innovation, whitened by what states of these powers excite: about its size where all is unforeseen.
 
-    The first `num_direct` states are the direct channel's, each of which may hold all of its power: it turns as it
+    The first `num_direct` states are the direct channel's, each of which may hold all of its amplitude: it turns as it
     likes. What is tolerated is a share of the others' power.
     """
-    power = np.concatenate([np.full(num_direct, power[:num_direct].sum()), power[num_direct:]])
+    power = np.concatenate([np.full(num_direct, num_direct * power[:num_direct].sum()), power[num_direct:]])
     white = noise_var + TOLERATED * float(power[num_direct:].sum())
     possible = (excitation * power) @ excitation.conj().T + white * np.eye(len(excitation))
     return float(np.vdot(innovation, np.linalg.solve(possible, innovation)).real)

@@ -70,12 +70,18 @@ class TrackResult:
 def check(experiment: TrackConfig) -> None:
     """Raise ConfigError for a procedure that cannot come to its end."""
     check_optimizer(experiment.optimizer)
-    if experiment.sweep.group != (1, 1):
-        raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
     sweep = experiment.sweep
-    if sweep.scheme == "dft" or sweep.patterns is not None or sweep.reference_every != "off":
+    if sweep.group != (1, 1):
+        raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
+    if sweep.scheme == "dft":
         raise ConfigError(
-            "sweep: a policy goes on from the rows of a whole Hadamard sweep: no dft, patterns or reference_every"
+            "sweep.scheme: dft: rounds sound patterns of two states, and go on from what a sweep of those two tells; a "
+            "board of more states is swept by them too: pairs, hadamard or hadamard_plus_one"
+        )
+    if sweep.patterns is not None:
+        raise ConfigError(
+            "sweep.patterns: the first sweep tells each element by itself, for every round goes on from there; a round "
+            "sounds as few as policy.patterns"
         )
     if experiment.receive_s > experiment.compute_s:
         raise ConfigError(f"receive_s: it is a part of compute_s, {experiment.compute_s:g} s")
@@ -100,10 +106,14 @@ def run(
 def learn(
     testbed: Testbed, recording: Recording, experiment: TrackConfig, progress: Progress = no_progress
 ) -> tuple[SweepPlan, CascadedEstimate]:
-    """The first sweep, and the channel that it shows."""
+    """The first sweep, and the channel that it shows; the plan of later ones, which take no references.
+
+    Over its seconds the radio drifts, over a round it does not: what a round is told has one phase.
+    """
     config = suited(experiment.sweep, testbed)
     sweep = sound_surface(testbed, recording, config, seed=experiment.seed, progress=progress)
-    return sweep.plan, estimate_channel(sweep, Setup.from_json(recording.manifest))
+    plan = sweep.plan.only(sweep.plan.of_surface)
+    return plan, estimate_channel(sweep, Setup.from_json(recording.manifest))
 
 
 def follow(

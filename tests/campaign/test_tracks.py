@@ -100,6 +100,23 @@ def test_who_was_followed_before_is_not_followed_again(monkeypatch: pytest.Monke
     assert len(followed) == 5
 
 
+def test_another_policy_of_users_who_are_kept_is_followed_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[list[str]] = []
+
+    def follow(case: Case, user: UserConfig) -> dict[str, Any]:
+        asked.append(list(case.experiments))
+        return {policy: _summary(0.9) for policy in case.experiments}
+
+    monkeypatch.setattr(tracks, "follow_user", follow)
+    kept = Cells(tmp_path)
+    for policies in (["full"], ["full", "hold"]):
+        rows = list(compare(cases(only="ris-walk-los-0.02", users=2, policies=policies), LocalPool(), kept))
+    assert asked == [["full"], ["full"], ["hold"], ["hold"]]
+    assert [row["policy"] for row in rows] == ["full", "hold"]
+
+
 def test_the_flat_snr_carries_the_rate() -> None:
     ofdm = cases(only="64x64-walk-los-0.5")[0].station.ofdm
     mbps = ofdm.bandwidth_hz * ofdm.num_subcarriers / (ofdm.num_subcarriers + ofdm.num_taps - 1) * np.log2(101) / 1e6

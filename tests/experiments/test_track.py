@@ -14,12 +14,13 @@ from hil.errors import BoardReset, ConfigError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments import track
 from hil.experiments.begin import begin
+from hil.experiments.retakes import retakes_by_stage
 from hil.experiments.track import TrackResult
 from hil.experiments.tracking.draw import draw
 from hil.experiments.tracking.judge import Timeline, served_mbps, timelines
 from hil.experiments.tracking.round_record import Round
 from hil.experiments.tracking.rounds import MAX_LOST
-from hil.interfaces import Truth
+from hil.interfaces import Capture, Truth
 from hil.measure.recording import Recording
 from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed, open_testbed
@@ -286,6 +287,53 @@ def test_an_interrupted_track_has_ended(told: tuple[Recording, TrackResult], sta
 def test_a_first_sweep_of_groups_is_refused() -> None:
     with pytest.raises(ConfigError, match="single elements"):
         track.check(loop(sweep__scheme="pairs", sweep__group=[2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"sweep__scheme": "dft"}, "two states"), ({"sweep__patterns": 100}, "policy.patterns")],
+)
+def test_what_rounds_cannot_go_on_from_is_refused_with_the_reason(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        track.check(loop(**settings))
+
+
+def test_references_belong_to_the_first_sweep_only(station: MakeStation, tmp_path: Path) -> None:
+    experiment = loop(sweep__scheme="hadamard", sweep__reference_every=16, policy__name="full", duration_s=0.1)
+    track.check(experiment)
+    with open_testbed(station()) as bed:
+        result = track.run(bed, experiment, recording := begin(bed, experiment, tmp_path))
+    sounded = sum(len(recording.read(f"sweep/{block:05d}").data) for block in range(5))
+    assert sounded == 256 + 17, "one before each 16 and one at the end"
+    assert result.rounds[0].patterns == 1 + 256, "of what served, and of the sweep"
+    assert track.summary(result)["mean_true_fraction"] > 0.95
+
+
+def test_what_was_sounded_again_is_counted_and_told(station: MakeStation, tmp_path: Path) -> None:
+    """A reference that clipped and a pattern that met a restart: both in round, summary and record."""
+
+    def trouble(bed: Testbed) -> None:
+        capture, apply = bed.sdr.capture, bed.surface.apply
+        captures, applied = iter(range(1000)), iter(range(1000))
+
+        def clipping(num_samples: int) -> Capture:
+            taken = capture(num_samples)
+            return replace(taken, overloaded=True) if next(captures) == 0 else taken
+
+        def restarting(*args: object, **more: object) -> None:
+            if next(applied) == 1:  # the first pattern of the first round
+                raise BoardReset("the board restarted")
+            apply(*args, **more)  # type: ignore[arg-type]
+
+        bed.sdr.capture, bed.surface.apply = clipping, restarting  # type: ignore[method-assign]
+
+    recording, result = followed(walking(station()), loop(policy__quiet=0.0), tmp_path, trouble)
+    figures = track.summary(result)
+    assert (figures["overloaded"], figures["restarts"]) == (1, 1)
+    assert figures["retaken"] == 2
+    assert retakes_by_stage(recording)["round"] == figures["retaken"]
+    first = recording.read("round/00001").data[0]
+    assert first["retakes"][0] == 1 and np.any(first["reference"])
 
 
 def test_the_first_pattern_is_compared_in_rounds_in_which_it_was_sounded(told: tuple[Recording, TrackResult]) -> None:
