@@ -31,5 +31,8 @@ def profiles(
     if json:
         emit_json({"profiles": found})
         return
-    for each, lines in found.items():
-        print(each if name is None else "\n".join([each, *(f"  {line}" for line in lines)]))
+    if name is None:
+        width = max(map(len, found))
+        print("\n".join(f"{each:<{width}}  {topics['title']}" for each, topics in found.items()))
+        return
+    print("\n".join([name, *(f"  {topic}: {words}" for topic, words in found[name].items())]))

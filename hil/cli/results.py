@@ -151,7 +151,7 @@ def optimize(
         "stages_mbps": {name: float(rate) for name, rate in solution.stages.items()},
         "solve_time_s": time.perf_counter() - started_s,
     }
-    stages = ", ".join(f"{name} {rate:.2f}" for name, rate in summary["stages_mbps"].items())
+    stages = ", ".join(f"{name} {rate:.2f}" for name, rate in solution.stages.items())
     print_table(["predicted on the estimate", "value"], list({**summary, "stages_mbps": stages}.items()))
     if json:
         emit_json(summary)

@@ -91,12 +91,8 @@ def profile_json_schema() -> dict[str, Any]:
     return FirmwareProfile.model_json_schema()
 
 
-def describe(profile: FirmwareProfile) -> list[str]:
-    """A profile in words, one line a topic."""
-    return [f"{topic}: {words}" for topic, words in _topics(profile).items()]
-
-
-def _topics(profile: FirmwareProfile) -> dict[str, str]:
+def describe(profile: FirmwareProfile) -> dict[str, str]:
+    """A profile in words, by topic."""
     layout, timing, can = profile.geometry, profile.timing, profile.capabilities
     return {
         "title": profile.title,

@@ -62,7 +62,7 @@ class Recording:
         now = datetime.now(UTC)
         path = root / f"{now:%Y%m%dT%H%M%SZ}_{testbed}_{kind}_{secrets.token_hex(2)}"
         content: Facts = {"schema": SCHEMA, "kind": kind, "started_utc": now.isoformat(timespec="seconds"), **manifest}
-        with _storage(path):
+        with _storage(path, advice="choose another folder with --out, or make room or rights"):
             (path / "steps").mkdir(parents=True)
             _write_durably(path / "manifest.json", _json(content))
         return cls(path, content, [], writable=True)
@@ -88,6 +88,8 @@ class Recording:
         """Open for reading. Raises RecordingError where it is no run directory, or its log is not readable."""
         try:
             manifest = json.loads((path / "manifest.json").read_text())
+        except FileNotFoundError as error:
+            raise RecordingError(f"{path}: no run directory: it holds no manifest.json") from error
         except (OSError, ValueError) as error:
             raise RecordingError(f"{path}: no run directory: manifest.json: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
@@ -238,12 +240,10 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    """Maps the file system's errors to RecordingError with what to do."""
+def _storage(path: Path, advice: str = "") -> Iterator[None]:
+    """Maps the file system's errors to RecordingError with what to do: by default, to go on with the run."""
     try:
         yield
     except OSError as error:
-        raise RecordingError(
-            f"{path}: cannot be written: {error.strerror or error}. What was recorded before is kept: "
-            f"make room or rights, then `hil run ... --resume {path}`"
-        ) from error
+        kept = f"what was recorded before is kept: make room or rights, then `hil run --resume {path}`"
+        raise RecordingError(f"{path}: cannot be written: {error.strerror or error}; {advice or kept}") from error

@@ -138,4 +138,4 @@ def test_a_run_directory_that_cannot_be_written_is_said_so(hil: Callable[..., ob
     (tmp_path / "full").write_text("a file, no folder")
     done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--out", tmp_path / "full")
     assert done.code == 4
-    assert "cannot be written" in done.err
+    assert "cannot be written: Not a directory; choose another folder with --out" in done.err

@@ -125,7 +125,7 @@ def test_a_full_disk_is_one_clear_error_and_what_was_recorded_stays(
 
 
 def test_no_run_directory_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=r"no run directory: manifest\.json"):
+    with pytest.raises(RecordingError, match=r"no run directory: it holds no manifest\.json"):
         Recording.load(tmp_path)
 
 
