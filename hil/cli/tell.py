@@ -99,10 +99,11 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
     charged = "" if summary["charged_ms"] is None else f" ({summary['charged_ms']:.3g} ms charged to the clock)"
     period_ms, lag_ms = (_or_dash(summary[name], 1e3) for name in ("period_s", "lag_s"))
     print(f"{summary['rounds']} rounds, {summary['lost_rounds']} lost; {period_ms} ms each: {stages}")
-    print(
-        f"{summary['retaken']} soundings taken again: {summary['overloaded']} clipped, {summary['restarts']} restarts "
-        "of the board, the others hit by bursts or gaps"
-    )
+    if summary["retaken"]:
+        print(
+            f"{summary['retaken']} soundings of rounds taken again: {summary['overloaded']} clipped, "
+            f"{summary['restarts']} restarts of the board, the others hit by bursts or gaps"
+        )
     print(f"software {_or_dash(summary['software_ms'])} ms{charged}; lag {lag_ms} ms")
     if summary["mean_true_fraction"] is not None:
         print(
@@ -112,7 +113,8 @@ def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
         )
     _tell_files("figures", figures)
     follows = _or_dash(summary["follows_m_per_s"])
-    print(f"{summary['outcome']}: {summary['policy']} can follow up to {follows} m/s")
+    walks = "" if summary["user_m_per_s"] is None else f"; the simulated user walks {summary['user_m_per_s']:g} m/s"
+    print(f"{summary['outcome']}: {summary['policy']} can follow up to {follows} m/s{walks}")
 
 
 def tell_calibrate(summary: dict[str, Any], figures: list[str]) -> None:

@@ -176,11 +176,18 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "thinking_ms": _median(rounds, "thinking_ms"),
         "charged_ms": 1e3 * result.config.compute_s if result.setup.simulated else None,
         "follows_m_per_s": result.follows_m_per_s,
+        "user_m_per_s": _user_m_per_s(result.setup),
         **_true_figures(result.truth),
     }
 
 
 STAGES = ("reference", "sound", "compute", "apply", "serve")
+
+
+def _user_m_per_s(setup: Setup) -> float | None:
+    """How fast a simulated user walks; None for one who does not, or is real."""
+    path = next((user.path for user in setup.testbed.users if user.name == setup.user), None)
+    return path.speed_m_per_s if path is not None and setup.simulated else None
 
 
 def _true_figures(truth: np.ndarray | None) -> dict[str, Any]:
