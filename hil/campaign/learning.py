@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hil.arrays import Complex, Float, Int
+from hil.interfaces import Progress, no_progress
 from hil.optimize import neural, prior
 from hil.optimize.iterate import Candidates, Solver, iterate
 from hil.optimize.objective import Objective, Problem
@@ -35,8 +36,19 @@ class LearningCurve:
 class Network(Protocol):
     """An untrained network that is trained online."""
 
-    def learn(self, problem: Problem, epochs: int, *, seed: int, warm: LearningCurve | None = None) -> LearningCurve:
-        """Train on a channel; `warm`: go on with the network trained for an earlier one, which stays as it is."""
+    def learn(
+        self,
+        problem: Problem,
+        epochs: int,
+        *,
+        seed: int,
+        warm: LearningCurve | None = None,
+        progress: Progress = no_progress,
+    ) -> LearningCurve:
+        """Train on a channel; `warm`: go on with the network trained for an earlier one, which stays as it is.
+
+        progress: told of each epoch.
+        """
         ...
 
 
@@ -46,7 +58,15 @@ class PaperNetwork:
 
     reading: neural.Reading = neural.PRACTICAL
 
-    def learn(self, problem: Problem, epochs: int, *, seed: int, warm: LearningCurve | None = None) -> LearningCurve:
+    def learn(
+        self,
+        problem: Problem,
+        epochs: int,
+        *,
+        seed: int,
+        warm: LearningCurve | None = None,
+        progress: Progress = no_progress,
+    ) -> LearningCurve:
         """As `Network.learn`."""
         solver = neural.PaperPrior(starts=1, epochs=epochs, reading=self.reading)
         exact = Objective.of(problem)
@@ -55,7 +75,7 @@ class PaperNetwork:
             state = solver.init(objective, None, np.random.default_rng(seed))
         else:
             state = solver.begin(objective, deepcopy(warm.state.network))
-        return _train(solver, objective, state, epochs, lambda state: _exact_rate(exact, state))
+        return _train(solver, objective, state, epochs, lambda state: _exact_rate(exact, state), progress)
 
 
 @dataclass(frozen=True)
@@ -64,7 +84,15 @@ class TapCodeNetwork:
 
     starts: int = 8
 
-    def learn(self, problem: Problem, epochs: int, *, seed: int, warm: LearningCurve | None = None) -> LearningCurve:
+    def learn(
+        self,
+        problem: Problem,
+        epochs: int,
+        *,
+        seed: int,
+        warm: LearningCurve | None = None,
+        progress: Progress = no_progress,
+    ) -> LearningCurve:
         """As `Network.learn`."""
         solver, objective = prior.TapCodePrior(starts=self.starts, epochs=epochs), Objective.of(problem)
         if warm is None:
@@ -72,7 +100,7 @@ class TapCodeNetwork:
         else:
             old, zeros = warm.state, tuple(0 * weight for weight in warm.state.weights)
             state = solver.forward(objective, old.inputs, old.weights, zeros, zeros, 0)
-        return _train(solver, objective, state, epochs, lambda state: state.rate)
+        return _train(solver, objective, state, epochs, lambda state: state.rate, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +132,13 @@ class KeptCode:
 
 
 def _train(
-    solver: Solver[Any], objective: Objective, state: Any, epochs: int, rate: Callable[[Any], Any]
+    solver: Solver[Any], objective: Objective, state: Any, epochs: int, rate: Callable[[Any], Any], progress: Progress
 ) -> LearningCurve:
     rates = [rate(state).max(axis=-1)]
-    for _ in range(epochs):
+    for epoch in range(1, epochs + 1):
         state = solver.step(objective, state)
         rates.append(rate(state).max(axis=-1))
+        progress("epochs", epoch, epochs)
     return LearningCurve(np.maximum.accumulate(np.array(rates), axis=0), state)
 
 

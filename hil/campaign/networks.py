@@ -10,6 +10,7 @@ from hil.campaign.learning import Network, PaperNetwork, TapCodeNetwork
 from hil.campaign.links import Links
 from hil.campaign.sites import make_site
 from hil.campaign.workbook import Artifact, Workbook
+from hil.interfaces import Progress
 from hil.optimize.neural import PRACTICAL, PRINTED
 from hil.optimize.solve import solve
 from hil.report.paper_figures import Curve, Panel, curves_figure, images_figure
@@ -80,7 +81,7 @@ def fig7(workbook: Workbook) -> Artifact:
         for size, epochs in lengths.items():
             workbook.progress("fig7", done, sum(len(each) for each in trainings))
             settings = {"network": name, "size": size, "epochs": epochs, "users": users}
-            compute = partial(_epochs, name, size, epochs, users, workbook.seed)
+            compute = partial(_epochs, name, size, epochs, users, workbook.seed, workbook.progress)
             rows.append(workbook.cell(f"fig7-{list(NETWORKS).index(name)}-{size}", settings, compute))
             done += 1
     workbook.progress("fig7", done, done)
@@ -101,6 +102,12 @@ def fig7(workbook: Workbook) -> Artifact:
             f"{curve.label}: "
             + ", ".join(f"{epochs:.0f} epochs at N = {count}" for count, epochs in zip(curve.x, curve.y, strict=True))
             for curve in curves
+        )
+        + ". Rate of `neural-prior-paper` over that at the end of the printed training: "
+        + ", ".join(
+            f"{100 * row['default_of_final']:.2f} % at N = {row['num_elements']}"
+            for row in rows
+            if row["case"] == AS_PRINTED
         ),
         rows,
         curves_figure(
@@ -169,9 +176,12 @@ def bend_deg(reflection: Complex[np.ndarray, "row col"]) -> float:
     return float(np.rad2deg(np.concatenate([bends(reflection), bends(reflection.T)]).mean()))
 
 
-def _epochs(name: str, size: int, epochs: int, users: int, seed: int) -> dict[str, Any]:
+def _epochs(name: str, size: int, epochs: int, users: int, seed: int, progress: Progress) -> dict[str, Any]:
     links = make_site("paper", size=size, users=users, seed=seed).links()
-    curve = NETWORKS[name].learn(links.truth, epochs, seed=seed)
+    stage = f"fig7, network {list(NETWORKS).index(name) + 1}, {size} x {size}"
+    curve = NETWORKS[name].learn(
+        links.truth, epochs, seed=seed, progress=lambda _, epoch, total: progress(stage, epoch, total)
+    )
     final = curve.rate_mbps[-1]
     needed = curve.epochs_to(CONVERGED * final)
     bound = links.bound_mbps()

@@ -106,16 +106,20 @@ class Network:
         return values[..., 0]
 
     def phases(self) -> "torch.Tensor":
-        """Phase in radians [group, row, col]."""
-        import torch
+        """Phase in radians [group, row, col].
+
+        Each kernel's half meets an image that repeats one branch, so it acts as its sum over the other axis.
+        """
+        rows = self._smoothed(0, self.kernel[:, 0].sum(2))[:, :, None]
+        cols = self._smoothed(1, self.kernel[:, 1].sum(1))[:, None, :]
+        return self.output_rad * (rows + cols + self.bias[:, None, None])
+
+    def _smoothed(self, which: int, kernel: "torch.Tensor") -> "torch.Tensor":
+        """Output[group, unit] of a branch, its ends repeated, correlated with kernel[group, 3]."""
         from torch.nn import functional
 
-        rows, cols = self.branch(0), self.branch(1)
-        groups, (num_rows, num_cols) = len(rows), (rows.shape[1], cols.shape[1])
-        planes = (rows[:, :, None].expand(-1, -1, num_cols), cols[:, None, :].expand(-1, num_rows, -1))
-        image = torch.stack(planes, dim=1).reshape(1, 2 * groups, num_rows, num_cols)
-        image = functional.pad(image, (1, 1, 1, 1), "replicate")
-        return self.output_rad * functional.conv2d(image, self.kernel, self.bias, groups=groups)[0]
+        near = functional.pad(self.branch(which), (1, 1), "replicate").unfold(-1, 3, 1)
+        return (near @ kernel[..., None])[..., 0]
 
 
 @dataclass

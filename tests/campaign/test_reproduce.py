@@ -85,6 +85,14 @@ def test_a_stage_reports_progress_up_to_its_end(tmp_path):
     seen = []
     reproduce(["fig7"], tmp_path, effort=TINY, progress=lambda *told: seen.append(told))
     assert seen[0] == ("fig7", 0, 4) and seen[-1] == ("fig7", 4, 4)
+    long = [told for told in seen if told[0] == "fig7, network 1, 4 x 4"]
+    assert long == [("fig7, network 1, 4 x 4", epoch, 5) for epoch in range(1, 6)]
+
+
+def test_the_default_stands_beside_the_printed_training(made):
+    rows = [row for row in made[1]["fig7"].rows if row["case"] == networks.AS_PRINTED]
+    (row,) = rows
+    assert f"{100 * row['default_of_final']:.2f} % at N = 16" in made[1]["fig7"].found
 
 
 def test_all_means_all_and_an_unknown_item_is_refused():

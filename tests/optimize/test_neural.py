@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from hil.optimize.iterate import iterate
 from hil.optimize.neural import PRACTICAL, PRINTED, Network, PaperPrior, Reading
@@ -21,6 +23,14 @@ def test_its_output_is_a_function_of_the_row_plus_one_of_the_column():
     crossed = phases[:, 1:, 1:] - phases[:, :-1, 1:] - phases[:, 1:, :-1] + phases[:, :-1, :-1]
     assert np.allclose(crossed, 0, atol=1e-5)
     assert np.ptp(phases) > 0.01
+
+
+def test_its_output_is_the_convolution_of_both_branches_spread_over_the_surface():
+    ours = network(output_rad=2.0)
+    planes = (ours.branch(0)[:, :, None].expand(-1, -1, 6), ours.branch(1)[:, None, :].expand(-1, 5, -1))
+    image = functional.pad(torch.stack(planes, dim=1).reshape(1, 6, 5, 6), (1, 1, 1, 1), "replicate")
+    expected = 2.0 * functional.conv2d(image, ours.kernel, ours.bias, groups=3)[0]
+    assert np.allclose(ours.phases().detach(), expected.detach(), atol=1e-6)
 
 
 def test_a_branch_is_five_layers_with_a_tanh_after_the_third_and_the_last():
