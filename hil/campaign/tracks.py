@@ -135,7 +135,7 @@ def _cell(case: Case, index: int, policy: str) -> tuple[str, dict[str, Any]]:
     """Name of what is kept of a user and a policy, and what it depends on."""
     user = case.users[index]
     settings = {
-        "station": _station(case, user).model_dump(mode="json"),
+        "station": station_of(case, user).model_dump(mode="json"),
         "experiment": case.experiments[policy].model_dump(mode="json"),
     }
     return f"{case.name}-{user.name}-{policy}", settings
@@ -152,7 +152,7 @@ def follow_user(case: Case, user: UserConfig) -> Summaries:
 def learn(case: Case, user: UserConfig) -> Learnt:
     """What the user's first sweep tells. Raises ConfigError where the user sets off before it has ended."""
     experiment = next(iter(case.experiments.values()))
-    with tempfile.TemporaryDirectory() as folder, open_testbed(_station(case, user)) as testbed:
+    with tempfile.TemporaryDirectory() as folder, open_testbed(station_of(case, user)) as testbed:
         recording = begin(testbed, experiment, Path(folder))
         plan, estimate = track.learn(testbed, recording, experiment)
         snr_db = load_sweep(recording).snr_summary(testbed.grid)["median"]
@@ -165,7 +165,7 @@ def learn(case: Case, user: UserConfig) -> Learnt:
 def _follow(case: Case, user: UserConfig, learnt: Learnt, policy: str, best_mbps: dict[float, float]) -> dict[str, Any]:
     """best_mbps: as `known` of `judge_by_truth`, of all policies of this user."""
     experiment = case.experiments[policy]
-    with tempfile.TemporaryDirectory() as folder, open_testbed(_station(case, user)) as testbed:
+    with tempfile.TemporaryDirectory() as folder, open_testbed(station_of(case, user)) as testbed:
         recording = begin(testbed, experiment, Path(folder))
         testbed.continue_at(user.path.start_s if user.path is not None else learnt.time_s)
         result = track.follow(testbed, recording, experiment, learnt.plan, learnt.estimate, known=best_mbps)
@@ -180,7 +180,8 @@ def flat_snr_db(mbps: float, ofdm: OfdmConfig) -> float:
     return float(power_db(2**bits - 1))
 
 
-def _station(case: Case, user: UserConfig) -> TestbedConfig:
+def station_of(case: Case, user: UserConfig) -> TestbedConfig:
+    """The station with this user alone."""
     return case.station.model_copy(update={"users": (user,)})
 
 

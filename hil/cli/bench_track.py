@@ -1,12 +1,15 @@
 """`hil bench track`: moving users, followed by each policy, judged by the true channel."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress
+
+if TYPE_CHECKING:
+    from hil.campaign.tracks import Case
 
 SHOWN = (
     "policy",
@@ -41,6 +44,9 @@ def track(
     out: Annotated[
         Path | None, typer.Option(help="Folder in which each user is kept: who is there is not followed again.")
     ] = None,
+    ages: Annotated[
+        bool, typer.Option("--ages", help="Follow nobody: what patterns of each age keep, and what may be served so.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Follow users who walk, by each policy. The rate that it keeps, as a fraction of the best at each instant.
@@ -64,10 +70,35 @@ def track(
         duration_s=duration_s,
         quick=quick,
     )
+    if ages:
+        _bounds(chosen, json)
+        return
     with open_pool(engine) as pool, progress() as report:
         rows = list(compare(chosen, pool, None if out is None else Cells(out), report))
     for name in dict.fromkeys(_case(row) for row in rows):
         _tell([row for row in rows if _case(row) == name])
+    if json:
+        emit_json({"rows": rows})
+
+
+def _bounds(chosen: "list[Case]", json: bool) -> None:
+    """Oracles of each age, case by case."""
+    from hil.campaign.track_ages import ages_of
+
+    with progress() as report:
+        rows = [ages_of(case, report) for case in chosen]
+    for row in rows:
+        print(
+            f"\n{row['testbed']} {row['kind']} {row['speed_m_per_s']:g} m/s, {row['users']} users: kept of the best "
+            f"rate by the pattern that was best some time ago; by random patterns {row['random']:.4f}"
+        )
+        shown = zip(row["age_s"], row["fraction"], row["interval"], strict=True)
+        print_table(["age ms", "kept", "interval"], [[1e3 * age, kept, _short(each)] for age, kept, each in shown])
+        if "served_at_most" in row:
+            print(
+                f"served without foresight at most {row['served_at_most']:.4f}: rounds of {1e3 * row['period_s']:.0f} "
+                f"ms, two soundings that take {1e3 * row['taken_s']:.2f} ms, {1e3 * row['lag_s']:g} ms of software"
+            )
     if json:
         emit_json({"rows": rows})
 

@@ -98,11 +98,16 @@ def timelines(recording: Recording) -> tuple[Timeline, Timeline]:
 
 def best_rate(truth: Truth, time_s: float, setup: Setup, states: StateSet) -> float:
     """Rate, on the true channel, of the best pattern that a search on the true channel finds."""
+    return setup.rate_mbps(truth.response(best_pattern(truth, time_s, setup, states), time_s))
+
+
+def best_pattern(truth: Truth, time_s: float, setup: Setup, states: StateSet) -> Pattern:
+    """The best pattern that a search on the true channel finds."""
     gamma = states.reflection(np.array([setup.testbed.radio.lo_hz]))[0]
     problem = true_problem(truth.channel(time_s), setup, gamma)
     pattern = solve(problem, "tap-space", certify=False).pattern
     assert pattern is not None, "a board has states"
-    return setup.rate_mbps(truth.response(pattern, time_s))
+    return pattern
 
 
 def true_problem(channel: TrueChannel, setup: Setup, gamma: Complex[np.ndarray, "state"]) -> Problem:
