@@ -24,7 +24,7 @@ from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import learn_advances, margin_of, search, search_pairs
 from hil.estimation.lags import Lags, centroid_error, told_by_neighbours
 from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
-from hil.phy.sync import advance
+from hil.phy.sync import advance, whole_samples
 from hil.phy.taps import DelayBasis, band_of, delay_profile, guards_of, place_window
 
 SUBSET = 512  # soundings that mean and covariance are learnt from
@@ -203,7 +203,7 @@ class _Sweep:
         all that power cannot tell apart are, and then every one."""
         comb = Comb.of(self.used.size, self.num_taps)
         placed, clear = self._by_power(comb, learnt)
-        model, advances = self._learn(learnt, np.round(placed[learnt]).astype(int))
+        model, advances = self._learn(learnt, whole_samples(placed[learnt]))
         guesses = (self._guess(about, learnt, advances) for about in (placed, np.zeros_like(placed)))
         guess, spread = min(guesses, key=lambda each: each[1])
         rough = np.round(guess).astype(int)

@@ -15,13 +15,15 @@ from hil.arrays import Complex, Float
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.tucker import Bases, Powers, Tensor, Tucker, first_bases, gram, times, unfold
 
+TYPICAL = 512  # elements whose median variance is that of all
 LEAST_OTHERS = 1e-2  # share of the others in an element that is projected: less of it tells nothing
 
 
 def denoise(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimate:
     """The same estimate with less error, and the variance that is left."""
     tied = bool(estimate.tied) and min(rows, cols) > 1
-    spread = np.sqrt(np.median(estimate.cascade_var, axis=0)).astype(estimate.cascade.real.dtype)
+    some = estimate.cascade_var[:: -(-len(estimate.cascade_var) // TYPICAL)]
+    spread = np.sqrt(np.median(some, axis=0)).astype(estimate.cascade.real.dtype)
     noisy = (estimate.cascade * (1 / spread)).reshape(rows, cols, -1)
     bases = first_bases(noisy, without_first=tied)
     if tied:
@@ -64,7 +66,7 @@ def _from_others(noisy: Tensor, bases: Bases) -> tuple[Complex[np.ndarray, "tap"
     share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))[..., None]
     own = noisy @ taps.conj()
     core = times(times(own, rows.conj(), 0), cols.conj(), 1)
-    guess = (times(times(core, cols.T, 1), rows.T, 0) - share * own) / np.maximum(1 - share, LEAST_OTHERS)
+    guess = (times(times(core, cols.T, 1), rows.T, 0) - share * own) * (1 / np.maximum(1 - share, LEAST_OTHERS))
     others = (_energy(each.reshape(-1, each.shape[2])[1:]) for each in (guess - own, noisy, own))
     inside, all_delays, kept_delays = others
     return guess[0, 0] @ taps.T, (inside + all_delays - kept_delays) / (noisy.size - noisy.shape[2])

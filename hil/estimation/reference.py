@@ -17,7 +17,7 @@ from hil.estimation.align import Alignment
 from hil.estimation.exhaustive import margin_of
 from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
-from hil.phy.sync import advance, advance_between
+from hil.phy.sync import advance, advance_between, whole_samples
 
 JUDGES = 256  # of a capture's soundings, which tell the start of all
 MIN_JUDGES = 16  # of a capture, below which its soundings are judged with all others
@@ -39,12 +39,6 @@ def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) 
     own = soundings.noise_var + reference["noise_var"] / np.abs(reference["gain"]) ** 2 * energy
     noise_var = own / np.abs(factor) ** 2
     return replace(soundings, response=response.astype(soundings.response.dtype), noise_var=noise_var)
-
-
-def whole_samples(advances: Float[np.ndarray, "pattern"]) -> Int[np.ndarray, "pattern"]:
-    """Without the fraction that they share, the circular mean of theirs."""
-    fraction = np.angle(np.mean(np.exp(2j * np.pi * advances))) / (2 * np.pi)
-    return np.asarray(np.round(advances - fraction).astype(int))
 
 
 def at_one_start(

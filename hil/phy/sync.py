@@ -51,3 +51,9 @@ def advance_between(
     shift = np.asarray(np.argmax(np.abs(correlation), axis=-1))
     peak = np.take_along_axis(correlation, shift[..., None], axis=-1)[..., 0]
     return shift, np.asarray(np.angle(peak))
+
+
+def whole_samples(advances: Float[np.ndarray, "pattern"]) -> Int[np.ndarray, "pattern"]:
+    """Without the fraction that they share, the circular mean of theirs."""
+    fraction = np.angle(np.mean(np.exp(2j * np.pi * advances))) / (2 * np.pi)
+    return np.asarray(np.round(advances - fraction).astype(int))

@@ -108,6 +108,13 @@ def test_starts_are_right_or_marked(guards):
     assert row["ambiguous"] <= 0.01 * row["soundings"]
 
 
+@pytest.mark.parametrize(("direct_db", "seed"), [(30.0, 91), (30.0, 139), (20.0, 160)])
+def test_a_single_delay_between_two_samples_is_not_shared_out_to_both(direct_db, seed):
+    """Power places such soundings with half a sample in common; half of them rounded up would confirm each other."""
+    row = offset_row(direct_db, seeds=range(seed, seed + 1))
+    assert (row["wrong"], row["ambiguous"]) == (0, 0)
+
+
 def test_denoising_is_compared_with_the_raw_estimate_at_each_noise():
     rows = list(denoising_rows("lab", 4, users=2, seed=1))
     assert len(rows) == len(NOISE_DB)

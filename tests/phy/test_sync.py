@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from hil.phy.ofdm import OfdmGrid
-from hil.phy.sync import advance, advance_between, correlate
+from hil.phy.sync import advance, advance_between, correlate, whole_samples
 
 USED = np.arange(48) != 24
 GRID = OfdmGrid.build(48, 60, 1e6, USED, "zadoff_chu")
@@ -50,3 +50,11 @@ def test_the_best_advance_and_its_phase_are_found(shift):
     found, phase = advance_between(heard, reference, 60)
     assert found == shift
     assert_allclose(phase, 0.7)
+
+
+def test_the_fraction_that_advances_share_is_no_part_of_their_whole_samples():
+    rng = np.random.default_rng(0)
+    whole = rng.integers(-50, 50, 200)
+    for fraction in (0.0, 0.3, 0.5, 0.9):
+        found = whole_samples(whole + fraction + rng.uniform(-0.3, 0.3, 200))
+        assert len(set(found - whole)) == 1
