@@ -13,7 +13,7 @@ import numpy as np
 
 from hil.arrays import Complex, Float
 from hil.estimation.least_squares import CascadedEstimate
-from hil.estimation.tucker import Bases, Powers, Tensor, Tucker, first_bases, gram, times, unfold
+from hil.estimation.tucker import Bases, Powers, Tensor, Tucker, directions, first_bases, times, unfold
 
 TYPICAL = 512  # elements whose median variance is that of all
 LEAST_OTHERS = 1e-2  # share of the others in an element that is projected: less of it tells nothing
@@ -90,11 +90,11 @@ def _risk(noisy: Tensor, filtered: Tensor, divergence: float) -> float:
 def _filter_taps(noisy: Tensor) -> tuple[Tensor, float]:
     """Wiener filter over the delays, with the covariance that all elements share; and its divergence."""
     elements = noisy.shape[0] * noisy.shape[1]
-    power, vectors = np.linalg.eigh(gram(noisy, 2) / elements)
-    gain = np.maximum(1 - 1 / np.maximum(power.astype(float), 1), 0)
+    energy, vectors = directions(noisy, 2)
+    energy = energy.astype(float)
+    gain = np.maximum(1 - 1 / np.maximum(energy / elements, 1), 0)
     weights = ((vectors * gain) @ vectors.conj().T).T.astype(noisy.dtype)
     divergence = elements * gain.sum() + np.sum(1 - gain, where=gain > 0)
-    energy = elements * power.astype(float)
     return noisy @ weights, float(divergence) + _turning(energy, gain[:, None], energy[:, None])
 
 

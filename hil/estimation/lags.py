@@ -97,9 +97,10 @@ class Lags:
         """Of each sounding at each advance of -reach..reach samples, up to a constant of the sounding."""
         matched, scaled = model.filters()
         transfer = self.transfer[self.reach - reach : self.reach + reach + 1]
-        advances, lags, _ = transfer.shape
+        advances, lags, num_taps = transfer.shape
         filters = np.concatenate([scaled, matched[:, None]], axis=1).conj().astype(np.complex64)
-        bank = (transfer @ filters).transpose(1, 0, 2).reshape(lags, -1)
+        bank = (transfer.reshape(-1, num_taps) @ filters).reshape(advances, lags, -1)
+        bank = bank.transpose(1, 0, 2).reshape(lags, -1)
         score = np.empty((len(coordinates), advances), dtype=np.float32)
         for rows in _parts(len(coordinates), CELLS // bank.shape[1]):
             seen = (coordinates[rows] @ bank).reshape(-1, advances, filters.shape[1])

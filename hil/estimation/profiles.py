@@ -72,10 +72,9 @@ def place_by_power(
     _, profile = align_profiles(known, floor, typical[None], turns=FEW_TURNS)
     misfit = _misfit(profiles, np.maximum(profile, floor))
     best = misfit.argmin(axis=1)
-    least = misfit[np.arange(len(best)), best]
-    near = (best[:, None] + np.arange(-apart, apart + 1)) % profile.size
-    np.put_along_axis(misfit, near, np.inf, axis=1)
-    margin = misfit.min(axis=1) - least
+    steps = np.subtract.outer(np.arange(profile.size), np.arange(profile.size)) % profile.size
+    near = np.where(np.minimum(steps, profile.size - steps) > apart, 0, np.inf).astype(misfit.dtype)
+    margin = (misfit + near[best]).min(axis=1) - misfit[np.arange(len(best)), best]
     return (best + place_window(profile, length)) % profile.size, margin
 
 

@@ -59,22 +59,22 @@ def first_bases(noisy: Tensor, *, without_first: bool = False) -> Bases:
 def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank"], Powers]:
     """Directions along one axis that stand above the edge of the noise's singular values, at least one, and the powers
     of all."""
-    from scipy.linalg import blas, eigh
-
-    unfolded = np.ascontiguousarray(unfold(tensor, mode))
-    upper = blas.get_blas_funcs("herk", (unfolded,))(1.0, unfolded.T, trans=2)  # of the conjugate Gram matrix
-    power, turned = eigh(upper, lower=False, driver="evr", overwrite_a=True, check_finite=False)
-    vectors = turned.conj()
+    power, vectors = directions(tensor, mode)
     size = tensor.shape[mode]
     edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
     rank = max(int(np.sum(power > edge)), 1)
     return np.ascontiguousarray(vectors[:, : -rank - 1 : -1]), power[::-1].astype(float)
 
 
-def gram(tensor: Core, mode: int) -> Complex[np.ndarray, "size size"]:
-    """Inner products of a tensor's slices along one axis."""
-    unfolded = unfold(tensor, mode)
-    return np.asarray(unfolded @ unfolded.conj().T)
+def directions(tensor: Core, mode: int) -> tuple[Powers, Complex[np.ndarray, "size size"]]:
+    """Powers and directions of a tensor's slices along one axis, weakest first: those of their Gram matrix, of which
+    one half is computed."""
+    from scipy.linalg import blas, eigh
+
+    unfolded = np.ascontiguousarray(unfold(tensor, mode))
+    upper = blas.get_blas_funcs("herk", (unfolded,))(1.0, unfolded.T, trans=2)  # of the conjugate Gram matrix
+    power, turned = eigh(upper, lower=False, driver="evr", overwrite_a=True, check_finite=False)
+    return power, turned.conj()
 
 
 def unfold(tensor: np.ndarray, mode: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hil.estimation.tucker import Tucker, above_noise, first_bases, gram, unfold
+from hil.estimation.tucker import Tucker, above_noise, directions, first_bases, unfold
 
 ROWS, COLS, T = 12, 16, 10
 
@@ -52,7 +52,8 @@ def test_the_model_is_a_projection(model):
 def test_the_cores_slices_are_orthogonal_and_fall_off(model):
     """So that no further turn of the axes is needed before neighbours are averaged."""
     for mode in range(3):
-        products = gram(model[1].core, mode)
+        slices = unfold(model[1].core, mode)
+        products = slices @ slices.conj().T
         power = np.diag(products).real
         assert np.all(np.diff(power) <= 0)
         assert np.abs(products - np.diag(power)).max() < 0.02 * power.max()
@@ -73,3 +74,13 @@ def test_what_has_nothing_to_do_with_the_first_element_does_not_see_it():
 def test_slices_are_rows(mode):
     tensor = noise(np.random.default_rng(4), 3, 4, 5)
     assert_allclose(unfold(tensor, mode)[1], np.take(tensor, 1, axis=mode).ravel())
+
+
+@pytest.mark.parametrize("mode", range(3))
+def test_directions_and_powers_are_those_of_the_slices(mode):
+    rng = np.random.default_rng(4)
+    tensor = (rng.normal(size=(5, 6, 7)) + 1j * rng.normal(size=(5, 6, 7))).astype(np.complex64)
+    power, vectors = directions(tensor, mode)
+    slices = unfold(tensor, mode)
+    assert np.all(np.diff(power) > 0)
+    assert_allclose((vectors * power) @ vectors.conj().T, slices @ slices.conj().T, atol=1e-4)
