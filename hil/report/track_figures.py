@@ -28,7 +28,7 @@ def track_figure(
         if points.size:
             axes.plot(points[:, 0], points[:, 1], ".", ms=4, label=name)
     axes.set(xlabel="time [s]", ylabel="rate [Mbit/s]", title=f"A moving user, followed by {policy}", ylim=(0, None))
-    axes.legend(loc="lower left", ncols=3)
+    figure.legend(loc="outside lower center", ncols=5)
     return figure
 
 
@@ -38,5 +38,5 @@ def stages_figure(begin_s: Sequence[float], stages_s: Mapping[str, Sequence[floa
     if begin_s:
         axes.stackplot(begin_s, [1e3 * np.array(each) for each in stages_s.values()], labels=list(stages_s))
     axes.set(xlabel="time [s]", ylabel="time of a round [ms]", title="Time of a round by stage")
-    axes.legend(loc="upper right", ncols=len(stages_s))
+    figure.legend(loc="outside lower center", ncols=len(stages_s))
     return figure
