@@ -25,10 +25,18 @@ class BoundedCaller:
 
     def call(self, function: Callable[[], T]) -> T:
         """Result of `function()`. Raises what it raises, and TimeoutError (without errno) where it does not return."""
+        return self.wait(self.begin(function))
+
+    def begin(self, function: Callable[[], T]) -> Future[T]:
+        """Call it after all calls before it, and do not wait. Raises TimeoutError where one of those hangs."""
         if self._refusal:
             raise TimeoutError(self._refusal)
         future: Future[T] = Future()
         self._tasks.put(lambda: _run(function, future))
+        return future
+
+    def wait(self, future: Future[T]) -> T:
+        """Result of what was begun, as of `call`; no longer than allowed from now on."""
         try:
             return future.result(self._limit_s)
         except TimeoutError:

@@ -8,8 +8,9 @@ What the libraries and the device do behind one's back, and what is done about i
   the buffer, as the device keeps the number and anybody may change it. A refill then hands the block to the DMA and
   waits for it, so each capture is filled after it was asked for; so is the first, since asking for it opens the buffer.
   Samples are contiguous within a capture, not between captures; nothing can overflow unseen.
-- A block of more than 16 MiB is cut in silence: a longer capture takes several, all queued before its first sample,
-  in the memory that the Pluto keeps for its DMAs; what USB sustains does not matter to it.
+- A block of more than 16 MiB is cut in silence, and none travels before it is full: a longer capture takes several,
+  all queued before its first sample, in the memory that the Pluto keeps for its DMAs; what USB sustains does not matter
+  to it. What came of it is worked on while the rest is on its way.
 - A new buffer size is ignored, and a second cyclic frame refused, while the old buffer lives: destroyed first.
 - The DAC wraps beyond int16: frames beyond full scale are refused, and full scale is sent as 32767.
 - At 20 MS/s and below, pyadi-iio's TX filter takes 6 dB: `power.tx_full_scale_dbm` is the full scale at the testbed's
@@ -37,7 +38,7 @@ from hil.drivers.gate import TransmitGate
 from hil.drivers.guard import Unguarded
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import REFUSALS, Connect, connect_pluto, failed, not_connected
-from hil.drivers.pluto_samples import as_capture, largest_part
+from hil.drivers.pluto_samples import Arriving, as_capture, largest_part
 from hil.drivers.pluto_session import (
     MAX_BLOCK_BYTES,
     MAX_BLOCKS,
@@ -49,7 +50,7 @@ from hil.drivers.pluto_session import (
 from hil.drivers.pluto_settings import ATTENUATION_STEP_DB, RX_GAIN_TOLERANCE_DB, apply_settings
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.errors import HilError, NotConnected, RadioError
-from hil.interfaces import Capture, Clock, Closing, FrameTrain, RadioSettings, RawSink
+from hil.interfaces import Capture, Clock, Closing, FrameTrain, Hear, RadioSettings, RawSink
 
 __all__ = ["PlutoSdr", "connect_pluto"]
 
@@ -190,9 +191,10 @@ class PlutoSdr(Closing):
             samples = session.receive(num_samples)
         return self._as_capture(samples, time_s)
 
-    def begin_capture(self, num_samples: int) -> None:
+    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
         """Start to take contiguous samples and return; `end_capture` fetches them.
 
+        in_pieces: it shall be heard while it arrives: the first part is on its way before the last one is taken.
         Its first sample is taken before this returns. What is begun again before its end is dropped.
         Raises as `capture`.
         """
@@ -200,17 +202,28 @@ class PlutoSdr(Closing):
         time_s = self._clock.now_s()
         with self._guarded("begin_capture") as session:
             self._admit_capture(num_samples, self.max_samples)
-            session.start_receiving(num_samples)
+            session.start_receiving(num_samples, in_pieces=in_pieces)
         self._begun = (num_samples, time_s)
 
-    def end_capture(self) -> Capture:
-        """The samples since `begin_capture`, once all of them are taken. Raises as `capture`."""
+    def end_capture(self, hear: Hear | None = None) -> Capture:
+        """The samples since `begin_capture`, once all of them are taken. Raises as `capture`.
+
+        hear: called with each longer part of them while the rest is on its way; it must not raise.
+        """
         if self._begun is None:
             raise RadioError(f"radio {self._name}: no capture was begun, or the radio was made quiet since")
         (num_samples, time_s), self._begun = self._begun, None
+        arriving, blocks = Arriving(num_samples, time_s), list[Complex[np.ndarray, "receiver sample"]]()
         with self._guarded("end_capture") as session:
-            samples = session.receive(num_samples)
-        return self._as_capture(samples, time_s)
+            for block in session.blocks(num_samples):
+                arriving.add(block)
+                if self._sink is not None:
+                    blocks.append(block)
+                if hear is not None:
+                    hear(arriving.samples)
+        if self._sink is not None:
+            self._sink(np.concatenate(blocks, axis=1), time_s)
+        return arriving.capture()
 
     @property
     def max_samples(self) -> int:

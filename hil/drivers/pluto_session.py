@@ -1,7 +1,7 @@
 """One connection to a Pluto: each call bounded in time, each setting read back, quiet and letting go complete."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
 SAMPLE_BYTES = 4  # of one receiver
 MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
+SMALL_BLOCK_BYTES = 1 << 20  # the first ones travel while the next are filled, at a turn-around each
+MOST_BLOCKS = 64  # that the kernel queues ("ought to be enough for anybody", industrialio-buffer-dma.c)
 MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
 _KEPT: list[PlutoDevice] = []
 _HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
@@ -103,9 +105,12 @@ class PlutoSession:
         """Send over and over; real and imaginary part are DAC values within int16."""
         self._caller.call(lambda: self._start_tx(samples))
 
-    def start_receiving(self, num_samples: int) -> None:
-        """Let the device fill new blocks from now on, which the next `receive` of that size returns."""
-        self._caller.call(lambda: self._start_rx(num_samples))
+    def start_receiving(self, num_samples: int, *, in_pieces: bool = False) -> None:
+        """Let the device fill new blocks from now on, which the next `receive` of that size returns.
+
+        in_pieces: many small ones rather than as few as the kernel allows.
+        """
+        self._caller.call(lambda: self._start_rx(num_samples, in_pieces=in_pieces))
 
     @property
     def num_receivers(self) -> int:
@@ -119,24 +124,33 @@ class PlutoSession:
     def receive(self, num_samples: int) -> Complex[np.ndarray, "receiver sample"]:
         """Contiguous samples in ADC units, none older than this call, of each receiver that listens.
 
-        What exceeds one block comes in several, all of them queued before the first sample: so none lies between them
-        however long USB takes. They are given back at once, as a second round would be old.
+        What exceeds one block comes in several: see `blocks`.
+        """
+        return np.concatenate(list(self.blocks(num_samples)), axis=1)
+
+    def blocks(self, num_samples: int) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
+        """The same block by block; while the reader works on one, the next is on its way. All of them must be read.
+
+        All are queued before the first sample: so none lies between them however long USB takes. They are given back
+        at once, as a second round would be old.
         """
         if num_samples != self._rx_size:
             self._caller.call(lambda: self._resize_rx(num_samples))
-        size = self._block_samples
-        pieces = [self._receive_block(size) for _ in range(self._num_blocks)]
-        if len(pieces) == 1:
-            return pieces[0]
-        self._caller.call(self._destroy_rx)
-        return np.concatenate(pieces, axis=1)[:, :num_samples]
+        count, size = self._num_blocks, self._block_samples
+        coming = self._caller.begin(self._next_block)
+        for start in range(0, count * size, size):
+            block = self._caller.wait(coming)
+            if block.shape != (self._num_listening, size):
+                raise RadioError(f"radio {self._name}: asked for {size} samples, got {block.shape}")
+            if start + size < count * size:
+                coming = self._caller.begin(self._next_block)
+            yield block[:, : num_samples - start]
+        if count > 1:
+            self._caller.call(self._destroy_rx)
 
-    def _receive_block(self, size: int) -> Complex[np.ndarray, "receiver sample"]:
+    def _next_block(self) -> Complex[np.ndarray, "receiver sample"]:
         """Single precision holds an ADC's integers exactly."""
-        samples = np.atleast_2d(np.asarray(self._caller.call(lambda: self._pluto.rx()), dtype=np.complex64))
-        if samples.shape != (self._num_listening, size):
-            raise RadioError(f"radio {self._name}: asked for {size} samples, got {samples.shape}")
-        return samples
+        return np.atleast_2d(np.asarray(self._pluto.rx(), dtype=np.complex64))
 
     @property
     def has_frames(self) -> bool:
@@ -255,13 +269,15 @@ class PlutoSession:
         self._pluto.tx_cyclic_buffer = True
         self._pluto.tx(samples)
 
-    def _start_rx(self, num_samples: int) -> None:
-        self._resize_rx(num_samples)
+    def _start_rx(self, num_samples: int, *, in_pieces: bool) -> None:
+        self._resize_rx(num_samples, in_pieces=in_pieces)
         self._pluto._rx_init_channels()  # opens the buffer, as `rx` would first: the DMA fills its block from then on
 
-    def _resize_rx(self, num_samples: int) -> None:
+    def _resize_rx(self, num_samples: int, *, in_pieces: bool = False) -> None:
         self._destroy_rx()  # a new size is ignored while the buffer lives
-        self._num_blocks = math.ceil(num_samples * SAMPLE_BYTES * self._num_listening / MAX_BLOCK_BYTES)
+        num_bytes = num_samples * SAMPLE_BYTES * self._num_listening
+        wanted = min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) if in_pieces else MAX_BLOCK_BYTES
+        self._num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
         self._rx_size = num_samples
         self._take_receiver()
         self._pluto.rx_buffer_size = self._block_samples

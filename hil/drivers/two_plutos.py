@@ -11,7 +11,7 @@ import numpy as np
 from hil.arrays import Complex
 from hil.drivers.pluto import PlutoSdr
 from hil.drivers.together import open_together
-from hil.interfaces import Capture, Closing, FrameTrain, RadioSettings, RawSink
+from hil.interfaces import Capture, Closing, FrameTrain, Hear, RadioSettings, RawSink
 
 __all__ = ["TwoPlutos"]
 
@@ -62,13 +62,13 @@ class TwoPlutos(Closing):
         """Of the receiver."""
         return self._receiver.max_samples
 
-    def begin_capture(self, num_samples: int) -> None:
+    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
         with self._both_or_none():
-            self._receiver.begin_capture(num_samples)
+            self._receiver.begin_capture(num_samples, in_pieces=in_pieces)
 
-    def end_capture(self) -> Capture:
+    def end_capture(self, hear: Hear | None = None) -> Capture:
         with self._both_or_none():
-            return self._receiver.end_capture()
+            return self._receiver.end_capture(hear)
 
     @property
     def triggers(self) -> bool:

@@ -80,6 +80,10 @@ class Thermometer(Protocol):
         ...
 
 
+Hear = Callable[[Complex[np.ndarray, "sample"]], object]
+"""Called with all samples of a capture that are there so far, as they will stand in it. It must not raise."""
+
+
 @runtime_checkable
 class StreamingSdr(Sdr, Protocol):
     """A radio that takes samples while its user does something else."""
@@ -89,12 +93,18 @@ class StreamingSdr(Sdr, Protocol):
         """Of one capture."""
         ...
 
-    def begin_capture(self, num_samples: int) -> None:
-        """Start to take contiguous samples; the first is taken before this returns."""
+    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
+        """Start to take contiguous samples; the first is taken before this returns.
+
+        in_pieces: it shall be heard while it arrives, at a turn-around a piece.
+        """
         ...
 
-    def end_capture(self) -> Capture:
-        """The samples since `begin_capture`, once all are taken; `time_s` is when that was called."""
+    def end_capture(self, hear: Hear | None = None) -> Capture:
+        """The samples since `begin_capture`, once all are taken; `time_s` is when that was called.
+
+        hear: called with each longer part of them while the rest is still on its way.
+        """
         ...
 
 

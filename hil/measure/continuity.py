@@ -4,9 +4,11 @@ USB drops and repeats blocks in silence. A block that came twice is the same to 
 gap shows where the cyclic pilot goes on at another place than before.
 """
 
+from collections import Counter
+
 import numpy as np
 
-from hil.arrays import Complex, Int
+from hil.arrays import Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.phy.sync import correlate
 
@@ -17,28 +19,47 @@ PROOF_SAMPLES = 2048  # that must be the same in a row
 CLEARLY = 2.0  # how much better a slipped pilot must fit there than where it was
 BEYOND_DOUBT, FEW = 4.0, 3  # where fewer dwells than that say so
 LARGEST = 1e3
+MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits as irregular as the golden ratio's
+
+
+class Repeats:
+    """Blocks that came twice in a capture, looked for while it still arrives."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}  # where each fingerprint was seen last
+        self._distances: Counter[int] = Counter()
+        self._num_heard = self._num_anchors = 0
+
+    def hear(self, samples: Complex[np.ndarray, "sample"]) -> None:
+        """samples: all that are there so far."""
+        places, marks = _anchors(samples[self._num_heard :])
+        for place, mark in zip((self._num_heard + places).tolist(), marks.tolist(), strict=True):
+            if (before := self._last.get(mark)) is not None:
+                self._distances[place - before] += 1
+            self._last[mark] = place
+        self._num_heard = max(samples.size - ANCHOR_SAMPLES + 1, self._num_heard)
+        self._num_anchors += places.size
+
+    def first(self, samples: Complex[np.ndarray, "sample"]) -> int | None:
+        """The first sample of a block that was there before, None where there is none; all of them were heard.
+
+        Simplification: where the noise is below the ADC's step a still capture repeats itself, and nothing can be said.
+        """
+        lag, times = min(self._distances.items(), key=lambda each: (-each[1], each[0]), default=(0, 0))
+        if times < MIN_ANCHORS or 2 * times > self._num_anchors:
+            return None
+        equal = samples[lag:] == samples[:-lag]
+        ends = np.flatnonzero(~np.concatenate([equal, [False]]))
+        lengths = np.diff(ends, prepend=-1) - 1
+        proven = np.flatnonzero(lengths >= PROOF_SAMPLES)
+        return int(ends[proven[0]] - lengths[proven[0]] + lag) if proven.size else None
 
 
 def repeated_from(samples: Complex[np.ndarray, "sample"]) -> int | None:
-    """The first sample of a block that was there before, None where there is none.
-
-    Simplification: where the noise is below the ADC's step a still capture repeats itself, and nothing can be said.
-    """
-    anchors, marks = _anchors(samples)
-    order = np.argsort(marks, kind="stable")
-    same = marks[order][1:] == marks[order][:-1]
-    early, late = anchors[order][:-1][same], anchors[order][1:][same]
-    if early.size < MIN_ANCHORS:
-        return None
-    distances, counts = np.unique(late - early, return_counts=True)
-    lag = int(distances[np.argmax(counts)])
-    if counts.max() < MIN_ANCHORS or 2 * counts.max() > anchors.size:
-        return None
-    equal = samples[lag:] == samples[:-lag]
-    ends = np.flatnonzero(~np.concatenate([equal, [False]]))
-    lengths = np.diff(ends, prepend=-1) - 1
-    proven = np.flatnonzero(lengths >= PROOF_SAMPLES)
-    return int(ends[proven[0]] - lengths[proven[0]] + lag) if proven.size else None
+    """As `Repeats.first`, of a capture that is there."""
+    repeats = Repeats()
+    repeats.hear(samples)
+    return repeats.first(samples)
 
 
 def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: int, num_taps: int) -> int | None:
@@ -47,25 +68,35 @@ def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: in
     response: referred to one start. A place counts where it fits clearly better, in all dwells that follow alike, and
     lies further off than the channel is long: another pattern may be heard at another of the channel's own delays.
     """
-    spread = -(-num_taps * fft_size // response.shape[1])
-    fit = np.abs(correlate(response, response[: max(1, len(response) // 4)].mean(axis=0), fft_size))
-    place, best = fit.argmax(axis=1), fit.max(axis=1)
-    better = best / np.maximum(fit[:, 0], best / LARGEST)
+    reference, spread = (
+        response[: max(1, len(response) // 4)].mean(axis=0),
+        -(-num_taps * fft_size // response.shape[1]),
+    )
+    return first_slip(*pilot_places(response, reference, fft_size), spread, fft_size)
+
+
+def pilot_places(
+    response: Complex[np.ndarray, "dwell subcarrier"], reference: Complex[np.ndarray, "subcarrier"], fft_size: int
+) -> tuple[Int[np.ndarray, "dwell"], Float[np.ndarray, "dwell"]]:
+    """Where in its period each dwell's pilot fits best, and by how much better than where the reference heard it."""
+    fit = np.abs(correlate(response, reference, fft_size))
+    best = fit.max(axis=1)
+    return fit.argmax(axis=1), best / np.maximum(fit[:, 0], best / LARGEST)
+
+
+def first_slip(
+    place: Int[np.ndarray, "dwell"], better: Float[np.ndarray, "dwell"], spread: int, fft_size: int
+) -> int | None:
+    """The dwell from which on the pilot is away for good. spread: of the channel, in samples."""
     away = (np.minimum(place, fft_size - place) > spread) & (better > CLEARLY) & (np.abs(place - place[-1]) <= 1)
     last_here = np.flatnonzero(~away)
     first = int(last_here[-1]) + 1 if last_here.size else 0
-    few = len(response) - first < FEW
-    return None if first == len(response) or (few and better[first:].min() < BEYOND_DOUBT) else first
+    few = len(place) - first < FEW
+    return None if first == len(place) or (few and better[first:].min() < BEYOND_DOUBT) else first
 
 
-def require_continuous(
-    samples: Complex[np.ndarray, "sample"],
-    response: Complex[np.ndarray, "dwell subcarrier"],
-    fft_size: int,
-    num_taps: int,
-) -> None:
-    """Raise MeasurementError where a block came twice or samples are missing; `response` of all dwells."""
-    repeated, slipped = repeated_from(samples), slipped_from(response, fft_size, num_taps)
+def require_continuous(repeated: int | None, slipped: int | None) -> None:
+    """Raise MeasurementError where a block came twice or samples are missing: see `Repeats` and `slipped_from`."""
     if repeated is not None or slipped is not None:
         what = (
             f"a block came twice, at sample {repeated}" if slipped is None else f"samples miss before dwell {slipped}"
@@ -76,12 +107,15 @@ def require_continuous(
 def _anchors(
     samples: Complex[np.ndarray, "sample"],
 ) -> tuple[Int[np.ndarray, "anchor"], Int[np.ndarray, "anchor"]]:
-    """Places whose fingerprint ends in zeros, and the fingerprints (Rabin's choice of chunks by their content)."""
+    """Places whose own two samples say so, and the fingerprints of what begins there (Rabin's choice of chunks)."""
     words = np.ascontiguousarray(samples, dtype=np.complex64).view(np.uint64)
-    size = words.size - ANCHOR_SAMPLES + 1
-    mark = np.zeros(size, dtype=np.uint64)
+    size = max(words.size - ANCHOR_SAMPLES + 1, 0)
+    chosen = words[:size] * MIXER
+    chosen ^= words[1 : size + 1]
+    chosen *= MIXER
+    places = np.flatnonzero(chosen < np.uint64(1 << 64 - ANCHOR_BITS))
+    mark = np.zeros(places.size, dtype=np.uint64)
     for number in range(ANCHOR_SAMPLES):
-        mark = (mark ^ words[number : number + size]) * np.uint64(0x9E3779B97F4A7C15)
+        mark = (mark ^ words[places + number]) * MIXER
         mark ^= mark >> np.uint64(29)
-    places = np.flatnonzero(mark >> np.uint64(64 - ANCHOR_BITS) == 0)
-    return places, mark[places].astype(np.int64)
+    return places, mark.astype(np.int64)

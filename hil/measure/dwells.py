@@ -11,7 +11,7 @@ from hil.interfaces import Capture
 from hil.measure.reference import coupled_pilot
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
-from hil.phy.sync import advance, to_delays
+from hil.phy.sync import to_delays
 from hil.phy.taps import delay_profile, place_window
 
 CHUNK_SAMPLES = 1 << 18  # demodulated at a time
@@ -36,11 +36,13 @@ def demodulate_dwells(
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
     scatter = np.zeros(starts.size)
     chunk = max(1, CHUNK_SAMPLES // length)
+    whole = grid.fft_size * np.arange(repetitions)[:, None]
     for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
-        taken = samples[starts[part, None] + np.arange(length)]
+        start = starts[part, None]
+        turned = (np.arange(grid.fft_size) - start) % grid.fft_size  # as if symbols began with the capture's periods
+        taken = samples[start[:, None] + whole + turned[:, None]]
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
-        mean = symbols.mean(axis=1)
-        response[part] = advance(mean, -(starts[part] % grid.fft_size), grid.fft_size)
+        response[part] = symbols.mean(axis=1)
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter
@@ -86,7 +88,7 @@ def change_heights(
 
     White noise of variance v on a subcarrier adds v times the number of subcarriers at each delay.
     """
-    window = _delays(response, num_taps)
+    window = delays_heard(response, num_taps)
     parts = range(0, len(response) - 1, CHUNK_DWELLS)
     return np.concatenate(
         [_energy_at(np.diff(response[part : part + CHUNK_DWELLS + 1], axis=0), window) for part in parts]
@@ -108,11 +110,11 @@ def is_still(
     symbols = max(1, length // (2 * grid.fft_size))
     early, _ = demodulate_dwells(samples, starts, grid, symbols)
     late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
-    window = _delays(early, num_taps)
-    energy = _energy(_at_delays(late - early, window))
-    usual = float(np.median(energy))
-    spread = max(1.4826 * float(np.median(np.abs(energy - usual))), usual / np.sqrt(window.size))
-    return np.asarray(energy <= usual + UNREST_SIGMAS * spread)
+    window = delays_heard(early, num_taps)
+    apart = energy(at_delays(late - early, window))
+    usual = float(np.median(apart))
+    spread = max(1.4826 * float(np.median(np.abs(apart - usual))), usual / np.sqrt(window.size))
+    return np.asarray(apart <= usual + UNREST_SIGMAS * spread)
 
 
 def tap_track(
@@ -123,10 +125,10 @@ def tap_track(
     White noise of variance v on a subcarrier has variance v on each tap.
     """
     symbols = whole_symbols(samples, grid)
-    return _at_delays(symbols, _delays(symbols, num_taps))
+    return at_delays(symbols, delays_heard(symbols, num_taps))
 
 
-def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:
+def delays_heard(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:
     """The delays, in taps, at which something arrives."""
     num_subcarriers = response.shape[1]
     some = response[:: max(1, len(response) // 256)]
@@ -138,10 +140,10 @@ def _delays(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) ->
 def _energy_at(
     response: Complex[np.ndarray, "dwell subcarrier"], window: Int[np.ndarray, "delay"]
 ) -> Float[np.ndarray, "dwell"]:
-    return np.asarray(response.shape[1] * _energy(_at_delays(response, window)))
+    return np.asarray(response.shape[1] * energy(at_delays(response, window)))
 
 
-def _at_delays(
+def at_delays(
     response: Complex[np.ndarray, "*batch subcarrier"], window: Int[np.ndarray, "delay"]
 ) -> Complex[np.ndarray, "*batch delay"]:
     """White noise of variance v on a subcarrier has variance v at each delay."""
@@ -149,7 +151,8 @@ def _at_delays(
     return np.asarray(to_delays(response, num_subcarriers)[..., window] / np.float32(np.sqrt(num_subcarriers)))
 
 
-def _energy(taps: Complex[np.ndarray, "dwell tap"]) -> Float[np.ndarray, "dwell"]:
+def energy(taps: Complex[np.ndarray, "dwell tap"]) -> Float[np.ndarray, "dwell"]:
+    """Of each row."""
     return np.asarray((taps.real**2 + taps.imag**2).sum(axis=1), dtype=float)
 
 

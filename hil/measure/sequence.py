@@ -13,18 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Int, Pattern, Patterns
+from hil.arrays import Bool, Int, Pattern, Patterns
 from hil.interfaces import Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
 from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import require_continuous
 from hil.measure.dwells import (
     capture_references,
-    change_heights,
-    demodulate_dwells,
     dwell_references,
     still_scatter,
     until_whole,
 )
+from hil.measure.hearing import Hearing
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
@@ -36,7 +35,7 @@ from hil.measure.self_stepping import (
     require_shown,
 )
 from hil.measure.stepping import SoundingBlock
-from hil.measure.steps import find_steps, first_change
+from hil.measure.steps import first_change
 from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
 
@@ -121,45 +120,53 @@ def sound_sequence(
     """
 
     def take(_missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows, before)
-        block = split_capture(capture, grid, plan, len(patterns), referred=before is not None)
+        hearing = _hearing(grid, plan, plan.num_samples(len(patterns), grid, referred=before is not None))
+        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows, before, hearing)
+        block = split_capture(capture, grid, plan, len(patterns), referred=before is not None, hearing=hearing)
         return block, np.ones(len(patterns), dtype=bool)
 
     return until_whole(take, len(patterns), max_retakes, "sequence", progress)
 
 
 def split_capture(
-    capture: Capture, grid: OfdmGrid, plan: SequencePlan, count: int, *, referred: bool = False
+    capture: Capture,
+    grid: OfdmGrid,
+    plan: SequencePlan,
+    count: int,
+    *,
+    referred: bool = False,
+    hearing: Hearing | None = None,
 ) -> SoundingBlock:
     """The soundings in a capture of a sequence, referred to its first sample.
 
     Their noise is that of the mean of `plan.repetitions` symbols; where there is but one, from the still surface after
     the sequence. referred: beside them stands what was heard before the sequence, or what a second receiver heard.
-    Raises MeasurementError where the sequence's steps are not found in the samples.
+    hearing: heard the capture arrive. Raises MeasurementError where the sequence's steps are not found in the samples.
     """
-    capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
-    apart = plan.apart_lo_hz
-    tuned = Tuned.of_one_radio(capture) if apart is None else tune(capture, grid, apart)
-    dwell = plan.dwell_s * grid.sample_rate_hz
-    steps = find_steps(tuned.capture.samples, count=count, dwell=dwell, period=grid.fft_size)
-    starts = steps.starts(length, tuned.capture.samples.size)
-    if apart is not None:
-        tuned = follow(tuned, grid, starts, length)
+    heard, capture, length = capture, steadied(capture, grid), plan.repetitions * grid.fft_size
+    if plan.apart_lo_hz is not None:
+        tuned = tune(capture, grid, plan.apart_lo_hz)
+        still = _hearing(grid, plan, tuned.capture.samples.size).dwells(tuned.capture.samples, count)
+        tuned = follow(tuned, grid, still.starts, length)
+    else:
+        tuned = Tuned.of_one_radio(capture)
     samples = tuned.capture.samples
-    response, scatter = demodulate_dwells(samples, starts, grid, plan.repetitions)
-    first = 1 + _number(response, count, plan.num_taps)
-    which = slice(first, first + count)
-    require_continuous(samples, response[which], grid.fft_size, plan.num_taps)
-    noise = float(scatter[which].mean())
+    if hearing is None or samples is not heard.samples:
+        hearing = _hearing(grid, plan, samples.size)
+    dwells = hearing.dwells(samples, count)
+    first = 1 + first_change(dwells.change_heights, count, dwells.echoes.shape[1])
+    shown = dwells[first : first + count]
+    require_continuous(hearing.repeated_from(samples), hearing.slipped_from(shown))
+    noise = float(shown.scatter.mean())
     if plan.repetitions == 1:
-        noise = still_scatter(samples[starts[first + count - 1] :], grid)
-    reference = dwell_references(capture, starts[which], grid, plan.repetitions)
+        noise = still_scatter(samples[shown.starts[-1] :], grid)
+    reference = dwell_references(capture, shown.starts, grid, plan.repetitions)
     if reference is None and referred:
-        reference = capture_references(samples[: starts[first - 1] + length], grid, count)
+        reference = capture_references(samples[: dwells.starts[first - 1] + length], grid, count)
     return SoundingBlock(
-        response[which],
+        shown.response,
         np.full(count, noise / plan.repetitions),
-        capture.time_s + starts[which] / grid.sample_rate_hz,
+        capture.time_s + shown.starts / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
@@ -167,10 +174,15 @@ def split_capture(
     )
 
 
-def _number(response: Complex[np.ndarray, "dwell subcarrier"], count: int, num_taps: int) -> int:
-    """Which change from a dwell to the next is the one into pattern 0: the first of `count`."""
-    heights, freedom = change_heights(response, num_taps)
-    return first_change(heights, count, freedom)
+def _hearing(grid: OfdmGrid, plan: SequencePlan, num_samples: int) -> Hearing:
+    return Hearing(
+        grid,
+        num_samples,
+        dwell=plan.dwell_s * grid.sample_rate_hz,
+        repetitions=plan.repetitions,
+        num_taps=plan.num_taps,
+        slack=GUARD_S / 4 * grid.sample_rate_hz,
+    )
 
 
 def _capture(
@@ -182,14 +194,15 @@ def _capture(
     patterns: Patterns,
     rows: BoardRows | None,
     before: Pattern | None,
+    hearing: Hearing,
 ) -> Capture:
     """Samples of a whole sequence. Before it the surface shows `before`, or what makes the clearest first step."""
     count, referred = len(patterns), before is not None
     surface.apply(complement(patterns[0], surface.states) if before is None else before)
-    sdr.begin_capture(plan.num_samples(count, grid, referred=referred))
+    sdr.begin_capture(plan.num_samples(count, grid, referred=referred), in_pieces=True)
     clock.sleep(plan.still_s(grid, referred=referred))
     arm(surface, count, plan.dwell_s, "timer", rows)
-    capture = sdr.end_capture()
+    capture = sdr.end_capture(hearing.hear)
     require_shown(surface, count, "sequence", "raise the dwell")
     require_no_overload(capture, "sequence")
     return capture

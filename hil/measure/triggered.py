@@ -18,7 +18,7 @@ from hil.arrays import Bool, Complex, Int, Pattern, Patterns
 from hil.errors import MeasurementError
 from hil.interfaces import START_SAMPLES, Capture, FrameTrain, SequenceAbility, SurfaceTiming, TriggeringSdr
 from hil.measure.clocks import Tuned, follow, tune
-from hil.measure.continuity import require_continuous
+from hil.measure.continuity import repeated_from, require_continuous, slipped_from
 from hil.measure.dwells import (
     capture_references,
     change_heights,
@@ -155,7 +155,7 @@ def split_frames(
     response, scatter = demodulate_dwells(samples, ends - length, grid, plan.repetitions)
     noise = still_scatter(samples[ends[-1] - length :], grid)
     _require_first_change(samples, response, noise, grid, plan)
-    require_continuous(samples, response, grid.fft_size, plan.num_taps)
+    require_continuous(repeated_from(samples), slipped_from(response, grid.fft_size, plan.num_taps))
     good = is_still(samples, ends - still, still, grid, plan.num_taps)
     if plan.repetitions > 1:
         noise = float(np.median(scatter))

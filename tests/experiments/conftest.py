@@ -92,6 +92,31 @@ def shifts_and_likeness() -> Callable[[Sweep, Testbed], tuple[np.ndarray, np.nda
     return _shifts_and_likeness
 
 
+def _first_changed(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Testbed], None]:
+    def hurt(bed: Testbed) -> None:
+        end, seen = bed.sdr.end_capture, list[int]()  # type: ignore[attr-defined]
+
+        def ended(hear: Callable[[np.ndarray], object] | None = None) -> Any:
+            capture = end()
+            seen.append(0)
+            if len(seen) == 1:
+                capture = replace(capture, samples=change(capture.samples))
+            for stop in (*range(100_000, capture.samples.size, 100_000), capture.samples.size):
+                if hear is not None:
+                    hear(capture.samples[:stop])
+            return capture
+
+        bed.sdr.end_capture = ended  # type: ignore[attr-defined]
+
+    return hurt
+
+
+@pytest.fixture(scope="session")
+def first_changed() -> Callable[[Callable[[np.ndarray], np.ndarray]], Callable[[Testbed], None]]:
+    """Hurts a station: something happens to the samples of its first long capture, before anybody hears them."""
+    return _first_changed
+
+
 def _clipping(bed: Testbed) -> None:
     for name in ("end_capture", "capture_frames"):
         capture, seen = getattr(bed.sdr, name), list[int]()

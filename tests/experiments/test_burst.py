@@ -1,7 +1,6 @@
 """Sweeps told pattern by pattern into one long capture, and what USB, link and board do to them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from hil.config import TestbedConfig
 from hil.errors import BoardReset, MeasurementError
 from hil.experiments.sound import Sweep
-from hil.interfaces import Capture
 from hil.testbed import Testbed
 
 MakeStation = Callable[..., TestbedConfig]
@@ -66,22 +64,6 @@ def test_a_capture_that_starts_late_is_read_where_its_patterns_are(
     assert sweep.retaken == 0
 
 
-def on_first_capture(change: Callable[[np.ndarray], np.ndarray]) -> Hurt:
-    """Something happens to the samples of the second capture (the one before the sweep is not looked at)."""
-
-    def hurt(bed: Testbed) -> None:
-        end, seen = bed.sdr.end_capture, []  # type: ignore[attr-defined]
-
-        def ended() -> Capture:
-            capture = end()
-            seen.append(0)
-            return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
-
-        bed.sdr.end_capture = ended  # type: ignore[attr-defined]
-
-    return hurt
-
-
 def lost(samples: np.ndarray) -> np.ndarray:
     """A quarter of the way a gap of 100 000 samples."""
     at = samples.size // 4
@@ -109,9 +91,9 @@ def fading(samples: np.ndarray) -> np.ndarray:
 
 
 def test_a_pattern_that_did_not_stand_still_is_taken_again(
-    station: MakeStation, board: str, tmp_path: Path, burst: Swept
+    station: MakeStation, board: str, tmp_path: Path, burst: Swept, first_changed: Callable[..., Hurt]
 ) -> None:
-    sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(fading), **SMALL)
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, first_changed(fading), **SMALL)
     assert likeness.min() > 0.997
     assert np.flatnonzero(sweep.soundings.retakes).size in (1, 2)
 
@@ -119,10 +101,10 @@ def test_a_pattern_that_did_not_stand_still_is_taken_again(
 @pytest.mark.parametrize(("change", "kept"), [(lost, 0.0), (slipped, 0.5), (twice, 0.5)])
 def test_what_comes_behind_a_gap_or_a_repeated_block_is_taken_again_and_what_came_before_is_kept(
     station: MakeStation, board: str, tmp_path: Path, burst: Swept, change: Callable[[np.ndarray], np.ndarray],
-    kept: float,
+    kept: float, first_changed: Callable[..., Hurt],
 ) -> None:  # fmt: skip
     """Behind a gap longer than captures take to start no place fits all patterns: none of them is kept."""
-    sweep, likeness = burst(station(surface__profile=board), tmp_path, on_first_capture(change), **SMALL)
+    sweep, likeness = burst(station(surface__profile=board), tmp_path, first_changed(change), **SMALL)
     assert likeness.min() > 0.997
     assert (sweep.soundings.retakes == 0).mean() == pytest.approx(kept, abs=0.02)
     assert np.all(np.diff(sweep.soundings.retakes) >= 0)

@@ -1,7 +1,6 @@
 """Sweeps in which the board steps by itself, on a small simulated reference board: true, timely, durable."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from hil.config import TestbedConfig
 from hil.errors import ConfigError
 from hil.experiments.sound import Sweep
-from hil.interfaces import Capture
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
@@ -187,19 +185,11 @@ def twice(samples: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("change", [lost, twice])
 def test_a_sequence_with_a_gap_or_a_repeated_block_is_taken_again(
     station: MakeStation, board: str, tmp_path: Path, swept: Swept, shifts_and_likeness: Compared,
-    change: Callable[[np.ndarray], np.ndarray],
+    change: Callable[[np.ndarray], np.ndarray], first_changed: Callable[..., Callable[[Testbed], None]],
 ) -> None:  # fmt: skip
-    def hurt(bed: Testbed) -> None:
-        end, seen = bed.sdr.end_capture, list[int]()  # type: ignore[attr-defined]
-
-        def ended() -> Capture:
-            capture = end()
-            seen.append(0)
-            return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
-
-        bed.sdr.end_capture = ended  # type: ignore[attr-defined]
-
-    sweep, bed = swept(station(surface__profile=board), tmp_path, hurt=hurt, mode="sequence", scheme="hadamard")
+    sweep, bed = swept(
+        station(surface__profile=board), tmp_path, hurt=first_changed(change), mode="sequence", scheme="hadamard"
+    )
     _, likeness = shifts_and_likeness(sweep, bed)
     assert np.all(sweep.soundings.retakes == 1)
     assert likeness.min() > 0.98
