@@ -150,3 +150,17 @@ def test_who_stands_and_then_walks_asks_for_no_sweep(setup: Setup, seed: int) ->
         ask = policy.ask(serving, 1.0)
         assert ask is not None and ask.rows is None
         policy.hear(world.heard(ask, number * PERIOD_S))
+
+
+def test_where_a_sweep_would_tell_nothing_none_is_asked_for(setup: Setup) -> None:
+    world = World(setup)
+    policy = policy_of(world, patterns=12, modes=24, oddity=1e6)
+    now_s = follow(world, policy, 8)
+    world.paths = world.paths * np.exp(10j * np.pi * np.arange(setup.num_elements) / setup.cols)[:, None]
+    told = []
+    for number in range(1, 9):
+        ask = policy.ask(np.zeros(setup.num_elements, dtype=np.uint8), 1.0)
+        assert ask is not None and ask.rows is None
+        policy.hear(world.heard(ask, now_s + number * PERIOD_S))
+        told.append(policy.oddity)
+    assert max(told) > 1, "told, though nothing follows from it"

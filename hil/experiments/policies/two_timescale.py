@@ -57,7 +57,7 @@ class TwoTimescale:
         self._learn(estimate, time_s)
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
-        if self._misfits >= PATIENCE or self.oddity > 1:
+        if self._misfits >= PATIENCE or self.oddity > self.config.oddity:
             self._misfits, self._filter.consistency = 0, Consistency()
             return Ask(self.plan.patterns(), self.plan.board_rows)
         count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
