@@ -32,7 +32,7 @@ PAIRS = 32  # resolved at once: bounds the memory
 MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, below it a sounding is ambiguous
 REACH_TAPS, CENTRED_BY = 4, 64  # how far the window may move once all soundings are aligned, and by how many of them
 LEARNING_TAPS = 3  # from where power places them, within which the likeliest advance is looked for
-WIDEST_TAPS = 12  # spread of what power tells, above which every advance is scored
+DOUBTED = 0.1  # share of the soundings that are learnt from, above which other advances are tried
 SPREAD = 0.995  # share of the soundings that shall lie in reach of where power places them
 ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothing
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
@@ -268,16 +268,42 @@ class _Sweep:
         self, learnt: Int[np.ndarray, "learnt"], start: Int[np.ndarray, "learnt"]
     ) -> tuple[DelayModel, Int[np.ndarray, "learnt"]]:
         """The model, and the advances of the soundings that it is learnt from."""
-        reach = round(LEARNING_TAPS * self.tap)
-        lags = self._lags(reach + round(REACH_TAPS * self.tap))
-        coordinates, fine = lags.coordinates(self.responses[learnt], start), np.zeros_like(start)
-        for _ in range(MAX_TURNS):
-            model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.learning_var)
-            before, fine = fine, lags.log_likelihood(model, coordinates, reach).argmax(axis=1) - reach
-            if np.array_equal(before, fine):
-                break
+        lags = self._lags(round(LEARNING_TAPS * self.tap) + round(REACH_TAPS * self.tap))
+        coordinates = lags.coordinates(self.responses[learnt], start)
+        fine, doubted, likelihood = self._climb(lags, coordinates, learnt, np.zeros_like(start))
+        if doubted > DOUBTED:  # soundings shared out to both sides of one place confirm each other: one cannot
+            like_one = self._like_one(lags, coordinates)
+            other, _, otherwise = self._climb(lags, coordinates, learnt, like_one)
+            fine = other if otherwise > likelihood else fine
         fine += self._centre(lags, coordinates, fine)
         return self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var), start + fine
+
+    def _climb(
+        self,
+        lags: Lags,
+        coordinates: Complex[np.ndarray, "learnt lag"],
+        learnt: Int[np.ndarray, "learnt"],
+        fine: Int[np.ndarray, "learnt"],
+    ) -> tuple[Int[np.ndarray, "learnt"], float, float]:
+        """Model and advances in turns; the advances, the share of them that is in doubt, and their log-likelihood."""
+        reach = round(LEARNING_TAPS * self.tap)
+        for _ in range(MAX_TURNS):
+            model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.learning_var)
+            score = lags.log_likelihood(model, coordinates, reach)
+            before, fine = fine, score.argmax(axis=1) - reach
+            if np.array_equal(before, fine):
+                break
+        likelihood = score.max(axis=1).sum(dtype=float) - len(learnt) * model.log_norm
+        likelihood -= self.strength[learnt].sum() / model.noise_var
+        return fine, float(np.mean(margin_of(score) < MIN_MARGIN)), float(likelihood)
+
+    def _like_one(self, lags: Lags, coordinates: Complex[np.ndarray, "learnt lag"]) -> Int[np.ndarray, "learnt"]:
+        """Advances under which each sounding is most like one of them, of median strength."""
+        reach = round(LEARNING_TAPS * self.tap)
+        one = np.argsort(energy(coordinates))[len(coordinates) // 2]
+        mean = lags.taps(coordinates[[one]], np.zeros(1, dtype=int))[0]
+        model = DelayModel(lags.basis, mean, np.zeros((mean.size, mean.size), dtype=complex), self.learning_var)
+        return np.asarray(lags.log_likelihood(model, coordinates, reach).argmax(axis=1) - reach)
 
     def _centre(
         self, lags: Lags, coordinates: Complex[np.ndarray, "learnt lag"], fine: Int[np.ndarray, "learnt"]

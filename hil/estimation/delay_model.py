@@ -54,6 +54,16 @@ class DelayModel:
         told = power > TOLD * self.noise_var
         return matched, (vectors * np.sqrt(np.maximum(1 / self.noise_var - 1 / total, 0)))[:, told]
 
+    @property
+    def log_norm(self) -> float:
+        """What is taken from `log_likelihood`, and the response's energy over `noise_var` too, for models to be
+        compared."""
+        power, vectors = np.linalg.eigh(self.covariance)
+        total = np.maximum(power, 0) + self.noise_var
+        others = len(self.basis.basis) - self.basis.num_taps
+        mean = float(np.sum(np.abs(vectors.conj().T @ self.mean) ** 2 / total))
+        return mean + float(np.log(total).sum()) + others * float(np.log(self.noise_var))
+
     def log_likelihood(
         self, responses: Complex[np.ndarray, "pattern subcarrier"], fft_size: int
     ) -> Float[np.ndarray, "pattern shift"]:

@@ -12,6 +12,7 @@ from hil.campaign.estimation_sweeps import condition_rows, judge_sweep, large_ro
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions
 from hil.config import SweepConfig
+from hil.estimation import align
 from hil.measure.sweep import SweepPlan
 
 KEYS = {"case", "nmse_db", "crlb_db", "rate_fraction", "direct_to_surface_db", "seeds"}
@@ -108,11 +109,19 @@ def test_starts_are_right_or_marked(guards):
     assert row["ambiguous"] <= 0.01 * row["soundings"]
 
 
+@pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize(("direct_db", "seed"), [(30.0, 91), (30.0, 139), (20.0, 160)])
-def test_a_single_delay_between_two_samples_is_not_shared_out_to_both(direct_db, seed):
-    """Power places such soundings with half a sample in common; half of them rounded up would confirm each other."""
+def test_a_single_delay_between_two_samples_is_not_shared_out_to_both(monkeypatch, direct_db, seed, rounded):
+    """Power places such soundings with half a sample in common: half of them rounded up would confirm each other, and
+    where that happens all are in doubt, and one of them tells the others."""
+    tried = []
+    like_one = align._Sweep._like_one
+    monkeypatch.setattr(align._Sweep, "_like_one", lambda *these: tried.append(1) or like_one(*these))
+    if rounded:
+        monkeypatch.setattr(align, "whole_samples", lambda advances: np.round(advances).astype(int))
     row = offset_row(direct_db, seeds=range(seed, seed + 1))
     assert (row["wrong"], row["ambiguous"]) == (0, 0)
+    assert bool(tried) == rounded
 
 
 def test_denoising_is_compared_with_the_raw_estimate_at_each_noise():
