@@ -70,13 +70,15 @@ def _sign_power(search: StateSearch, code: np.ndarray) -> UInt8[np.ndarray, "ele
     """The best pattern on the way, until a pattern comes back."""
     gram = search.basis.conj().T @ search.basis
     best, best_rate, seen = None, -np.inf, set()
-    while True:
+    for _ in range(MAX_STEPS):
         pattern = search.nearest((search.cascade @ code.conj()).conj())
-        if best is not None and pattern.tobytes() in seen:
-            return best
+        if pattern.tobytes() in seen:
+            break
         seen.add(pattern.tobytes())
         taps = search.taps_of(pattern)
         rate = float(search.rate(taps[:, None])[0])
         if rate > best_rate:
             best, best_rate = pattern, rate
         code = gram @ taps
+    assert best is not None, "a finite channel has a rate"
+    return best
