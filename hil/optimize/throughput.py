@@ -115,10 +115,10 @@ def throughput(
     def whole() -> None:
         solve(problem, "neural-prior", starts=starts, epochs=epochs, device=device, certify=False)
 
+    kernel_s, memory_taken = min(clock(train) for _ in range(repetitions)), _taken(device)
+    total_s = min(clock(whole) for _ in range(2))
     bytes_per_s, flops_per_s = _memory(device, clock), _arithmetic(device, clock)
     read, products = _passes(objective, starts, epochs)
-    kernel_s = min(clock(train) for _ in range(repetitions))
-    memory_taken, total_s = _taken(device), min(clock(whole) for _ in range(2))
     # last: a capture that fails may leave the device unfit for more
     graph_s, replay_note = replayed_s(prepared(objective, starts, epochs, device), device, clock, repetitions)
     return Throughput(
@@ -189,7 +189,7 @@ def _check_room(device: str, users: int, bytes_per_user: float) -> None:
 
 
 def _taken(device: str) -> int | None:
-    """Bytes of a GPU that were taken at most."""
+    """Bytes of a GPU that tensors have taken at most so far."""
     import torch
 
     return int(torch.cuda.max_memory_allocated(device)) if device.startswith("cuda") else None

@@ -24,8 +24,9 @@ def test_what_is_captured_is_the_search_of_neural_prior(make_problem):
     for stage in tap_prior(2, 6, "cpu"):
         for solver in stage.solvers:
             found, _ = iterate(solver, objective, found, rng)
-    again = prepared(objective, 2, 6, "cpu")
-    assert again().rate.equal(found.rate) and again().point.equal(found.point)
+    again = prepared(objective, 2, 6, "cpu")()
+    assert again.rate.equal(found.rate) and again.point.equal(found.point)
+    assert str(again.rate.dtype) == "torch.float32" and str(again.point.dtype) == "torch.complex64"
 
 
 def test_all_that_is_captured_asks_nothing_of_the_host(make_problem):
