@@ -29,7 +29,7 @@ def told_by_neighbours(
     """Energy of each response, and the circular mean of its delays weighted by power, in taps: the phase from one
     subcarrier to the next."""
     strength, lag = np.empty(len(responses)), np.empty(len(responses), dtype=complex)
-    for rows in _parts(len(responses), ROWS // 4):  # which the cache holds for both
+    for rows in _parts(len(responses), ROWS // 2):  # which the cache holds for both
         some = responses[rows]
         strength[rows], lag[rows] = np.vecdot(some, some).real, np.vecdot(some[:, :-1], some[:, 1:])
     return strength, -np.angle(lag) * responses.shape[1] / (2 * np.pi)
@@ -99,8 +99,8 @@ class Lags:
         transfer = self.transfer[self.reach - reach : self.reach + reach + 1]
         advances, lags, num_taps = transfer.shape
         filters = np.concatenate([scaled, matched[:, None]], axis=1).conj().astype(np.complex64)
-        bank = (transfer.reshape(-1, num_taps) @ filters).reshape(advances, lags, -1)
-        bank = bank.transpose(1, 0, 2).reshape(lags, -1)
+        banks = (transfer.reshape(-1, num_taps) @ filters).reshape(advances, lags, -1)
+        bank = banks.transpose(1, 0, 2).reshape(lags, -1)
         score = np.empty((len(coordinates), advances), dtype=np.float32)
         for rows in _parts(len(coordinates), CELLS // bank.shape[1]):
             seen = (coordinates[rows] @ bank).reshape(-1, advances, filters.shape[1])
