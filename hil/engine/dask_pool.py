@@ -87,7 +87,8 @@ class DaskPool(Pool):
                 lambda: Client(cluster, set_as_default=False), terms, close=lambda: cluster.close(timeout=ANSWER_S)
             )
         except BaseException:
-            cluster.close(timeout=ANSWER_S)
+            with suppress(TimeoutError):
+                cluster.close(timeout=ANSWER_S)
             raise
 
     @classmethod
@@ -130,7 +131,8 @@ class DaskPool(Pool):
         self._waiting.clear()
         self._under_way.clear()
         _close(self._client)
-        self._end()
+        with suppress(TimeoutError):  # a cluster of this machine ends with this process at the latest
+            self._end()
 
     def _unfinished(self) -> list[_Handed]:
         return [*self._waiting, *(handed for _, handed in self._under_way.values())]

@@ -179,3 +179,12 @@ def test_a_scheduler_that_freezes_while_versions_are_compared_is_not_waited_for_
 
     with pytest.raises(NotConnected, match="the scheduler does not answer"):
         _check_versions(Frozen())
+
+
+def test_a_cluster_that_does_not_end_in_time_costs_no_campaign():
+    def stuck() -> None:
+        raise TimeoutError("timed out after 15 s")
+
+    client = PlayedClient()
+    DaskPool(Site(client).connect, Terms(work.versions()), close=stuck).close()
+    assert client.closed
