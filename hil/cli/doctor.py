@@ -53,7 +53,7 @@ def doctor(
     checks = []
     on_air = _on_air(config, user, cabled, attenuation_db, watch_s) if config is not None and rf else ()
     for check in chain(diagnose(config), on_air):
-        print(f"{MARKS[check.ok]}  {check.name}: {check.detail}")
+        print(f"{MARKS[check.ok]}  {check.name}: {check.detail}".replace("\n", "\n      "))
         if check.ok is False:
             print(f"      fix: {check.fix}")
         checks.append({"name": check.name, "ok": check.ok, "detail": check.detail, "fix": check.fix})

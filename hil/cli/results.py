@@ -78,7 +78,7 @@ def sweep(
         "snr_db": done.snr_summary(bed.grid)["median"],
         "wall_time_s": time.monotonic() - started_s,
     }
-    print_table(list(summary), [list(summary.values())])
+    print_table(["sweep", "value"], list(summary.items()))
     say_listening(summary, recording)
     say_retakes(summary, recording)
     recording.finish({"outcome": "PASS", **summary})

@@ -114,7 +114,7 @@ def _latency(config: TestbedConfig) -> Check:
     found = None if wanted is None else latency_timer_ms(port)
     if wanted is None or found is None:
         return Check("latency timer", None, f"{port} has no FTDI adapter that can be seen")
-    fix = f"echo {wanted} | sudo tee /sys/bus/usb-serial/devices/{Path(port).name}/latency_timer"
+    fix = f"echo {wanted} | sudo tee /sys/bus/usb-serial/devices/{Path(port).resolve().name}/latency_timer"
     return Check("latency timer", found <= wanted, f"{found} ms, wanted {wanted} ms", fix)
 
 
@@ -132,4 +132,4 @@ def _abilities(testbed: Testbed) -> Iterator[str]:
     if isinstance(sdr, ReferencedSdr) and sdr.num_receivers > 1:
         yield "second receiver: a sweep listens whether a coupler feeds it"
     if testbed.apart_lo_hz is not None:
-        yield "two radios: sweep mode burst only"
+        yield "two radios: sweep modes triggered, sequence and burst only, one capture for many patterns"
