@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from hil.arrays import Bool, Float, Int, Pattern, Patterns
+from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
 from hil.interfaces import Capture, Clock, StateSet, StreamingSdr, SurfaceTiming
 from hil.measure.burst_start import find_start
@@ -169,29 +169,18 @@ def split_burst(
     samples, rate_hz = tuned.capture.samples, grid.sample_rate_hz * tuned.pace
     length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
     planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
-    late = grid.fft_size * find_start(
-        tap_track(samples, grid, plan.num_taps),
-        planned / grid.fft_size,
-        still=still / grid.fft_size,
-        before=plan.before_s / grid.symbol_s,
-        latest=LATEST_START_S / grid.symbol_s,
-    )
+    late = _late(samples, planned, still, grid, plan)
     starts = np.floor(planned - late).astype(int)
     good = np.isfinite(settled_s) & (starts >= 0) & (starts + still <= samples.size)
     starts = np.clip(starts, 0, samples.size - still)
     if plan.apart_lo_hz is not None:
-        surely = max(still, int((plan.pitch_s - plan.before_s) * rate_hz))
+        surely = max(still, int((plan.pitch_s - plan.before_s - 2 * grid.symbol_s) * rate_hz))
         within = starts[good & (starts + surely <= samples.size)]
         tuned = follow(tuned, grid, within, surely)
         samples = tuned.capture.samples
     response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
-    good &= is_still(samples, starts, still, grid, plan.num_taps)
-    repeated = repeated_from(samples)
-    if repeated is not None:
-        good &= starts + still <= repeated
-    slipped = slipped_from(response[good], grid.fft_size, plan.num_taps) if good.any() else None
-    if slipped is not None:
-        good[np.flatnonzero(good)[slipped] :] = False
+    good &= is_still(samples, starts, still, grid, plan.num_taps) & _before_repeats(samples, starts + still)
+    good = _before_slip(response, good, grid, plan)
     reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
     if reference is None and referred:
         head = samples[: int(planned[0] - late - plan.before_s * rate_hz)]
@@ -207,6 +196,43 @@ def split_burst(
         reference,
     )
     return block, good
+
+
+def _late(
+    samples: Complex[np.ndarray, "sample"],
+    planned: Float[np.ndarray, "pattern"],
+    still: int,
+    grid: OfdmGrid,
+    plan: BurstPlan,
+) -> float:
+    """By how many samples the capture began late; planned, still: starts and length of the dwells, in samples."""
+    return grid.fft_size * find_start(
+        tap_track(samples, grid, plan.num_taps),
+        planned / grid.fft_size,
+        still=still / grid.fft_size,
+        before=plan.before_s / grid.symbol_s,
+        latest=LATEST_START_S / grid.symbol_s,
+    )
+
+
+def _before_repeats(
+    samples: Complex[np.ndarray, "sample"], ends: Int[np.ndarray, "pattern"]
+) -> Bool[np.ndarray, "pattern"]:
+    """Which dwells end before a block comes that was there already."""
+    repeated = repeated_from(samples)
+    return ends <= (samples.size if repeated is None else repeated)
+
+
+def _before_slip(
+    response: Complex[np.ndarray, "pattern subcarrier"],
+    good: Bool[np.ndarray, "pattern"],
+    grid: OfdmGrid,
+    plan: BurstPlan,
+) -> Bool[np.ndarray, "pattern"]:
+    """Which of the good ones come before samples are missing."""
+    which = np.flatnonzero(good)
+    slipped = slipped_from(response[which], grid.fft_size, plan.num_taps) if which.size else None
+    return np.isin(np.arange(good.size), which[:slipped])
 
 
 def _capture(

@@ -65,7 +65,7 @@ class _Spans:
 
     def worst(self, end: Float[np.ndarray, "late"], length: float) -> Float[np.ndarray, "late"]:
         """Largest scatter in spans of that length that end before; a slow drift shows little in each."""
-        starts = np.arange(0.0, max(float(end.max()) - length, 0.0) + 1e-9, max(length / 2, 1.0))
+        starts = np.arange(0.0, max(float(end.max()) - length, 0.0) + 1e-9)
         largest = np.maximum.accumulate(np.append(0.0, self.scatter(starts, starts + length)))
         return largest[np.searchsorted(starts + length, end, side="right")]
 
