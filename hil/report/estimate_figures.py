@@ -27,6 +27,8 @@ def estimate_figure(
 
     cascade, direct: impulse responses, in taps of 1/B, channel units. error_var: expected, of one tap of an element.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, (power_map, phase_map, over_delay, profiles) = sheet(12.5, 9.0, 2, 2)
     power = np.abs(cascade) ** 2
     strongest = int(power.sum(axis=0).argmax())
@@ -59,7 +61,7 @@ def estimate_figure(
         ylim=(low - 5, top + 5 + 0.25 * (top - low)),
     )
     for axes in (over_delay, profiles):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     profiles.grid(alpha=0.3)
     profiles.legend(loc="upper right")  # above the curves
     return figure

@@ -90,6 +90,8 @@ def rates_figure(rates: Mapping[str, Mapping[str, Mapping[str, Any]]], arms: Seq
 
 def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: Sequence[str]) -> "Figure":
     """Gain of each arm in each round that counts, a panel for each visit: what the intervals rest on."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = min(3, len(gains_db))
     rows = -(-len(gains_db) // columns)
     figure, panels = sheet(4.2 * columns, 2.8 * rows + 0.5, rows, columns)
@@ -97,7 +99,7 @@ def rounds_figure(gains_db: Mapping[str, Float[np.ndarray, "round arm"]], arms: 
         for arm, values in zip(arms, gains.T, strict=True):
             axes.plot(1 + np.arange(len(values)), values, ".-", lw=0.7, ms=4, label=arm)
         axes.set_title(name, fontsize=10)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="round", ylabel="gain [dB]")
         axes.grid(alpha=0.3)
     for axes in panels[len(gains_db) :]:
