@@ -49,6 +49,14 @@ def test_a_noise_figure_that_is_3_db_off_is_nobody_and_a_constant_neighbour_is_s
     assert always.level_dbfs == pytest.approx(NOISE_DBFS + 12, abs=0.5)
 
 
+@pytest.mark.parametrize("band", [0, 3, 11, 15])
+def test_the_band_has_sixteen_parts_and_the_loudest_is_named_by_its_middle(band):
+    middle_hz = (16 * band + 8 - SUBCARRIERS // 2) * BAND_HZ / SUBCARRIERS
+    found = look(noise(NOISE_DBFS) + tone(middle_hz, -25.0))
+    assert len(found.band_duty) == 16
+    assert found.loudest_hz == pytest.approx(middle_hz)
+
+
 def test_bursts_are_measured_by_level_duty_and_number():
     found = look(noise(NOISE_DBFS) + noise(-25.0, 1) * during(0.3))
     assert found.duty == pytest.approx(0.3)
