@@ -97,6 +97,17 @@ def test_a_channel_that_stands_is_known_better_and_better() -> None:
     assert state.wander < 1e-3
 
 
+def test_a_wave_that_is_not_heard_is_forgotten_down_to_its_power() -> None:
+    world = World()
+    state = known(world)
+    state.wander = 0.1
+    for number in range(1, 201):
+        state.advance(number * PERIOD_S)
+    waves = slice(state.num_direct, None)
+    np.testing.assert_allclose(np.diag(state.covariance).real[waves], state.power[waves])
+    assert np.abs(state.mean[waves]).max() < 1e-3
+
+
 def test_a_direct_channel_that_turns_is_followed_by_its_oscillators() -> None:
     world = World()
     state = known(world, oscillators=5)
