@@ -38,6 +38,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     name="hil",
     help="Hardware-in-the-loop testbed for intelligent reflecting surfaces: sound, estimate, optimise, apply, verify.",
+    epilog="Begin with: hil run configs/experiments/closed_loop.yaml --testbed configs/testbeds/sim-opensource-ris.yaml",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
