@@ -2,10 +2,11 @@
 
 Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Bringing the samples over
 USB (`drain_s`) is apart: the radio's memory holds them. So a simulated USB has no limit here, whatever its file says;
-pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. Software time is this process's
-processor time without the simulator's: what driver, recording and demodulation take. What is left of it when the last
-sample is there: all that the estimate takes, and the last capture's share; pattern by pattern the estimate's time once
-more at most, since its alignment says beforehand which soundings are in doubt.
+pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. A sequence's first pieces travel
+while the next are taken: then draining hides the radio time, or it hides draining, but for one piece (`took_s`).
+Software time is this process's processor time without the simulator's: what driver, recording and demodulation take.
+`left_s` is what of it and of the estimate comes after the last sample was handed over. What is done between pieces is
+hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of a sequence.
 """
 
 import tempfile
@@ -20,11 +21,12 @@ from hil.experiments.closed_loop import new_recording
 from hil.experiments.sound import BY_ITSELF, Sweep, load_sweep, sound_surface
 from hil.interfaces import Progress, SweepMode, no_progress
 from hil.measure.setup import Setup
-from hil.sim.effort import effort_s, memory_watched
+from hil.sim.effort import handed_over_s, memory_watched, software_s
 from hil.testbed import open_testbed
 
 USB_BYTES_PER_S = 28e6  # what a Pluto brings over USB 2 without gaps: 7 MS/s
 SAMPLE_BYTES = 4
+PIECE_BYTES = 1 << 20  # of a capture that is heard while it arrives
 
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
@@ -76,15 +78,14 @@ def _time_mode(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, open_testbed(_undrained(config)) as testbed:
         recording = new_recording(testbed, root=Path(folder))
-        started_s, busy_s = time.perf_counter(), _software_s()
+        started_s, busy_s = time.perf_counter(), software_s()
         sweep = sound_surface(testbed, recording, asked, progress=progress)
-        wall_time_s, software_s = time.perf_counter() - started_s, _software_s() - busy_s
-        estimate_channel(load_sweep(recording), Setup.from_json(recording.manifest))
-        estimate_s = _software_s() - busy_s - software_s
+        wall_time_s, swept_s = time.perf_counter() - started_s, software_s()
+        estimate_channel(sweep, Setup.from_json(recording.manifest))
+        estimated_s = software_s()
         patterns = sweep.plan.num_patterns
         drain_s = _samples(config, mode, symbols, sweep) * SAMPLE_BYTES / _usb_bytes_per_s(config)
-        many = mode in (*BY_ITSELF, "burst")
-        left_s = estimate_s + (software_s / sweep.plan.num_blocks if many else software_s / patterns + estimate_s)
+        took_s, left_s = _took_s(mode, sweep.radio_time_s, drain_s), estimated_s - handed_over_s()
         return {
             "profile": config.surface.profile,
             "mode": mode,
@@ -97,9 +98,11 @@ def _time_mode(
             "upload_s": sweep.upload_s,
             "drain_s": drain_s,
             "wall_time_s": wall_time_s,
-            "software_s": software_s,
-            "estimate_s": estimate_s,
-            "left_share": left_s / (sweep.radio_time_s + drain_s),
+            "took_s": took_s,
+            "software_s": swept_s - busy_s,
+            "estimate_s": estimated_s - swept_s,
+            "left_s": left_s,
+            "left_share": left_s / took_s,
             "retaken": sweep.retaken,
             "ambiguous": sweep.ambiguous,
         }
@@ -124,6 +127,9 @@ def _usb_bytes_per_s(config: TestbedConfig) -> float:
     return declared or USB_BYTES_PER_S
 
 
-def _software_s() -> float:
-    """Processor time of this process so far without the simulator's."""
-    return time.process_time() - effort_s()
+def _took_s(mode: SweepMode, radio_time_s: float, drain_s: float) -> float:
+    """From the first sample taken to the last one here."""
+    if mode != "sequence":
+        return radio_time_s + drain_s
+    piece_s = PIECE_BYTES / (drain_s * USB_BYTES_PER_S) * min(radio_time_s, drain_s)
+    return max(radio_time_s, drain_s) + min(piece_s, radio_time_s, drain_s)

@@ -16,9 +16,11 @@ SHOWN = (
     "ratio",
     "upload_s",
     "drain_s",
+    "took_s",
     "wall_time_s",
     "software_s",
     "estimate_s",
+    "left_s",
     "left_share",
 )
 
@@ -43,7 +45,8 @@ def sweep(
     A sweep's radio time is that of the testbed's clock; storing patterns on the board before it is `upload_s`,
     bringing the samples over USB `drain_s`, at the simulation's `usb_bytes_per_s` or 28 MB/s;
     `software_s` is the processor's time without the simulator's, `estimate_s` that of the estimate behind it, and
-    `left_share` what of both comes after the last sample, over `radio_time_s` + `drain_s`.
+    `left_s` what of both comes after the last sample; `left_share` over `took_s`, from the first sample to the last one
+    on this side of the USB.
     `peak_memory_mb` is beyond what program and station held before, without what the simulator uses up.
 
     Examples: `hil bench sweep --testbed configs/testbeds/sim-64x64.yaml --modes sequence,pipelined`,

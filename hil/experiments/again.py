@@ -1,5 +1,6 @@
 """Soundings of a sweep whose start stays in doubt, sounded once more before the radio is quiet: never guessed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,14 +20,20 @@ SYMBOLS = 4  # times as many as before: what noise hid once it should not hide a
 APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")  # modes with a capture, and a start, a sounding
 
 
-def in_doubt(testbed: Testbed, plan: SweepPlan, mode: SweepMode, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
+def in_doubt(
+    testbed: Testbed, plan: SweepPlan, mode: SweepMode, sounded: Callable[[], SoundingBlock]
+) -> Int[np.ndarray, "again"]:
     """Soundings that cannot be placed, each with its complement, which must see the same room.
 
     None where a second receiver knows every start, where the many soundings of a capture share theirs (those that are
     not sure of it are decided by all the others), and where the sweep holds no pilot at all: its estimate says so.
     """
-    if soundings.reference is not None or mode not in APART:
-        return np.empty(0, dtype=int)
+    none = np.empty(0, dtype=int)
+    if mode not in APART:
+        return none
+    soundings = sounded()
+    if soundings.reference is not None:
+        return none
     ofdm = testbed.config.ofdm
     with suppress(MeasurementError):
         alignment = align_sweep(
@@ -39,7 +46,7 @@ def in_doubt(testbed: Testbed, plan: SweepPlan, mode: SweepMode, soundings: Soun
         )
         found = np.flatnonzero(alignment.ambiguous)
         return np.union1d(found, plan.partner[found][plan.partner[found] >= 0])
-    return np.empty(0, dtype=int)
+    return none
 
 
 def sound_again(

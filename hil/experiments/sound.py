@@ -115,7 +115,7 @@ def sound_surface(
 
 def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete."""
-    facts = recording.read(f"{stage}/begin").facts
+    facts = recording.facts(f"{stage}/begin")
     surface = recording.manifest["surface"]
     plan = plan_of(
         SweepConfig.model_validate(facts["config"]),
@@ -127,8 +127,8 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
     )
     soundings, radio_time_s = load_blocks(recording, stage, plan.num_patterns, plan.block_size)
     blocks = _blocks(stage, plan.num_patterns, plan.block_size)
-    upload_s = sum(recording.read(name).facts.get("upload_s", 0.0) for name in blocks)
-    heard_db = recording.read(next(iter(blocks))).facts.get("reference_snr_db")
+    upload_s = sum(recording.facts(name).get("upload_s", 0.0) for name in blocks)
+    heard_db = recording.facts(next(iter(blocks))).get("reference_snr_db")
     again = recording.read(f"{stage}/{AGAIN}")
     soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
     ambiguous = len(again.facts["which"])
@@ -173,7 +173,7 @@ def sound_in_blocks(
     facts: dict[str, Any] | None = None,
     *,
     rows: Callable[[slice], BoardRows | None] = lambda which: None,
-    in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None,
+    in_doubt: Callable[[Callable[[], SoundingBlock]], Int[np.ndarray, "again"]] | None = None,
 ) -> None:
     """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
 
@@ -181,7 +181,8 @@ def sound_in_blocks(
     before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
     would have.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
-    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost.
+    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given a
+    function that reads them.
     """
     begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
     blocks, again = _blocks(stage, num_patterns, config.block), f"{stage}/{AGAIN}"
@@ -219,7 +220,7 @@ def sound_in_blocks(
             )
             recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))
         if in_doubt is not None:
-            lost = in_doubt(load_blocks(recording, stage, num_patterns, config.block)[0])
+            lost = in_doubt(lambda: load_blocks(recording, stage, num_patterns, config.block)[0])
             measure = partial(sound_again, testbed, sounder, _each(patterns, lost), lost, config.max_retakes)
             recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
 

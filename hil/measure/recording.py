@@ -78,7 +78,7 @@ class Recording:
             _cut_torn_line(path / "events.jsonl")
             (path / "DONE").unlink(missing_ok=True)
         recording._writable = True
-        recording.damaged = tuple(name for name in recording._events if recording._damage(name))
+        recording.damaged = tuple(name for name in recording._events if not recording._is_intact(name))
         for name in recording.damaged:
             del recording._events[name]
         return recording
@@ -117,9 +117,11 @@ class Recording:
 
     def step(self, name: str, measure: Callable[[], Step]) -> Step:
         """The recorded step of that name; measured, and made durable before it is returned, where it is missing."""
-        if name not in self:
-            self.append(name, measure())
-        return self.read(name)
+        if name in self:
+            return self.read(name)
+        measured = measure()
+        self.append(name, measured)
+        return Step(measured.data, float(measured.time_s), json.loads(_json(measured.facts)))  # as it will be read
 
     def set_aside(self, names: Iterable[str]) -> None:
         """Let steps be measured again; their files stay, later lines of the log count."""
@@ -159,26 +161,38 @@ class Recording:
         """A recorded step. Raises RecordingError where it is missing or its bytes are not those that were recorded."""
         if name not in self._events:
             raise RecordingError(f"{self.path}: no step {name!r} was recorded")
-        if damage := self._damage(name):
-            raise RecordingError(f"{self.path}: step {name!r}: {damage}; `--resume` measures it again")
         event = self._events[name]
-        data = np.load(self.path / event["file"], allow_pickle=False)
-        return Step(data, float(event["time_s"]), event["facts"])
+        try:
+            blob = self._intact(event)
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"{self.path}: step {name!r}: {error}; `--resume` measures it again") from error
+        return Step(np.load(io.BytesIO(blob), allow_pickle=False), float(event["time_s"]), event["facts"])
+
+    def facts(self, name: str) -> Facts:
+        """Those of a recorded step alone. Raises RecordingError where it is missing."""
+        if name not in self._events:
+            raise RecordingError(f"{self.path}: no step {name!r} was recorded")
+        facts: Facts = self._events[name]["facts"]
+        return facts
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
         """Write how the run ended. Raises RecordingError."""
         with _storage(self.path):
             _write_durably(self.path / "DONE", _json(dict(outcome)))
 
-    def _damage(self, name: str) -> str | None:
-        event = self._events[name]
+    def _intact(self, event: Facts) -> bytes:
+        """A step's file. Raises OSError, or ValueError where its bytes are not those that were recorded."""
+        blob = (self.path / event["file"]).read_bytes()
+        if hashlib.sha256(blob).hexdigest() != event["sha256"]:
+            raise ValueError(f"{event['file']} is damaged (its SHA-256 is not the recorded one)")
+        return blob
+
+    def _is_intact(self, name: str) -> bool:
         try:
-            digest = hashlib.sha256((self.path / event["file"]).read_bytes()).hexdigest()
-        except OSError as error:
-            return str(error)
-        return (
-            None if digest == event["sha256"] else f"{event['file']} is damaged (its SHA-256 is not the recorded one)"
-        )
+            self._intact(self._events[name])
+        except (OSError, ValueError):
+            return False
+        return True
 
 
 def _json(value: Facts, indent: int | None = 2) -> bytes:

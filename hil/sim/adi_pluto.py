@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.arrays import Int
 from hil.interfaces import Closing
-from hil.sim.effort import door
+from hil.sim.effort import door, handover
 from hil.sim.fir_text import fir_text
 from hil.sim.iio_face import FaceAttribute, FaceChannel, FaceContext, FaceDevice
 from hil.sim.pluto import SimulatedPluto
@@ -151,7 +151,7 @@ class Pluto(Closing):
         if channels != [0]:
             raise RuntimeError(f"RX mapping exceeds available channels: {channels}, allowed: [0]")
 
-    @door
+    @handover
     def rx(self) -> Any:
         """complex128[sample], the next block in ADC units; the first call opens the buffer."""
         if self._rxbuf is None:

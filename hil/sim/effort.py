@@ -18,6 +18,7 @@ class _Effort:
     def __init__(self) -> None:
         self.total_s = 0.0
         self.peak_bytes = 0
+        self.handed_over_s = 0.0
         self._adding = threading.Lock()
         self._thread = threading.local()
 
@@ -47,9 +48,14 @@ class _Effort:
 _effort = _Effort()
 
 
-def effort_s() -> float:
-    """Processor time of all calls through doors of the simulator since the process began; a difference tells."""
-    return _effort.total_s
+def software_s() -> float:
+    """Processor time of this process so far without the simulator's."""
+    return time.process_time() - _effort.total_s
+
+
+def handed_over_s() -> float:
+    """The same when samples were handed over last: what came since then came after them."""
+    return _effort.handed_over_s
 
 
 @contextmanager
@@ -80,3 +86,17 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
         return _effort.spend(function, *args, **more)
 
     return through
+
+
+def handover(function: Callable[P, T]) -> Callable[P, T]:
+    """Mark a door through which samples come."""
+    through = door(function)
+
+    @wraps(function)
+    def handing(*args: P.args, **more: P.kwargs) -> T:
+        try:
+            return through(*args, **more)
+        finally:
+            _effort.handed_over_s = software_s()
+
+    return handing

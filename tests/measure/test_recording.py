@@ -174,3 +174,20 @@ def test_kill_minus_nine_loses_no_acknowledged_step(tmp_path: Path) -> None:
     resumed = Recording.resume(path)
     assert len(resumed.names) >= acknowledged + 1
     assert all(resumed.read(name).data[0] == int(name) for name in resumed.names)
+
+
+def test_a_step_that_was_just_measured_is_the_one_that_will_be_read(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    measured = recording.step("a", lambda: Step(np.arange(3.0), time_s=1, facts={"which": (1, 2)}))
+    read = Recording.load(recording.path).read("a")
+    np.testing.assert_array_equal(measured.data, read.data)
+    assert (measured.time_s, measured.facts) == (read.time_s, read.facts) == (1.0, {"which": [1, 2]})
+
+
+def test_facts_are_told_without_the_file_and_a_missing_step_is_named(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    recording.append("a", step(1.0))
+    (recording.path / "steps/00000.npy").unlink()
+    assert recording.facts("a") == {"retaken": 0}
+    with pytest.raises(RecordingError, match="no step 'b'"):
+        recording.facts("b")
