@@ -48,9 +48,14 @@ class _Effort:
 _effort = _Effort()
 
 
+def effort_s() -> float:
+    """Processor time of all calls through doors of the simulator since the process began; a difference tells."""
+    return _effort.total_s
+
+
 def software_s() -> float:
     """Processor time of this process so far without the simulator's."""
-    return time.process_time() - _effort.total_s
+    return time.process_time() - effort_s()
 
 
 def handed_over_s() -> float:

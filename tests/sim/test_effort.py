@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hil.sim.clock import VirtualClock
-from hil.sim.effort import door, effort_s, memory_watched
+from hil.sim.effort import door, effort_s, handed_over_s, handover, memory_watched, software_s
 
 
 def busy(duration_s):
@@ -92,3 +92,15 @@ def test_what_a_door_hands_over_and_what_its_user_makes_of_it_is():
         del copies
         used_up(64)
         assert 24 * MEGABYTE <= peak_bytes() < 26 * MEGABYTE
+
+
+def test_what_came_after_the_last_samples_is_told_from_what_came_before() -> None:
+    hand = handover(lambda: busy(0.02))
+    busy(0.02)
+    hand()
+    at_s = handed_over_s()
+    busy(0.02)
+    assert handed_over_s() == at_s
+    assert software_s() - at_s == pytest.approx(0.02, abs=0.015)
+    hand()
+    assert 0.015 < handed_over_s() - at_s < 0.04
