@@ -59,11 +59,9 @@ ROOM_FAST = {
     "judge_every_s": 0.1,
     "policy.patterns": 4,
     "policy.quiet": 0.0,
-    "policy.oddity": 100.0,
     "policy.fastest_m_per_s": 0.12,
 }
-"""In every round, for what is old by a quarter of a wavelength serves no better than anything else; and never a whole
-sweep, during which users go three wavelengths."""
+"""In every round, for what is old by a quarter of a wavelength serves no better than anything else."""
 QUICK_USERS, QUICK_S, QUICK_POLICIES = 2, 1.5, ("two_timescale",)
 
 OF_POLICY: Mapping[tuple[str, str], dict[str, Any]] = {

@@ -32,10 +32,10 @@ class PolicyConfig(Section):
         3e-3, description="share of a reference sounding's energy that may be unforeseen with nothing sounded after it"
     )
     misfit: Positive = Field(0.5, description="share of a round's energy that, twice unexplained, asks for a sweep")
-    oddity: Positive = Field(
-        1.0,
-        description="what was unforeseen in some rounds, over the most that the waves can cause, that asks for a "
-        "sweep; high where users go wavelengths during one, so that it shows less than what is followed",
+    oddity: Positive | None = Field(
+        None,
+        description="what was unforeseen in some rounds, over the most that the waves can cause, that asks for a sweep "
+        "too: 1, where users hardly move during one; none where null: who goes from beam to beam sounds odd as well",
     )
 
 

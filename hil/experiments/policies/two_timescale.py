@@ -5,7 +5,7 @@ and the bodies around him, decide which plane waves over the array carry the cha
 of these waves. So a round sounds the patterns that lower the expected loss of rate most, a Kalman filter takes them in,
 and the pattern is made for what each wave, by its own Doppler spectrum, will be when it serves. Waves beside those that
 carry energy are watched too, and take the places of those that lost theirs; where the waves do not explain what is
-heard, in two rounds in a row or in a window of them taken together, a full sweep begins anew.
+heard, in two rounds in a row or, where that is asked for, in several taken together, a full sweep begins anew.
 """
 
 import numpy as np
@@ -57,7 +57,8 @@ class TwoTimescale:
         self._learn(estimate, time_s)
 
     def ask(self, serving: Pattern, effort: float) -> Ask | None:
-        if self._misfits >= PATIENCE or self.oddity > self.config.oddity:
+        odd = self.config.oddity is not None and self.oddity > self.config.oddity
+        if self._misfits >= PATIENCE or odd:
             self._misfits, self._filter.consistency = 0, Consistency()
             return Ask(self.plan.patterns(), self.plan.board_rows)
         count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
