@@ -1,6 +1,6 @@
 """Stage one: put each pattern of the sweep on the surface and sound it; a block is on disk before the next begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -182,7 +182,7 @@ def sound_in_blocks(
     would have.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given a
-    function that reads them.
+    function that returns them all.
     """
     begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
     blocks, again = _blocks(stage, num_patterns, config.block), f"{stage}/{AGAIN}"
@@ -206,6 +206,7 @@ def sound_in_blocks(
         at_once = testbed.at_once(mode, _repetitions(testbed, config))
         before = complement(patterns(slice(0, 1))[0], testbed.surface.states)
         sound = _sounding(testbed, sounder, config, mode, at_once, before)
+        steps: list[Step] = []
         for name, which in blocks.items():
             measure = partial(
                 _sound_block,
@@ -218,9 +219,9 @@ def sound_in_blocks(
                 partial(_report, progress, stage, which.start, num_patterns),
                 heard,
             )
-            recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))
+            steps.append(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once)))
         if in_doubt is not None:
-            lost = in_doubt(lambda: load_blocks(recording, stage, num_patterns, config.block)[0])
+            lost = in_doubt(partial(_joined, steps))
             measure = partial(sound_again, testbed, sounder, _each(patterns, lost), lost, config.max_retakes)
             recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
 
@@ -248,8 +249,11 @@ def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int)
             f"go on with `hil run --resume {recording.path}`"
         )
     steps = [recording.read(name) for name in names]
-    soundings = SoundingBlock.join([SoundingBlock.from_records(step.data, step.facts["resets"]) for step in steps])
-    return soundings, sum(step.facts["radio_time_s"] for step in steps)
+    return _joined(steps), sum(step.facts["radio_time_s"] for step in steps)
+
+
+def _joined(steps: Sequence[Step]) -> SoundingBlock:
+    return SoundingBlock.join([SoundingBlock.from_records(step.data, step.facts["resets"]) for step in steps])
 
 
 def _sound_block(

@@ -49,7 +49,7 @@ class Dwells:
     @property
     def change_heights(self) -> Float[np.ndarray, "change"]:
         """As `measure.dwells.change_heights`."""
-        return self.response.shape[1] * energy(np.diff(self.echoes, axis=0))
+        return np.asarray(self.response.shape[1] * energy(np.diff(self.echoes, axis=0)))
 
 
 class Hearing:

@@ -182,7 +182,7 @@ class Recording:
 
     def _intact(self, event: Facts) -> bytes:
         """A step's file. Raises OSError, or ValueError where its bytes are not those that were recorded."""
-        blob = (self.path / event["file"]).read_bytes()
+        blob: bytes = (self.path / str(event["file"])).read_bytes()
         if hashlib.sha256(blob).hexdigest() != event["sha256"]:
             raise ValueError(f"{event['file']} is damaged (its SHA-256 is not the recorded one)")
         return blob

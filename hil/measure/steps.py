@@ -129,7 +129,7 @@ class Pulses:
         self, sums: Float[np.ndarray, "bin"], first: Float[np.ndarray, "pulse"], last: Float[np.ndarray, "pulse"]
     ) -> Float[np.ndarray, "pulse"]:
         """Energy between two places of the capture, in samples."""
-        return self._until(sums, last) - self._until(sums, first)
+        return np.asarray(self._until(sums, last) - self._until(sums, first))
 
     def _until(self, sums: Float[np.ndarray, "bin"], place: Float[np.ndarray, "pulse"]) -> Float[np.ndarray, "pulse"]:
         bins = np.clip((place - self._period) / self._size, 0, self._num_bins)
