@@ -149,7 +149,9 @@ def test_served_is_the_mean_over_an_interval_of_what_was_on_the_surface() -> Non
 def test_each_policy_follows_on_a_board_that_steps_by_itself(
     station: MakeStation, small_board: str, tmp_path: Path, policy: str
 ) -> None:
-    experiment = loop(policy__name=policy, policy__patterns=32, policy__symbols=8, duration_s=0.3, serve_s=0.02)
+    experiment = loop(
+        policy__name=policy, policy__patterns=32, policy__symbols=8, duration_s=0.3, serve_s=0.02, judge_every_s=0.05
+    )
     config = walking(station(surface__profile=small_board), speed_m_per_s=0.02, start_s=0.4)
     _, result = followed(config, experiment, tmp_path)
     assert [each.lost for each in result.rounds if each.lost] == []
