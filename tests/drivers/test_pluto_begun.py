@@ -122,6 +122,21 @@ def test_a_capture_of_several_blocks_misses_nothing_however_slow_usb_is(begun: b
             assert np.abs(phase_steps(samples)).max() < 0.5
 
 
+@pytest.mark.parametrize("in_pieces", [True, False])
+def test_a_capture_is_heard_in_growing_parts_of_what_it_will_be(
+    monkeypatch: pytest.MonkeyPatch, in_pieces: bool
+) -> None:
+    monkeypatch.setattr("hil.drivers.pluto_session.SMALL_BLOCK_BYTES", 4000)
+    with opened({}) as (sdr, _):
+        heard: list[np.ndarray] = []
+        sdr.begin_capture(6003, in_pieces=in_pieces)
+        capture = sdr.end_capture(lambda samples: heard.append(samples.copy()))
+    assert len(heard) == (7 if in_pieces else 1)
+    assert np.all(np.diff([part.size for part in heard]) > 0)
+    assert all(np.array_equal(part, capture.samples[: part.size]) for part in heard)
+    assert heard[-1].size == capture.samples.size == 6003
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_a_driver_that_queues_one_block_of_several_loses_samples_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
     count = "hil.sim.iio_face.FaceDevice.set_kernel_buffers_count"
