@@ -99,8 +99,9 @@ def compare(
         while any(len(found[task]) < len(case.experiments) for task in mine):
             task, summaries = next(ended)
             found[task] |= summaries
-            for policy, summary in summaries.items() if kept is not None else ():
-                kept.put(*_cell(cases[task[0]], task[1], policy), summary)
+            if kept is not None:
+                for policy, summary in summaries.items():
+                    kept.put(*_cell(cases[task[0]], task[1], policy), summary)
             progress("users", sum(len(found[each]) == len(cases[each[0]].experiments) for each in tasks), len(tasks))
         yield from (row_of(case, policy, [found[task] for task in mine]) for policy in case.experiments)
 
