@@ -8,7 +8,7 @@ between the two closes with the program, however that ends. `hil.drivers.guardin
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hil.drivers.bounded import BoundedCaller
 from hil.errors import SafetyError
@@ -29,6 +29,8 @@ class Unguarded(Closing):
     def begin(self) -> None: ...
 
     def watch(self, duration_s: float) -> None: ...
+
+    def restore_later(self, settings: Mapping[str, str]) -> None: ...
 
     def rest(self) -> None: ...
 
@@ -77,8 +79,16 @@ class Guard(Unguarded):
         self._expect("watching", ANSWER_S)
         self._until_s = until_s
 
+    def restore_later(self, settings: Mapping[str, str]) -> None:
+        """What the receiver's tracking loops are to be put back to with the radio quiet; it is on the air.
+
+        Raises SafetyError where there is no guard any more.
+        """
+        if self._until_s is not None:
+            self._say(" ".join(["restore", *(f"{name}={value}" for name, value in settings.items())]))
+
     def rest(self) -> None:
-        """The radio is quiet. Silent where the guard is gone: nothing is left to be guarded."""
+        """The radio is quiet, all as it was. Silent where the guard is gone: nothing is left to be guarded."""
         if self._until_s is None:
             return
         self._until_s = None

@@ -2,9 +2,10 @@
 
     python -m hil.drivers.guarding URI TIMEOUT_S
 
-Reads `watch SECONDS` (the radio may be on the air for so long from now; answered by `watching`) and `rest` (it is
-quiet) from the program; the end of its input, and a new parent, mean that the program is gone. Exits with 0 where
-nothing had to be done, 3 after it made the radio quiet, 4 where it could not.
+Reads from the program `watch SECONDS` (the radio may be on the air for so long from now; answered by `watching`),
+`restore LOOP=VALUE ...` (tracking loops as they were found) and `rest` (it is quiet, all as it was); the end of its
+input, and a new parent, mean that the program is gone. Exits with 0 where nothing had to be done, 3 after it made the
+radio quiet, 4 where it could not.
 """
 
 import os
@@ -13,13 +14,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import connect_pluto, import_adi
 from hil.drivers.pluto_session import PlutoSession
+from hil.drivers.pluto_tracking import TrackingLoops
 from hil.errors import HilError
 
 GRACE_S = 2.0  # after the permitted time, for a program that is about to go quiet by itself
@@ -33,9 +35,13 @@ Lines = queue.SimpleQueue[str | None]
 
 @dataclass
 class Watch:
-    """What the program said last. until_s: when its permitted time ends; None while the radio is quiet."""
+    """What the program said last. until_s: when its permitted time ends; None while the radio is quiet.
+
+    found: the receiver's tracking loops before the program switched them.
+    """
 
     until_s: float | None = None
+    found: dict[str, str] = field(default_factory=dict)
 
     def hear(self, line: str, now_s: float) -> str | None:
         """Take in a line; returns the answer to it. Raises ValueError for what is no line of the protocol."""
@@ -43,8 +49,11 @@ class Watch:
             case ["watch", duration_s]:
                 self.until_s = now_s + float(duration_s)
                 return "watching"
+            case ["restore", *settings]:
+                self.found = dict(_named(setting) for setting in settings)
+                return None
             case ["rest"]:
-                self.until_s = None
+                self.until_s, self.found = None, {}
                 return None
         raise ValueError(f"not understood: {line!r}")
 
@@ -59,11 +68,19 @@ class Watch:
         return None
 
 
+def _named(setting: str) -> tuple[str, str]:
+    name, value = setting.split("=")
+    return name, str(int(value))
+
+
 def watch(
-    lines: Lines, tell: Callable[[str], None], now_s: Callable[[], float], orphaned: Callable[[], bool]
+    state: Watch,
+    lines: Lines,
+    tell: Callable[[str], None],
+    now_s: Callable[[], float],
+    orphaned: Callable[[], bool],
 ) -> tuple[str | None, bool]:
     """Wait until the program is gone or its time is over: why the radio must be made quiet, and whether it is gone."""
-    state = Watch()
     while True:
         line = _next(lines)
         gone = line is None or orphaned()
@@ -91,9 +108,10 @@ def make_quiet(attempt: Callable[[], None], now_s: Callable[[], float], sleep: C
         sleep(RETRY_S)
 
 
-def quiet_once(uri: str, timeout_s: float) -> None:
-    """Over a connection of its own. Raises the first thing that failed."""
-    session = PlutoSession(partial(connect_pluto, uri, timeout_s), uri, timeout_s)
+def quiet_once(uri: str, timeout_s: float, found: Mapping[str, str]) -> None:
+    """Over a connection of its own; tracking loops as they were found. Raises the first thing that failed."""
+    connect, loops = partial(connect_pluto, uri, timeout_s), TrackingLoops(uri, found)
+    session = PlutoSession(connect, uri, timeout_s, loops=loops)
     try:
         failures = session.quiet()
     finally:
@@ -102,10 +120,10 @@ def quiet_once(uri: str, timeout_s: float) -> None:
         raise failures[0]
 
 
-def _stop_and_quiet(uri: str, timeout_s: float, program: int | None) -> None:
+def _stop_and_quiet(uri: str, timeout_s: float, found: Mapping[str, str], program: int | None) -> None:
     """One attempt; where a program that does not react holds the radio's USB, that program is killed first."""
     try:
-        quiet_once(uri, timeout_s)
+        quiet_once(uri, timeout_s, found)
     except HilError:
         if program is not None and os.getppid() == program:
             os.kill(program, signal.SIGKILL)
@@ -137,12 +155,15 @@ def main(uri: str, timeout_s: float) -> int:
         lock.acquire(LOCK_S)  # an earlier guard may still be making the radio quiet
         threading.Thread(target=_read_all, args=(lines,), daemon=True).start()
         _tell("ready")
-        why, gone = watch(lines, _tell, time.monotonic, lambda: os.getppid() != program)
+        state = Watch()
+        why, gone = watch(state, lines, _tell, time.monotonic, lambda: os.getppid() != program)
         if why is None:
             return 0
         began_s = time.monotonic()
         failure = make_quiet(
-            partial(_stop_and_quiet, uri, timeout_s, None if gone else program), time.monotonic, time.sleep
+            partial(_stop_and_quiet, uri, timeout_s, state.found, None if gone else program),
+            time.monotonic,
+            time.sleep,
         )
         if failure:
             print(f"hil: radio {uri}: {why}; IT MAY STILL RADIATE, unplug it ({failure})", file=sys.stderr)

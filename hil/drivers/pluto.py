@@ -21,8 +21,9 @@ What the libraries and the device do behind one's back, and what is done about i
   opened and made quiet, and the caller is told. The radio then needs `configure` and `transmit` again.
 - A context freed before its buffers crashes; a call may hang for ever: buffers go first, each call is bounded in time.
 - LO phases are random after `configure`, and may be after `set_rx_gain`: one fixed setting per sweep.
-- DC and quadrature tracking stay on, as the device starts, unless a sweep holds them (`set_tracking`); they act on DC
-  and the image only: keep the signal off DC.
+- DC and quadrature tracking run as the device starts; sweeps hold them (`set_tracking`), `quiet` lets them go, over a
+  new connection too, and the guard does so for a program that was killed. They act on DC and the image only: keep the
+  signal off DC.
   A new rate, or a TX LO step above 100 MHz, starts a calibration that emits: in `configure`, the TX LO powered down.
 """
 
@@ -49,6 +50,7 @@ from hil.drivers.pluto_session import (
 )
 from hil.drivers.pluto_settings import ATTENUATION_STEP_DB, RX_GAIN_TOLERANCE_DB, apply_settings
 from hil.drivers.pluto_tdd import FrameEngine
+from hil.drivers.pluto_tracking import TrackingLoops
 from hil.errors import HilError, NotConnected, RadioError
 from hil.interfaces import Capture, Clock, Closing, FrameTrain, Hear, RadioSettings, RawSink
 
@@ -97,6 +99,7 @@ class PlutoSdr(Closing):
         self._begun: tuple[int, float] | None = None  # size of a capture under way, and when it was begun
         self._playing: DacSamples | None = None  # DAC values that are on the air
         self._frames, self._triggers = FrameEngine(name), False
+        self._loops = TrackingLoops(name)
         self._num_receivers = 1
         self._sink: RawSink | None = None
         self._identity = ""
@@ -153,6 +156,7 @@ class PlutoSdr(Closing):
     def set_tracking(self, on: bool) -> None:
         """Let the receiver's tracking loops run, or hold their corrections; once quiet they run again."""
         with self._guarded("set_tracking") as session:
+            self._guard.restore_later(session.tracking_found)
             session.set_tracking(on)
 
     @property
@@ -358,7 +362,9 @@ class PlutoSdr(Closing):
             raise failed(self._name, doing, error) from error
 
     def _new_session(self) -> PlutoSession:
-        return self._foreign(lambda: PlutoSession(self._connect, self._name, self._timeout_s, self._frames))
+        return self._foreign(
+            lambda: PlutoSession(self._connect, self._name, self._timeout_s, self._frames, self._loops)
+        )
 
     def _foreign(self, function: Callable[[], T]) -> T:
         """Result of a step of opening; what fails in it means that the radio is not connected."""

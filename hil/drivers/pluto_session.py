@@ -11,13 +11,13 @@ from hil.arrays import Complex
 from hil.drivers.bounded import BoundedCaller
 from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice, has_two_channels
 from hil.drivers.pluto_tdd import FrameEngine
+from hil.drivers.pluto_tracking import TrackingLoops
 from hil.errors import RadioError
 from hil.interfaces import FrameTrain
 
 T = TypeVar("T")
 
 MAX_ATTENUATION_DB = 89.75
-TRACKING_LOOPS = ("quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en")
 KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
 SAMPLE_BYTES = 4  # of one receiver
@@ -43,17 +43,25 @@ _ADVICE |= {"tx_lo": _ADVICE["rx_lo"], "tx_rf_bandwidth": _ADVICE["rx_rf_bandwid
 class PlutoSession:
     """Calls raise what the library raises, TimeoutError where it hangs, RadioError where a setting does not take."""
 
-    def __init__(self, connect: Connect, name: str, timeout_s: float, frames: FrameEngine | None = None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        name: str,
+        timeout_s: float,
+        frames: FrameEngine | None = None,
+        loops: TrackingLoops | None = None,
+    ) -> None:
         """Connects, and changes nothing: see `take`.
 
-        frames: remembers what an earlier connection changed of the TDD engine; `quiet` puts it back.
+        frames, loops: remember what an earlier connection changed of the TDD engine and of the receiver's tracking
+        loops; `quiet` puts it back.
         """
         self._name = name
         self._frames = frames or FrameEngine(name)
+        self._loops = loops or TrackingLoops(name)
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
         self._rx_size, self._num_blocks = 0, 1
         self._taken, self._num_listening = False, 1
-        self._tracking_found: dict[str, str] | None = None  # before it was switched
         self._device: PlutoDevice = None
         self._stuck: set[str] = set()  # buffers that could not be destroyed
         try:
@@ -97,9 +105,14 @@ class PlutoSession:
         """Power of the TX LO. Setting its frequency does not power it up: nothing is radiated, and no error says so."""
         self._caller.call(lambda: self._switch_lo(on))
 
+    @property
+    def tracking_found(self) -> dict[str, str]:
+        """The receiver's tracking loops as `quiet` restores them."""
+        return self._caller.call(lambda: self._loops.find(self._pluto))
+
     def set_tracking(self, on: bool) -> None:
-        """Let the receiver's loops (quadrature, RF DC, BB DC) run, or hold what they found; `quiet` restores them."""
-        self._caller.call(lambda: self._switch_tracking(on))
+        """Let the receiver's loops run, or hold what they have learnt; `quiet` restores them."""
+        self._caller.call(lambda: self._loops.switch(self._pluto, on))
 
     def play(self, samples: Complex[np.ndarray, "sample"]) -> None:
         """Send over and over; real and imaginary part are DAC values within int16."""
@@ -184,7 +197,7 @@ class PlutoSession:
                 lambda: self.set_lo_power(False),
                 lambda: self.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, 0.1),
                 lambda: self._caller.call(self._mute_tones),
-                lambda: self._caller.call(self._resume_tracking),
+                lambda: self._caller.call(self._restore_tracking),
                 lambda: self._caller.call(self._destroy_tx),
                 lambda: self._caller.call(self._destroy_rx),  # it may hold a block that was filled long ago
                 lambda: self._caller.call(self._release_frames),
@@ -231,28 +244,6 @@ class PlutoSession:
         powerdown.value = "0" if on else "1"
         if int(powerdown.value) != (not on):
             raise RadioError(f"radio {self._name}: TX LO powerdown reads {powerdown.value} after writing {int(not on)}")
-
-    def _switch_tracking(self, on: bool) -> None:
-        channel = self._pluto._ctrl.find_channel("voltage0", False)
-        if channel is None:
-            raise RadioError(f"radio {self._name}: has no receive path (voltage0), so it is no Pluto")
-        if self._tracking_found is None:
-            self._tracking_found = {loop: str(channel.attrs[loop].value) for loop in TRACKING_LOOPS}
-        self._write_tracking(dict.fromkeys(TRACKING_LOOPS, str(int(on))))
-
-    def _resume_tracking(self) -> None:
-        """As it was before anybody switched it."""
-        if self._tracking_found is not None:
-            self._write_tracking(self._tracking_found)
-            self._tracking_found = None
-
-    def _write_tracking(self, values: dict[str, str]) -> None:
-        channel = self._pluto._ctrl.find_channel("voltage0", False)
-        for loop, value in values.items():
-            attribute = channel.attrs[loop]
-            attribute.value = value
-            if int(attribute.value) != int(value):
-                raise RadioError(f"radio {self._name}: {loop} reads {attribute.value} after writing {value}")
 
     def _read_temperature(self) -> float | None:
         sensor = self._pluto._ctrl.find_channel("temp0")
@@ -308,6 +299,9 @@ class PlutoSession:
             self._pluto.rx_enabled_channels = self._pluto.tx_enabled_channels = [0]
         self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS * self._num_blocks)
         self._taken = True
+
+    def _restore_tracking(self) -> None:
+        self._loops.restore(self._pluto)
 
     def _release_frames(self) -> None:
         self._frames.release(self._pluto)

@@ -17,7 +17,7 @@ __all__ = ["TwoPlutos"]
 
 
 class TwoPlutos(Closing):
-    """A `TriggeringSdr` and a `RawSdr`.
+    """A `TriggeringSdr`, a `TrackingSdr` and a `RawSdr`.
 
     Both drivers ask the same gate, so that a capture is granted for what the sender radiates.
     """
@@ -48,6 +48,14 @@ class TwoPlutos(Closing):
     def set_rx_gain(self, gain_db: float) -> float:
         with self._both_or_none():
             return self._receiver.set_rx_gain(gain_db)
+
+    def set_tracking(self, on: bool) -> None:
+        """Of the receiver, whose loops act on what is heard; `quiet` restores them.
+
+        It never transmits, so no guard watches it, and a program that is killed leaves them held.
+        """
+        with self._both_or_none():
+            self._receiver.set_tracking(on)
 
     def transmit(self, frame: Complex[np.ndarray, "sample"]) -> None:
         with self._both_or_none():

@@ -96,18 +96,23 @@ class Testbed(Closing):
         return self.sdr.temperature_c if isinstance(self.sdr, Thermometer) else None
 
     @contextmanager
-    def on_air(self) -> Iterator[None]:
-        """Pilots are sent inside; the radio is quiet before and after, also after an exception."""
+    def on_air(self, *, tracking: bool = False) -> Iterator[None]:
+        """Pilots are sent inside; the radio is quiet before and after, also after an exception.
+
+        The receiver's tracking loops settle on the pilots and then hold until it is quiet, so that no sounding differs
+        from the next by them; tracking: they run on, for who changes the gain inside.
+        """
         try:
             self.sdr.transmit(self.grid.transmit_frame(self.config.radio.frame_peak_dbfs))
-            self._hold_tracking()
+            if not tracking:
+                self._hold_tracking()
             yield
         finally:
             self.sdr.quiet()
 
     def _hold_tracking(self) -> None:
-        """A calibrated radio's loops settle on the pilots and then hold: no sounding differs from the next by them."""
-        if self.calibration is not None and isinstance(self.sdr, TrackingSdr):
+        """Whoever had stopped a loop finds it stopped again later, but a sweep begins with corrections of its own."""
+        if isinstance(self.sdr, TrackingSdr):
             self.sdr.set_tracking(True)
             self.sdr.capture(CONVERGING_SYMBOLS * self.grid.fft_size)
             self.sdr.set_tracking(False)

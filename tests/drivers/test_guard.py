@@ -18,6 +18,7 @@ from hil.drivers.guard import Guard
 from hil.drivers.guarding import GIVE_UP_S, GRACE_S, Watch, make_quiet, watch
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import connect_pluto
+from hil.drivers.pluto_tracking import LOOPS
 from hil.errors import NotConnected, RadioError, SafetyError
 
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
@@ -43,9 +44,9 @@ def test_it_acts_exactly_where_the_last_word_was_watch_and_the_program_is_gone_o
     assert (state.why_quiet(now_s, gone=gone) is not None) == expected
 
 
-@pytest.mark.parametrize("line", ["watch", "watch soon", "go", "rest now"])
+@pytest.mark.parametrize("line", ["watch", "watch soon", "go", "rest now", "restore loop", "restore loop=often"])
 def test_a_word_that_it_does_not_know_ends_it(line: str) -> None:
-    with pytest.raises(ValueError, match=r"understood|convert"):
+    with pytest.raises(ValueError, match=r"understood|convert|unpack|invalid"):
         Watch().hear(line, 0.0)
 
 
@@ -55,7 +56,7 @@ def heard(*lines: str | None, orphaned: bool = False, step_s: float = 0.0) -> tu
         waiting.put(line)
     told: list[str] = []
     times = iter(range(1000))
-    why, gone = watch(waiting, told.append, lambda: step_s * next(times), lambda: orphaned)
+    why, gone = watch(Watch(), waiting, told.append, lambda: step_s * next(times), lambda: orphaned)
     return why, gone, told
 
 
@@ -102,6 +103,17 @@ def test_it_gives_up_in_the_end_and_says_why() -> None:
 
     assert make_quiet(attempt, lambda: now_s[0], sleep) == "unplugged"
     assert now_s[0] == pytest.approx(GIVE_UP_S, abs=1)
+
+
+def test_it_keeps_what_it_is_told_to_put_back_until_the_radio_is_quiet() -> None:
+    state = Watch()
+    assert state.hear("watch 100", 0.0) == "watching"
+    assert state.hear("restore quadrature_tracking_en=1 bb_dc_offset_tracking_en=0", 0.0) is None
+    assert state.found == {"quadrature_tracking_en": "1", "bb_dc_offset_tracking_en": "0"}
+    state.hear("watch 100", 1.0)
+    assert state.found
+    state.hear("rest", 2.0)
+    assert state.found == {}
 
 
 def test_a_second_guard_waits_for_the_first(tmp_path: Path) -> None:
@@ -188,6 +200,13 @@ def radiates(uri: str) -> bool:
     return bool(lo == "0" or device.tx_hardwaregain_chan0 > -89)
 
 
+def held_loops(uri: str) -> set[str]:
+    """Tracking loops of the receiver that do not run, by what the radio itself says."""
+    device = connect_pluto(uri, 5.0)  # which its attributes do not keep alive
+    attrs = device._ctrl.find_channel("voltage0", False).attrs
+    return {loop for loop in LOOPS if attrs[loop].value == "0"}
+
+
 def until_quiet(uri: str) -> bool:
     end_s = time.monotonic() + TIMEOUT_S
     while radiates(uri):
@@ -210,12 +229,14 @@ def until_gone(pid: int) -> bool:
 
 
 @pytest.mark.wire
-def test_a_killed_program_s_radio_is_quiet_soon(start: Start, served: dict[str, str]) -> None:
+def test_a_killed_program_s_radio_is_quiet_soon_and_its_loops_run(start: Start, served: dict[str, str]) -> None:
     program, guard = start()
     assert radiates(served["pluto"])
+    assert held_loops(served["pluto"]) == set(LOOPS)
     program.kill()
     assert until_quiet(served["pluto"])
     assert until_gone(guard)
+    assert held_loops(served["pluto"]) == set()
 
 
 @pytest.mark.wire

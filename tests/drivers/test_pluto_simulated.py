@@ -1,7 +1,8 @@
 """The same driver on the simulated Pluto: in process, and over the wire through the real libiio and pyadi-iio."""
 
+import errno
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hil.config import TestbedConfig, load_testbed
 from hil.drivers.gate import TransmitGate
 from hil.drivers.pluto import PlutoSdr, connect_pluto
+from hil.drivers.pluto_tracking import LOOPS
 from hil.errors import NotConnected, RadioError, SafetyError
 from hil.firmware.profile import load_profile
 from hil.interfaces import RadioSettings
@@ -18,6 +20,7 @@ from hil.sim.adi_pluto import Pluto
 from hil.sim.iiod import IiodServer
 from hil.sim.pluto import SimulatedPluto
 from hil.sim.world import World
+from hil.testbed import open_testbed
 from hil.testbed.station import make_pluto, make_world
 
 TESTBED = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
@@ -239,22 +242,64 @@ def test_a_server_that_is_gone_is_told_and_nothing_hangs() -> None:
         sdr.close()
 
 
+def running(bench: Bench) -> list[str]:
+    return [bench.read(loop, "voltage0", output=False) for loop in LOOPS]
+
+
 def test_tracking_loops_are_held_while_asked_and_run_again_once_quiet(bench: Bench) -> None:
-    loops = ("quadrature_tracking_en", "rf_dc_offset_tracking_en", "bb_dc_offset_tracking_en")
-
-    def running() -> list[str]:
-        return [bench.read(loop, "voltage0", output=False) for loop in loops]
-
     with bench.driver() as driver:
         driver.open()
         driver.configure(SETTINGS)
         driver.transmit(TONE)
         driver.set_tracking(False)
-        assert running() == ["0", "0", "0"]
+        assert running(bench) == ["0", "0", "0"]
         driver.quiet()
-        assert running() == ["1", "1", "1"]
+        assert running(bench) == ["1", "1", "1"]
         driver.set_tracking(False)
-    assert running() == ["1", "1", "1"]
+    assert running(bench) == ["1", "1", "1"]
+
+
+def test_tracking_loops_run_again_after_an_exception(bench: Bench) -> None:
+    with bench.driver() as driver:
+        driver.open()
+        driver.configure(SETTINGS)
+        driver.transmit(TONE)
+        driver.set_tracking(False)
+        with pytest.raises(RadioError, match="does not fit"):
+            driver.capture(10**9)
+        assert running(bench) == ["1", "1", "1"]
+
+
+def test_tracking_loops_run_again_over_a_new_connection_where_the_old_one_is_lost(bench: Bench) -> None:
+    with bench.driver() as driver:
+        driver.open()
+        driver.configure(SETTINGS)
+        driver.transmit(TONE)
+        driver.set_tracking(False)
+        assert driver._session is not None
+        driver._session._pluto.rx = lost
+        with pytest.raises(RadioError):
+            driver.capture(BLOCK)
+        assert running(bench) == ["1", "1", "1"]
+
+
+def lost() -> None:
+    raise OSError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize("tracking", [False, True])
+def test_a_stage_lets_the_loops_settle_on_the_pilots_and_holds_them_unless_the_gain_changes_inside(
+    tracking: bool,
+) -> None:
+    """The stage of a testbed without a calibration, too."""
+    with open_testbed(TESTBED) as testbed:
+        assert isinstance(testbed.sdr, PlutoSdr)
+        assert testbed.sdr._session is not None
+        attrs = testbed.sdr._session._pluto._ctrl.find_channel("voltage0", False).attrs
+        with suppress(KeyError), testbed.on_air(tracking=tracking):
+            assert [attrs[loop].value for loop in LOOPS] == 3 * ["1" if tracking else "0"]
+            raise KeyError("whatever happens inside")
+        assert [attrs[loop].value for loop in LOOPS] == ["1", "1", "1"]
 
 
 def test_a_tracking_loop_that_somebody_had_stopped_is_stopped_again_afterwards(bench: Bench) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig, load_testbed
+from hil.drivers.pluto_tracking import LOOPS
 from hil.drivers.two_plutos import TwoPlutos
 from hil.errors import ConfigError, NotConnected, RadioError, SafetyError
 from hil.firmware.profile import load_profile
-from hil.interfaces import FrameTrain, RadioSettings, RawSdr, StreamingSdr, TriggeringSdr
+from hil.interfaces import FrameTrain, RadioSettings, RawSdr, StreamingSdr, TrackingSdr, TriggeringSdr
 from hil.sim.tdd import TX_START, TddEngine
 from hil.testbed.station import make_station
 
@@ -50,6 +51,18 @@ def test_the_receiver_hears_the_sender_off_by_the_difference_of_their_crystals(r
     spectrum = np.abs(np.fft.fft(radio.capture(25_000).samples))
     heard_hz = np.fft.fftfreq(25_000, 1 / 25e6)[np.argmax(spectrum)]
     assert heard_hz == pytest.approx(2.5e6 + 9e-6 * 5.53e9, abs=1e3)
+
+
+def test_the_loops_of_the_one_that_listens_are_held_until_both_are_quiet(radio: TwoPlutos) -> None:
+    assert isinstance(radio, TrackingSdr)
+    session = radio._receiver._session
+    assert session is not None
+    attrs = session._pluto._ctrl.find_channel("voltage0", False).attrs
+    radio.transmit(TONE)
+    radio.set_tracking(False)
+    assert {attrs[loop].value for loop in LOOPS} == {"0"}
+    radio.quiet()
+    assert {attrs[loop].value for loop in LOOPS} == {"1"}
 
 
 def test_only_the_sender_is_ever_on_the_air(radio: TwoPlutos) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hil.config import CalibrateConfig, TestbedConfig
-from hil.drivers.pluto import PlutoSdr
 from hil.errors import CalibrationError
 from hil.estimation.estimate import estimate_channel
 from hil.experiments import calibrate, closed_loop
@@ -221,7 +220,7 @@ def test_a_first_look_over_two_radios_sees_the_same_surface() -> None:
             seen[name] = look_for_surface(testbed).surface_dbfs
             checks = [check for check in first_look(testbed, watch_s=2.0) if not check.ok]
         assert not checks
-    assert seen["sim-two-plutos"] == pytest.approx(seen["sim-opensource-ris"], abs=1.5)
+    assert seen["sim-two-plutos"] == pytest.approx(seen["sim-opensource-ris"], abs=0.3)
 
 
 def test_a_cable_is_judged_by_its_attenuation(station: Station) -> None:
@@ -249,26 +248,6 @@ def test_a_first_look_says_what_is_wrong(station: Station, changes: dict[str, ob
         checks = {check.name: check for check in first_look(testbed, watch_s=5.0)}
     assert checks[name].ok is False
     assert checks[name].fix
-
-
-def test_tracking_loops_settle_on_the_pilots_then_hold_while_a_calibrated_station_sounds(
-    faulty: tuple[Recording, CalibrationResult], station: Station, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[object] = []
-
-    def tell(self: PlutoSdr, on: bool) -> None:
-        told.append(on)
-
-    def capture(self: PlutoSdr, num_samples: int) -> None:
-        told.append(num_samples)
-
-    monkeypatch.setattr(PlutoSdr, "set_tracking", tell)
-    monkeypatch.setattr(PlutoSdr, "capture", capture)
-    with open_testbed(station(simulation__surface=HIDDEN, **LOUD), user="shelf") as testbed, testbed.on_air():
-        assert told == []
-    config = station(simulation__surface=HIDDEN, calibration=str(faulty[0].path), **LOUD)
-    with open_testbed(config, user="shelf") as testbed, testbed.on_air():
-        assert told == [True, 64 * 320, False]
 
 
 def test_every_state_of_a_board_of_eight_is_measured_and_a_run_reckons_with_it(

@@ -103,7 +103,7 @@ def test_many_patterns_in_a_capture_come_out_of_their_raw_samples_to_the_byte(
 ) -> None:
     """Captures that clipped and restarts of the board among them."""
     mode = case.split()[0]
-    clip(monkeypatch, *range(2, 2 + 1))
+    clip(monkeypatch, 3)
     two = {"receiver": {"uri": "sim"}, "simulation__crystal": {"offset_ppm": 20.0}} if radios == 2 else {}
     hurt = restart_during({"stream": 1, "arm_sequence": 1, "arm_hadamard": 1})
     recording = recorded(long_station(**two), tmp_path, hurt, mode=mode, **LONG[case])

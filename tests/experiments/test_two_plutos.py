@@ -95,7 +95,7 @@ def test_two_plutos_follow_nobody(wired: MakeStation) -> None:
 def test_the_boards_clock_is_measured_over_two_plutos_too(
     wired: MakeStation, tmp_path: Path, sender_ppm: float, receiver_ppm: float
 ) -> None:
-    """Against the sender's, whatever the receiver's; over 512 dwells to some 15 millionths."""
+    """Against the sender's, whatever the receiver's; over 512 dwells to a symbol, some 20 millionths."""
     crystals = {
         "simulation__crystal": {"offset_ppm": sender_ppm},
         "simulation__receiver_crystal": {"offset_ppm": receiver_ppm},
@@ -104,4 +104,4 @@ def test_the_boards_clock_is_measured_over_two_plutos_too(
     with open_testbed(wired(receiver={"uri": "sim"}, **crystals, **near)) as bed:
         recording = closed_loop.new_recording(bed, root=tmp_path)
         measure_board_clock(bed, recording)
-    assert recording.read("board_clock").facts["ppm"] == pytest.approx(sender_ppm, abs=15.0)
+    assert recording.read("board_clock").facts["ppm"] == pytest.approx(sender_ppm, abs=22.0)

@@ -10,6 +10,7 @@ import numpy as np
 from hil.arrays import Complex, Patterns
 from hil.errors import MeasurementError
 from hil.estimation.align import align_sweep
+from hil.estimation.reference import refer
 from hil.experiments.calibration.watch import stability_of, watch_soundings
 from hil.interfaces import Capture, Progress, no_progress
 from hil.measure.burst import sound_burst
@@ -180,6 +181,7 @@ def look_for_surface(testbed: Testbed, progress: Progress = no_progress) -> Surf
     signs = np.stack([signs, 1 - signs], axis=1).reshape(2 * PAIRS, -1)
     patterns = np.where(signs == 0, states.plus, states.minus).astype(np.uint8)
     block = _sound(testbed, patterns, lambda done: progress("first look", done, len(patterns)))
+    block = refer(block, ofdm.fft_size, one_crystal=testbed.apart_lo_hz is None)
     alignment = align_sweep(
         block.response,
         block.noise_var,
@@ -189,15 +191,7 @@ def look_for_surface(testbed: Testbed, progress: Progress = no_progress) -> Surf
         partner=np.arange(2 * PAIRS) ^ 1,
     )
     noise_gain = float(alignment.model.basis.noise_gain.sum())
-    taps = alignment.taps if testbed.apart_lo_hz is None else _at_one_phase(alignment.taps)
-    return _surface_of(taps, block, noise_gain, ofdm.repetitions)
-
-
-def _at_one_phase(taps: Complex[np.ndarray, "pattern tap"]) -> Complex[np.ndarray, "pattern tap"]:
-    """Of two radios whose clocks part within a capture: turned back by what stands still, whichever pattern."""
-    still = np.linalg.svd(taps, full_matrices=False)[2][0]
-    along = taps @ still.conj()
-    return np.asarray(taps * (np.abs(along).mean() / along)[:, None])
+    return _surface_of(alignment.taps, block, noise_gain, ofdm.repetitions)
 
 
 def _sound(testbed: Testbed, patterns: Patterns, told: Callable[[int], object]) -> SoundingBlock:
@@ -208,8 +202,10 @@ def _sound(testbed: Testbed, patterns: Patterns, told: Callable[[int], object]) 
             sounder = Sounder(testbed.sdr, testbed.grid, repetitions)
             return sound_patterns(sounder, testbed.surface, patterns, progress=told)
         sdr, surface, plan = testbed.burst(repetitions)
-        whole = replace(plan, num_patterns=len(patterns))  # all in one capture, of one phase
-        return sound_burst(sdr, surface, testbed.clock, testbed.grid, whole, patterns, progress=told)
+        whole = replace(plan, num_patterns=len(patterns))  # all in one capture, of one phase, but for some taken again
+        return sound_burst(
+            sdr, surface, testbed.clock, testbed.grid, whole, patterns, before=patterns[1], progress=told
+        )
 
 
 def _surface_of(

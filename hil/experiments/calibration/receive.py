@@ -65,7 +65,7 @@ def read_gain(recording: Recording, name: str, patterns: Patterns) -> Gain:
 def _search(testbed: Testbed, patterns: Patterns, config: CalibrateConfig) -> Step:
     lo_hz, gain_db = testbed.settings.lo_hz, testbed.settings.rx_gain_db
     peaks, responses = [], []
-    with testbed.on_air():
+    with testbed.on_air(tracking=True):  # the gain changes inside
         gain_db = testbed.sdr.set_rx_gain(gain_db)
         for pattern in patterns:
             testbed.surface.apply(pattern)
@@ -114,7 +114,7 @@ def _levels(testbed: Testbed, gain: Gain) -> Step:
     still = _capture(testbed, QUIET_SYMBOLS)
     quiet = Quiet.of(still.samples, grid.fft_size)
     testbed.surface.apply(gain.strongest)
-    with testbed.on_air():
+    with testbed.on_air(tracking=True):  # the gain changes inside
         pilots = _capture(testbed, QUIET_SYMBOLS).samples
         leak = abs(complex(pilots.mean()) - quiet.dc)
         overload_db = _overload_gain_db(testbed, gain)
