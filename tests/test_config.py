@@ -89,7 +89,7 @@ WRONG = {  # what is replaced, by what: line, and words of the message
     "wrong schema": ("hil-testbed/1", "hil-testbed/2", 1, 'schema: got "hil-testbed/2"; allowed: hil-testbed/1'),
     "too many taps": ("num_taps: 16", "num_taps: 300", 7, "ofdm: num_taps 300 do not fit"),
     "symbol shorter than K": ("fft_size: 320", "fft_size: 200", 7, "fft_size must be at least num_subcarriers (256)"),
-    "guards too wide": ("fft_size: 320", "fft_size: 320\n  guard_subcarriers: 52", 7, "too little of the band: at most 51"),
+    "guards too wide": ("fft_size: 320", "fft_size: 320\n  guard_subcarriers: 52", 7, "at most 51"),
     "negative guards": ("  fft_size: 320", "  guard_subcarriers: -1\n  fft_size: 320", 11, "a whole number at least 0"),
     "sample rate too high": ("fft_size: 320", "fft_size: 1024", 7, "0.520834 to 61.44 MS/s"),
     "sample rate too low": ("bandwidth_hz: 20e6", "bandwidth_hz: 2.1e5", 7, "a sample rate of 0.2625 MS/s"),
