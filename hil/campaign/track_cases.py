@@ -30,7 +30,7 @@ FAST = {
     "overlap": True,
     "policy.fresh": 1,
     "policy.modes": 64,
-    "policy.patterns": 40,
+    "policy.patterns": 64,
     "policy.quiet": 0.0,
     "policy.fastest_m_per_s": 0.6,
 }

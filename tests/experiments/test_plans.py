@@ -160,13 +160,3 @@ def test_a_sweep_with_references_that_was_interrupted_goes_on_to_the_same_record
     assert {name: resumed.read(name).data.tobytes() for name in resumed.names} == {
         name: whole.read(name).data.tobytes() for name in whole.names
     }
-
-
-@pytest.mark.parametrize("sweep", [{"scheme": "dft"}, {"patterns": 300}, {"reference_every": 8}])
-def test_a_track_wants_a_whole_hadamard_sweep(sweep):
-    from hil.config import TrackConfig
-    from hil.experiments import track
-
-    plan = TrackConfig.model_validate({"schema": "hil-experiment/1", "kind": "track", "sweep": sweep})
-    with pytest.raises(ConfigError, match="whole Hadamard sweep"):
-        track.check(plan)

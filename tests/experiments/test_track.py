@@ -320,7 +320,7 @@ def test_what_was_sounded_again_is_counted_and_told(station: MakeStation, tmp_pa
 
         def clipping(num_samples: int) -> Capture:
             taken = capture(num_samples)
-            return replace(taken, overloaded=True) if next(captures) == 0 else taken
+            return replace(taken, overloaded=True) if next(captures) == 1 else taken  # loops settle on the first
 
         def restarting(*args: object, **more: object) -> None:
             if next(applied) == 1:  # the first pattern of the first round
