@@ -2,8 +2,9 @@
 
 Each way in which a surface can hang is tried against the field of the straight ways, whose phases the positions in the
 testbed file foretell. Exchanged lines tear the few waves that make up the field. Freed of the straight way's curvature,
-a field in the right order has a sparse spectrum, so the exchanges that make it sparsest (fourth moment) are looked at;
-one is undone where all other lines foretell the two better that way round. Simplifications: whole rows and columns
+a field in the right order has a sparse spectrum, so the exchanges that make it sparsest (fourth moment) are looked at,
+and those among the lines that lines around them foretell worst; one is undone where all other lines foretell the two
+better that way round. Simplifications: whole rows and columns
 only; what looks alike in the channel (above and below between antennas at the surface's height) cannot be told.
 """
 
@@ -30,6 +31,8 @@ ORIENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 CLEARLY_BETTER = 0.12  # of the field's energy, by which another orientation must explain more than the declared one
 LEAST_EXPLAINED = 0.3  # of the field's energy by the straight ways: below it nothing is said
 LOOKED_AT = 8  # exchanges that make the spectrum sparsest
+SUSPECTS = 5  # lines of each kind that the lines around them foretell worst: all exchanges among them are looked at too
+APART = 4  # lines of which one is left out at once, to be foretold by those between
 FORETOLD = 0.6  # misfit of exchanged lines over that of lines as told: below 0.35 where it is so, above 1.5 where not
 MAX_EXCHANGES = 4
 CHUNK = 1 << 20  # elements whose spectra are held at once
@@ -118,8 +121,9 @@ def _exchanges(
     """Exchanges of two lines, one after the other, that the rest of the field foretells."""
     found: list[Exchange] = []
     while len(found) < MAX_EXCHANGES:
-        sparsest = nlargest(LOOKED_AT, _candidates(field, flatten))
-        misfit, best = min((_misfit(field, pair, follows, noise_var), pair) for _, pair in sparsest)
+        sparsest = {pair for _, pair in nlargest(LOOKED_AT, _candidates(field, flatten))}
+        looked_at = sparsest | set(_among_suspects(field, follows, noise_var))
+        misfit, best = min((_misfit(field, pair, follows, noise_var), pair) for pair in looked_at)
         if misfit > FORETOLD:
             break
         found.append(best)
@@ -140,6 +144,25 @@ def _misfit(field: Grid, exchange: Exchange, follows: Bool[np.ndarray, "row col"
         for each, which in ((_exchange(field, exchange), _exchange(follows, exchange)), (field, follows))
     ]
     return misfits[0] / max(misfits[1], np.finfo(float).tiny)
+
+
+def _among_suspects(field: Grid, follows: Bool[np.ndarray, "row col"], noise_var: float) -> Iterator[Exchange]:
+    """Exchanges among the lines that do not fit where they are; waves of like phase hide them from the spectrum."""
+    for kind, grid, live in (("columns", field.T, follows.T), ("rows", field, follows)):
+        suspects = np.argsort(-_line_misfits(grid, live, noise_var), kind="stable")[:SUSPECTS]
+        yield from ((kind, one, other) for one, other in combinations(sorted(suspects.tolist()), 2))
+
+
+def _line_misfits(field: Grid, follows: Bool[np.ndarray, "row col"], noise_var: float) -> Float[np.ndarray, "row"]:
+    """Of each row, foretold by those around it, relative to its energy; zero where none of it lives."""
+    misfits = np.zeros(len(field))
+    for first in range(min(APART, len(field))):
+        left_out = np.zeros(field.shape, dtype=bool)
+        left_out[first::APART] = True
+        wrong = predict_field(field, follows & ~left_out, noise_var) - field
+        error, energy = (np.sum(np.abs(each) ** 2 * (follows & left_out), axis=1) for each in (wrong, field))
+        misfits += error / np.maximum(energy, np.finfo(float).tiny)
+    return misfits
 
 
 def _candidates(field: Grid, flatten: Grid) -> Iterator[tuple[float, Exchange]]:

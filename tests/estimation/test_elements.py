@@ -150,6 +150,13 @@ def test_two_exchanges_are_both_found():
     np.testing.assert_array_equal(order.moves, true)
 
 
+def test_exchanged_lines_that_the_spectrum_hardly_shows_are_found_by_what_lines_around_them_foretell():
+    total, straight = field(np.random.default_rng(2), waves=8, spread=1.0)
+    true = wiring(ROWS, COLS, HiddenSurfaceConfig(swapped_columns=((5, 14),)))
+    order = find_order(total.ravel()[true].reshape(ROWS, COLS), straight, largest_tilt=TILT)
+    assert order.exchanged == (("columns", 5, 14),)
+
+
 def test_an_antenna_a_little_off_its_place_turns_nothing():
     total, straight = field(np.random.default_rng(4))
     row, col = np.mgrid[:ROWS, :COLS]
