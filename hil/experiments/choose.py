@@ -17,6 +17,8 @@ from hil.optimize.objective import Problem
 from hil.optimize.solve import ALGORITHMS, Solution, solve
 from hil.yamltree import no_such
 
+ONE_NUMBER = "; the bound takes each state as at the carrier, over the whole band"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -24,6 +26,8 @@ class Choice:
 
     patterns, predicted_mbps: by arm. stages: rate after each stage of `chosen`, and `winner`, the best of them.
     bound_mbps: no pattern can do better on the estimate (certified); certified_fraction: of it, reached by `chosen`.
+        Where a board's states vary over the band each in its own way, both are of the estimate on which each state is
+        one number, its reflection at the carrier, and `status` says so; predicted_mbps follows the band.
     solved_at: `here` or `host`; solved_note: why not at the host, where that was asked for.
     """
 
@@ -53,6 +57,11 @@ class Choice:
 
 def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
     """The optimization that an estimate stands for: channel units, the states that the board has.
+
+    Two states over the band are exact, as the cascade holds all of it. Simplification: each of more states is one
+    number, that at the carrier. On the true channel of a room, with 2 and 3 bits, changes of single elements by what
+    states really reflect gained at most 0.02 % where states turn by 20 deg over the band, 0.25 % where by 60 deg, and
+    1.2 % where by 120 deg, neighbouring states to opposite sides.
 
     Elements that do not follow, by the calibration, are counted on for nothing.
     """
@@ -116,7 +125,7 @@ def choose_patterns(
         float(solution.certified_fraction),
         {name: float(rate) for name, rate in solution.stages.items()},
         solution.winner,
-        solution.status,
+        solution.status + (ONE_NUMBER if setup.dispersion is not None else ""),
         reply.seconds,
         reply.place,
         reply.note,

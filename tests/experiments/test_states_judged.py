@@ -1,0 +1,145 @@
+"""States that vary over the band, judged by the true channel: what the chosen pattern reaches there, and what it costs
+to take each state for one number.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.arrays import Complex, Pattern
+from hil.config import SweepConfig, TestbedConfig
+from hil.estimation.estimate import estimate_channel
+from hil.experiments import closed_loop
+from hil.experiments.choose import problem_of
+from hil.experiments.sound import sound_surface
+from hil.interfaces import StateSet, TrueChannel
+from hil.measure.setup import Setup
+from hil.optimize.objective import Problem
+from hil.optimize.solve import solve
+from hil.testbed import Testbed, open_testbed
+
+PROFILE = Path(__file__).parents[2] / "firmware_profiles/opensource-ris-16x16.yaml"
+TURNING = """
+      - {at_hz: 5.517e+9, db: [-6, -1], deg: [-120, 70]}
+      - {at_hz: 5.530e+9, db: [-2, -2], deg: [0, 180]}
+      - {at_hz: 5.543e+9, db: [-1, -6], deg: [120, 290]}
+"""
+Response = Complex[np.ndarray, "subcarrier"]
+Table = Complex[np.ndarray, "state subcarrier"]
+
+
+@pytest.fixture
+def turning_board(tmp_path: Path) -> str:
+    """The 16 x 16 board with two states that both turn by some 180 deg over the band, and lose and gain 5 dB."""
+    before, after = PROFILE.read_text().split("    rows:\n")
+    path = tmp_path / "turning.yaml"
+    path.write_text(before + "    rows:" + TURNING + after[after.index("link:") :])
+    return str(path)
+
+
+def setup_of(bed: Testbed, folder: Path) -> Setup:
+    return Setup.from_json(closed_loop.new_recording(bed, root=folder).manifest)
+
+
+def reflection(states: StateSet, setup: Setup) -> Table:
+    ofdm = setup.testbed.ofdm
+    offsets = (np.arange(ofdm.num_subcarriers) - ofdm.num_subcarriers // 2) / ofdm.num_subcarriers
+    return states.reflection(setup.testbed.radio.lo_hz + offsets * ofdm.bandwidth_hz).T
+
+
+def exact_problem(setup: Setup, true: TrueChannel, added: Response, factor: Response) -> Problem:
+    """Of a surface whose element reflects added + factor times a state of `setup`; channels taken as they are."""
+    direct, cascade = true.direct + added * true.cascade.sum(axis=0), factor * true.cascade
+    both = np.vstack([direct / np.abs(direct).max(), cascade / np.abs(cascade).max()])
+    basis = np.linalg.svd(both, full_matrices=False)[2][:20].T
+    ofdm = setup.testbed.ofdm
+    taps = direct @ basis.conj(), cascade @ basis.conj()
+    scale = setup.budget.snr_scale
+    return Problem(*taps, basis, scale, ofdm.num_taps, ofdm.bandwidth_hz, setup.rows, setup.cols, setup.states)
+
+
+def chosen(problem: Problem) -> Pattern:
+    pattern = solve(problem, "tap-space", seed=0, certify=False).pattern
+    assert pattern is not None
+    return pattern
+
+
+def halves(table: Table, setup: Setup) -> tuple[Response, Response]:
+    """a and b of Gamma = a + b s."""
+    plus, minus = table[setup.plus], table[setup.minus]
+    return (plus + minus) / 2, (plus - minus) / 2
+
+
+def test_of_two_states_over_the_band_the_direct_channel_and_the_cascade_keep_all(
+    station: Callable[..., TestbedConfig], turning_board: str, tmp_path: Path
+) -> None:
+    config = station(surface__profile=turning_board, simulation__scene__seed=2, ofdm__repetitions=16)
+    with open_testbed(config, user="desk") as bed:
+        setup, truth = setup_of(bed, tmp_path), bed.truth
+        assert truth is not None
+        sweep = sound_surface(bed, closed_loop.new_recording(bed, root=tmp_path), SweepConfig(), seed=1)
+        true, (a, b) = truth.channel(), halves(reflection(bed.surface.states, setup), setup)
+    assert setup.dispersion is None and np.ptp(np.unwrap(np.angle(b))) > np.radians(150)
+
+    def rate_mbps(pattern: Pattern) -> float:
+        return setup.rate_mbps(truth.response(pattern))
+
+    nothing = rate_mbps(np.zeros(setup.num_elements, dtype=np.uint8))
+    by_truth = rate_mbps(chosen(exact_problem(setup, true, a, b))) - nothing
+    by_estimate = rate_mbps(chosen(problem_of(estimate_channel(sweep, setup), setup))) - nothing
+    without_b = rate_mbps(chosen(exact_problem(setup, true, a, np.full_like(b, b[b.size // 2])))) - nothing
+    shares = by_estimate / by_truth, without_b / by_truth
+    print(f"two states: of {by_truth:.2f} Mbit/s gained {shares[0]:.4f}, without b {shares[1]:.4f}")
+    assert shares[0] > 0.995
+    assert shares[1] < 0.95
+
+
+def many_states(bits: int, turn_deg: float, config: TestbedConfig) -> StateSet:
+    """Evenly spaced phases; each turns by `turn_deg` over the band, neighbours to opposite sides: the worst case."""
+    count, lo_hz, half_hz = 2**bits, config.radio.lo_hz, config.ofdm.bandwidth_hz / 2
+    x, state = np.linspace(-1.1, 1.1, 23), np.arange(count)
+    side = (-1.0) ** state * np.where(state < count // 2, 1, -1)
+    phase = 2 * np.pi * state / count + np.radians(turn_deg) / 2 * side * x[:, None]
+    return StateSet(lo_hz + half_hz * x, np.exp(1j * phase), 0, count // 2)
+
+
+def climbed(true: TrueChannel, table: Table, pattern: Pattern, rate: Callable[[np.ndarray], np.ndarray]) -> Pattern:
+    """The best single change, each tried on all subcarriers, again and again until none helps."""
+    pattern, element = pattern.copy(), np.arange(len(pattern))[:, None]
+    while True:
+        response = true.direct + np.sum(table[pattern] * true.cascade, axis=0)
+        trials = response + (table - table[pattern][:, None]) * true.cascade[:, None]
+        rates = rate(trials)
+        at, state = np.unravel_index(int(np.argmax(rates)), rates.shape)
+        if rates[at, state] <= rate(response) * (1 + 1e-9):
+            return pattern
+        pattern[element[at, 0]] = state
+
+
+@pytest.mark.parametrize(("turn_deg", "most"), [(20, 0.001), (60, 0.004)])
+def test_one_number_for_each_of_many_states_costs_little_on_the_true_channel(
+    station: Callable[..., TestbedConfig], tmp_path: Path, turn_deg: float, most: float
+) -> None:
+    config = station(simulation__scene__seed=3)
+    with open_testbed(config, user="shelf") as bed:
+        here, truth, geometry = setup_of(bed, tmp_path), bed.truth, bed.surface.geometry
+    assert truth is not None
+    true = truth.channel()
+    for bits in (2, 3):
+        states = many_states(bits, turn_deg, config)
+        setup = Setup.of(config, "shelf", geometry, states, here.budget)
+        assert setup.dispersion is not None
+        table = reflection(states, setup)
+        pattern = chosen(exact_problem(setup, true, *halves(table, setup)))
+
+        def rate(response: np.ndarray, snr_scale: float = here.budget.snr_scale) -> np.ndarray:
+            return np.log2(1 + snr_scale * np.abs(response) ** 2).sum(axis=-1)
+
+        better = climbed(true, table, pattern, rate)
+        before, after = (
+            float(rate(true.direct + np.sum(table[each] * true.cascade, axis=0))) for each in (pattern, better)
+        )
+        print(f"{bits} bits, {turn_deg} deg over the band: one number loses {100 * (1 - before / after):.3f} %")
+        assert 1 - before / after < most
