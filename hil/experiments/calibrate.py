@@ -51,7 +51,7 @@ MOST_REPETITIONS = 256
 
 
 @dataclass(frozen=True)
-class CalibrationResult:
+class Findings:
     """Everything that a calibration found out.
 
     gain: on the strongest pattern of all. settling: None where no change was seen. levels: see `measure_levels`.
@@ -76,7 +76,6 @@ class CalibrationResult:
     quiet: Complex[np.ndarray, "sample"]
     watched: Watched
     board_clock_ppm: float | None
-    calibration: Calibration
 
     @property
     def dead(self) -> Bool[np.ndarray, "element"]:
@@ -87,6 +86,13 @@ class CalibrationResult:
     def faded(self) -> Bool[np.ndarray, "element"]:
         """Elements of which the channel between these antennas cannot tell whether they follow."""
         return _in_place(self.elements.faded, self.order)
+
+
+@dataclass(frozen=True)
+class CalibrationResult(Findings):
+    """The findings, and what of them later runs rely on."""
+
+    calibration: Calibration
 
     @property
     def outcome(self) -> Outcome:
@@ -145,58 +151,63 @@ def check(experiment: CalibrateConfig) -> None:
 
 def evaluate(recording: Recording) -> CalibrationResult:
     """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
-    setup = Setup.from_json(recording.manifest)
-    experiment = CalibrateConfig.model_validate(recording.manifest["experiment"])
-    noted = recording.read("surface").facts
-    tried = recording.read("surface").data
-    first = read_gain(recording, "gain", tried)
-    gain = read_gain(recording, "gain/best", _louder(first, estimate_of(recording, "look"), setup))
-    stage = last_sweep(recording)
+    found = _findings(recording)
+    return CalibrationResult(**vars(found), calibration=_to_rely_on(recording, found))
+
+
+def _findings(recording: Recording) -> Findings:
+    setup, experiment = Setup.from_json(recording.manifest), _experiment(recording)
+    surface, levels, stage = recording.read("surface"), recording.read("levels"), last_sweep(recording)
+    first, gain = _read_gains(recording, setup)
     estimate = estimate_of(recording, stage)
-    levels = recording.read("levels").facts
-    settling = read_settling(recording, experiment)
     elements = look_at_elements(estimate, setup.rows, setup.cols)
-    geometry = Geometry(setup.rows, setup.cols, *noted["pitch_m"])
-    order = _find_order(setup, geometry, elements)
-    watched = read_stability(recording, setup.grid, setup.testbed.ofdm.num_taps)
-    ratio, others = read_ratio(recording, setup, estimate), read_others(recording, setup, estimate)
-    clock_ppm = recording.read("board_clock").facts["ppm"]
-    calibration = Calibration(
+    return Findings(
+        setup=_rescaled(setup, recording, gain if stage == "sweep" else first),
+        gain=gain,
+        levels=levels.facts,
+        declared_settle_s=surface.facts["settle_s"],
+        settling=read_settling(recording, experiment),
+        sweep=load_sweep(recording, stage),
+        estimate=estimate,
+        elements=elements,
+        order=_find_order(setup, Geometry(setup.rows, setup.cols, *surface.facts["pitch_m"]), elements),
+        ratio=read_ratio(recording, setup, estimate),
+        others=read_others(recording, setup, estimate),
+        declared_states=read_declared(recording),
+        states_at_hz=table_hz(setup),
+        quiet=levels.data,
+        watched=read_stability(recording, setup.grid, setup.testbed.ofdm.num_taps),
+        board_clock_ppm=recording.read("board_clock").facts["ppm"],
+    )
+
+
+def _to_rely_on(recording: Recording, found: Findings) -> Calibration:
+    identity, radio = recording.manifest["identity"], recording.manifest["radio"]
+    return Calibration(
         made_utc=recording.manifest["started_utc"],
-        valid_days=experiment.valid_days,
-        radio=without_port(recording.manifest["identity"]["radio"]),
-        surface=without_port(recording.manifest["identity"]["surface"]),
-        lo_hz=recording.manifest["radio"]["lo_hz"],
-        sample_rate_hz=recording.manifest["radio"]["sample_rate_hz"],
-        rx_gain_db=gain.gain_db,
-        noise_floor_dbfs=levels["noise_dbfs"],
-        settle_time_s=settling.given(noted["settle_s"]) if settling else None,
-        dead_elements=tuple(np.flatnonzero(_in_place(elements.dead, order)).tolist()),
-        moves=None if order.as_declared else tuple(order.moves.tolist()),
-        drift_deg_per_s=watched.stability.phase_deg,
-        states=measured_table(recording, setup, ratio, others),
+        valid_days=_experiment(recording).valid_days,
+        radio=without_port(identity["radio"]),
+        surface=without_port(identity["surface"]),
+        lo_hz=radio["lo_hz"],
+        sample_rate_hz=radio["sample_rate_hz"],
+        rx_gain_db=found.gain.gain_db,
+        noise_floor_dbfs=found.levels["noise_dbfs"],
+        settle_time_s=found.settling.given(found.declared_settle_s) if found.settling else None,
+        dead_elements=tuple(np.flatnonzero(found.dead).tolist()),
+        moves=None if found.order.as_declared else tuple(found.order.moves.tolist()),
+        drift_deg_per_s=found.watched.stability.phase_deg,
+        states=measured_table(recording, found.setup, found.ratio, found.others),
     )
-    return CalibrationResult(
-        replace(
-            setup, budget=replace(setup.budget, scale=_scale(setup, recording, gain if stage == "sweep" else first))
-        ),
-        gain,
-        levels,
-        noted["settle_s"],
-        settling,
-        load_sweep(recording, stage),
-        estimate,
-        elements,
-        order,
-        ratio,
-        others,
-        read_declared(recording),
-        table_hz(setup),
-        recording.read("levels").data,
-        watched,
-        clock_ppm,
-        calibration,
-    )
+
+
+def _experiment(recording: Recording) -> CalibrateConfig:
+    return CalibrateConfig.model_validate(recording.manifest["experiment"])
+
+
+def _read_gains(recording: Recording, setup: Setup) -> tuple[Gain, Gain]:
+    """That of the first look, and that on the strongest pattern of all."""
+    first = read_gain(recording, "gain", recording.read("surface").data)
+    return first, read_gain(recording, "gain/best", _louder(first, estimate_of(recording, "look"), setup))
 
 
 def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
@@ -207,7 +218,7 @@ def _note_the_surface(testbed: Testbed, recording: Recording) -> None:
         "settle_s": surface.timing.settle_s,
         **declared_states(testbed),
     }
-    experiment = CalibrateConfig.model_validate(recording.manifest["experiment"])
+    experiment = _experiment(recording)
     recording.step("surface", lambda: Step(candidates(testbed, experiment), testbed.clock.now_s(), facts))
 
 
@@ -251,6 +262,7 @@ def _find_order(setup: Setup, geometry: Geometry, elements: Elements) -> Element
     )
 
 
-def _scale(setup: Setup, recording: Recording, gain: Gain) -> float:
-    """Of the link budget, at the gain with which the sweep was sounded."""
-    return setup.budget.scale * amplitude_from_db(recording.manifest["radio"]["rx_gain_db"] - gain.gain_db)
+def _rescaled(setup: Setup, recording: Recording, gain: Gain) -> Setup:
+    """With the link budget at the gain with which the sweep was sounded."""
+    scale = setup.budget.scale * amplitude_from_db(recording.manifest["radio"]["rx_gain_db"] - gain.gain_db)
+    return replace(setup, budget=replace(setup.budget, scale=scale))
