@@ -8,7 +8,7 @@ import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
 from hil.cli.output import emit_json, print_table, progress, say
-from hil.cli.tell import say_listening, say_retakes
+from hil.cli.tell import say_listening, say_noise, say_retakes
 from hil.errors import ConfigError
 
 RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
@@ -65,6 +65,7 @@ def sweep(
         if bed.grid.crest_advice:
             say(f"WARNING: {bed.grid.crest_advice}")
         done = sound_surface(bed, recording, experiment.sweep, seed=experiment.seed, progress=report_progress)
+    snr = done.snr_summary(bed.grid)
     summary = {
         "run_dir": str(recording.path),
         "mode": done.mode,
@@ -75,12 +76,17 @@ def sweep(
         "retaken": done.retaken,
         "reference_snr_db": done.reference_snr_db,
         "ambiguous": done.ambiguous,
-        "snr_db": done.snr_summary(bed.grid)["median"],
+        "snr_db": snr["median"],
+        "snr_lowest_db": snr["lowest"],
+        "snr_highest_db": snr["highest"],
+        "snr_lowest_at_hz": snr["lowest_at_hz"],
         "wall_time_s": time.monotonic() - started_s,
     }
     print_table(["sweep", "value"], list(summary.items()))
     say_listening(summary, recording)
     say_retakes(summary, recording)
+    summary["sounding_noise"] = done.noise_summary(bed.grid)
+    say_noise(summary)
     recording.finish({"outcome": "PASS", **summary})
     if json:
         emit_json(summary)

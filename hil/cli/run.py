@@ -79,7 +79,7 @@ def carry_out(
     json: bool = False,
 ) -> None:
     """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
-    from hil.cli.tell import say_listening, say_retakes, tell
+    from hil.cli.tell import say_listening, say_noise, say_retakes, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
     from hil.testbed import open_testbed
@@ -102,6 +102,7 @@ def carry_out(
     }
     say_listening(summary, recording)
     say_retakes(summary, recording)
+    say_noise(summary)
     recording.finish(summary)
     figures = kind.draw(result, recording.path)
     tell(procedure.kind, summary, [str(path) for path in figures])

@@ -36,6 +36,15 @@ def say_retakes(summary: dict[str, Any], recording: "Recording") -> None:
         say(f"captures taken again: {where or 'none'}")
 
 
+def say_noise(summary: dict[str, Any]) -> None:
+    """Warn where noise is strongly uneven over the band; `sounding_noise` in the summary has all of it."""
+    from hil.measure.noise import words
+
+    noise = summary.get("sounding_noise")
+    if noise is not None and noise["loud"] is not None:
+        say(f"WARNING: {words(noise['loud'])}")
+
+
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:
     """The table, and a last line that says what was gained."""
     if summary["by_power_alone"] is not None:

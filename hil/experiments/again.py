@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,10 @@ def sound_again(
 
 
 def put_in_place(soundings: SoundingBlock, again: Step) -> SoundingBlock:
-    """The sweep's soundings with those that were sounded again in place of the first ones, which count as retaken."""
+    """The sweep's soundings with those that were sounded again in place of the first ones, which count as retaken.
+
+    Simplification: the noise on each subcarrier stays that of the first ones; these are few.
+    """
     which = again.facts["which"]
     if not which:
         return soundings
@@ -72,4 +76,5 @@ def put_in_place(soundings: SoundingBlock, again: Step) -> SoundingBlock:
     for name in records.dtype.names or ():
         records[name][which] = again.data[name]
     records["retakes"][which] = retakes
-    return SoundingBlock.from_records(records, soundings.resets + again.facts["resets"])
+    resets = soundings.resets + again.facts["resets"]
+    return replace(SoundingBlock.from_records(records, resets), noise_by_subcarrier=soundings.noise_by_subcarrier)

@@ -137,6 +137,7 @@ def summary(result: ClosedLoopResult | Unphased) -> dict[str, Any]:
         "estimate": result.estimate.summary(),
         "crest_factor_db": result.setup.grid.crest_factor_db,
         "sounding_snr_db": result.sweep.snr_summary(result.setup.grid),
+        "sounding_noise": result.sweep.noise_summary(result.setup.grid),
         "retaken": result.sweep.retaken,
         "ambiguous": result.sweep.ambiguous,
         "radio_time_s": result.sweep.radio_time_s,

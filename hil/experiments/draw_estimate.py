@@ -13,7 +13,7 @@ from hil.measure.setup import Setup
 from hil.phy.sync import to_delays
 from hil.phy.taps import place_window
 from hil.report.estimate_figures import estimate_figure, residual_figure
-from hil.report.figures import save
+from hil.report.figures import save, sounding_snr_figure
 
 MARGIN_TAPS = 3  # shown on either side of the channel's taps
 
@@ -32,6 +32,7 @@ def draw_estimate(sweep: Sweep, estimate: CascadedEstimate, setup: Setup, folder
     window = (start + shown) % size
     error_var = float(estimate.cascade_var.sum(axis=1).mean()) * scale**2 / size / estimate.direct.size
     left = residuals(estimate, sweep.plan, sweep.soundings, grid)
+    noise, used = sweep.soundings.noise_by_subcarrier, grid.used
     figures = {
         "estimate": estimate_figure(
             cascade[:, window], direct[window], shown.astype(float), error_var, setup.rows, setup.cols
@@ -43,6 +44,9 @@ def draw_estimate(sweep: Sweep, estimate: CascadedEstimate, setup: Setup, folder
             grid.frequencies_hz[grid.used],
             left.by_subcarrier,
             left.signal,
+        ),
+        "sounding_snr": sounding_snr_figure(
+            grid.frequencies_hz[used], sweep.soundings.snr_db(used), None if noise is None else noise[used]
         ),
     }
     return [save(figure, folder / f"{name}.png") for name, figure in figures.items()]

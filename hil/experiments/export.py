@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.arrays import Bool
+from hil.arrays import Bool, Float
 from hil.config import FieldTestConfig
 from hil.errors import ConfigError, RecordingError
 from hil.estimation.estimate import estimate_channel
@@ -114,8 +114,17 @@ def _of_sweep(sweep: Sweep, used: Bool[np.ndarray, "subcarrier"]) -> list[Variab
         Variable("noise_var", ("sounding",), soundings.noise_var, f"({FULL_SCALE})^2", "of a response's subcarrier"),
         Variable("time", ("sounding",), soundings.time_s, "s", "of the testbed's clock, when it was asked for"),
         Variable("snr", ("used_subcarrier",), soundings.snr_db(used), "dB", "mean of a sounding, on those in use"),
+        *_noise_over_band(soundings.noise_by_subcarrier),
         Variable("retakes", ("sounding",), soundings.retakes, "1", "captures thrown away before"),
     ]  # fmt: skip
+
+
+def _noise_over_band(noise: Float[np.ndarray, "subcarrier"] | None) -> list[Variable]:
+    """Nothing where only the mean over the subcarriers was recorded."""
+    about = "of a response, mean over the sweep; 0 where unused"
+    return (
+        [] if noise is None else [Variable("noise_by_subcarrier", ("subcarrier",), noise, f"({FULL_SCALE})^2", about)]
+    )
 
 
 def _of_estimate(estimate: CascadedEstimate) -> list[Variable]:

@@ -20,6 +20,7 @@ from hil.experiments.listen import expected_noise, heard_before, listen_first
 from hil.experiments.plan import plan_of
 from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
 from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
+from hil.measure.noise import noise_summary
 from hil.measure.recording import Recording, Step
 from hil.measure.reference import Coupling, find_coupling
 from hil.measure.self_stepping import MAX_PATTERNS, complement
@@ -59,9 +60,22 @@ class Sweep:
     listening: dict[str, Any] | None = None
 
     def snr_summary(self, grid: OfdmGrid) -> dict[str, float]:
-        """SNR of a sounding on the used subcarriers: median, lowest and highest, dB."""
+        """SNR of a sounding on the used subcarriers: median, lowest and highest in dB, and where it is lowest.
+
+        lowest_at_hz: from the carrier.
+        """
         snr_db = self.soundings.snr_db(grid.used)
-        return {"median": float(np.median(snr_db)), "lowest": float(snr_db.min()), "highest": float(snr_db.max())}
+        return {
+            "median": float(np.median(snr_db)),
+            "lowest": float(snr_db.min()),
+            "highest": float(snr_db.max()),
+            "lowest_at_hz": float(grid.frequencies_hz[grid.used][snr_db.argmin()]),
+        }
+
+    def noise_summary(self, grid: OfdmGrid) -> dict[str, Any] | None:
+        """Noise of a sounding over the subcarriers (`hil.measure.noise`); None where only its mean was recorded."""
+        noise = self.soundings.noise_by_subcarrier
+        return None if noise is None else noise_summary(noise, self.soundings.snr_db(grid.used), grid)
 
     @property
     def retaken(self) -> int:
@@ -253,7 +267,12 @@ def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int)
 
 
 def _joined(steps: Sequence[Step]) -> SoundingBlock:
-    return SoundingBlock.join([SoundingBlock.from_records(step.data, step.facts["resets"]) for step in steps])
+    return SoundingBlock.join(
+        [
+            SoundingBlock.from_records(step.data, step.facts["resets"], step.facts.get("noise_by_subcarrier"))
+            for step in steps
+        ]
+    )
 
 
 def _sound_block(
@@ -273,7 +292,7 @@ def _sound_block(
     soundings = sound(patterns, rows, progress)
     ended_s = testbed.clock.now_s()
     times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
-    return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times, **facts})
+    return Step(soundings.records(), ended_s, {**soundings.facts(), **times, **facts})
 
 
 _Sound = Callable[[Patterns, BoardRows | None, Callable[[int], object]], SoundingBlock]

@@ -28,6 +28,7 @@ from hil.measure.dwells import (
     is_still,
     tap_track,
     until_whole,
+    usual_noise,
 )
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import HOST_SAMPLES, MAX_PATTERNS, complement, require_no_overload
@@ -185,15 +186,16 @@ def split_burst(
     if reference is None and referred:
         head = samples[: int(planned[0] - late - plan.before_s * rate_hz)]
         reference = capture_references(head, grid, len(starts))
-    noise = float(np.median(scatter[good])) if good.any() else 0.0
+    noise_var, by_subcarrier = usual_noise(scatter, good, grid, plan.repetitions)
     block = SoundingBlock(
         response,
-        np.full(len(starts), noise / plan.repetitions),
+        np.full(len(starts), noise_var),
         capture.time_s + starts / rate_hz,
         np.zeros(len(starts), dtype=int),
         np.zeros(len(starts), dtype=bool),
         0,
         reference,
+        by_subcarrier,
     )
     return block, good
 

@@ -27,14 +27,14 @@ def demodulate_dwells(
     starts: Int[np.ndarray, "dwell"],
     grid: OfdmGrid,
     repetitions: int,
-) -> tuple[Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell"]]:
+) -> tuple[Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell subcarrier"]]:
     """Mean of the symbols from each start on, as of the capture's own start, and the variance of one symbol around it.
 
-    The variance is zero where there is but one symbol.
+    The variance is zero on unused subcarriers, and where there is but one symbol.
     """
     length = repetitions * grid.fft_size
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
-    scatter = np.zeros(starts.size)
+    scatter = np.zeros((starts.size, grid.num_subcarriers), dtype=np.float32)
     chunk = max(1, CHUNK_SAMPLES // length)
     whole = grid.fft_size * np.arange(repetitions)[:, None]
     for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
@@ -71,9 +71,22 @@ def capture_references(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, c
     return np.full(count, coupled_pilot(whole_symbols(samples, grid), grid))
 
 
-def still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
-    """Variance of one symbol over samples in which the surface stands still."""
-    return float(_scatter(whole_symbols(samples, grid)[None], grid)[0])
+def still_scatter(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> Float[np.ndarray, "subcarrier"]:
+    """Variance of one symbol over samples in which the surface stands still; zero on unused subcarriers."""
+    return np.asarray(_scatter(whole_symbols(samples, grid)[None], grid)[0], dtype=float)
+
+
+def usual_noise(
+    scatter: Float[np.ndarray, "dwell subcarrier"], good: Bool[np.ndarray, "dwell"], grid: OfdmGrid, repetitions: int
+) -> tuple[float, Float[np.ndarray, "subcarrier"] | None]:
+    """Noise of a mean of symbols by the dwells that are good: median of their variances, and mean on each subcarrier.
+
+    Where none of them is good nothing is known: zero and None.
+    """
+    if not good.any():
+        return 0.0, None
+    known = scatter[good] / repetitions
+    return float(np.median(known[:, grid.used].mean(axis=1, dtype=float))), known.mean(axis=0, dtype=float)
 
 
 def whole_symbols(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> Complex[np.ndarray, "symbol subcarrier"]:
@@ -199,10 +212,12 @@ def _put(
     for name in ("response", "noise_var", "time_s", "reference"):
         if getattr(block, name) is not None:
             getattr(block, name)[where] = getattr(taken, name)[good]
-    return block
+    noise = taken.noise_by_subcarrier if block.noise_by_subcarrier is None else block.noise_by_subcarrier
+    return replace(block, noise_by_subcarrier=noise)
 
 
-def _scatter(symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid) -> Float[np.ndarray, "pattern"]:
-    apart = (symbols - symbols.mean(axis=1, keepdims=True))[:, :, grid.used]
-    freedom = (symbols.shape[1] - 1) * int(grid.used.sum())
-    return np.asarray((apart.real**2 + apart.imag**2).sum(axis=(1, 2), dtype=float) / freedom)
+def _scatter(
+    symbols: Complex[np.ndarray, "pattern symbol subcarrier"], grid: OfdmGrid
+) -> Float[np.ndarray, "pattern subcarrier"]:
+    apart = symbols - symbols.mean(axis=1, keepdims=True)
+    return np.asarray((apart.real**2 + apart.imag**2).sum(axis=1) * grid.used / np.float32(symbols.shape[1] - 1))

@@ -28,7 +28,7 @@ class Dwells:
 
     starts: Int[np.ndarray, "dwell"]
     response: Complex[np.ndarray, "dwell subcarrier"]
-    scatter: Float[np.ndarray, "dwell"]
+    scatter: Float[np.ndarray, "dwell subcarrier"]
     echoes: Complex[np.ndarray, "dwell delay"]
     place: Int[np.ndarray, "dwell"]
     better: Float[np.ndarray, "dwell"]

@@ -157,20 +157,22 @@ def split_capture(
     first = 1 + first_change(dwells.change_heights, count, dwells.echoes.shape[1])
     shown = dwells[first : first + count]
     require_continuous(hearing.repeated_from(samples), hearing.slipped_from(shown))
-    noise = float(shown.scatter.mean())
+    noise = shown.scatter.mean(axis=0, dtype=float)
     if plan.repetitions == 1:
         noise = still_scatter(samples[shown.starts[-1] :], grid)
+    noise /= plan.repetitions
     reference = dwell_references(capture, shown.starts, grid, plan.repetitions)
     if reference is None and referred:
         reference = capture_references(samples[: dwells.starts[first - 1] + length], grid, count)
     return SoundingBlock(
         shown.response,
-        np.full(count, noise / plan.repetitions),
+        np.full(count, noise[grid.used].mean()),
         capture.time_s + shown.starts / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
         reference,
+        noise,
     )
 
 

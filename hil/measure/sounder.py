@@ -25,6 +25,7 @@ class Sounding:
     time_s: testbed clock when the capture was asked for.
     retakes: captures thrown away before this one: clipped, or hit by bursts.
     symbols: number of symbols averaged.
+    noise_by_subcarrier: as `noise_var`, which is its mean, of each one; zero where unused. None where not told apart.
     reference: what the second receiver heard meanwhile, `measure.reference.REFERENCE`; None where there is none.
     """
 
@@ -35,6 +36,7 @@ class Sounding:
     retakes: int
     symbols: int
     reference: np.ndarray | None = None
+    noise_by_subcarrier: Float[np.ndarray, "subcarrier"] | None = None
 
     @property
     def snr_db(self) -> float:
@@ -141,8 +143,17 @@ def _average(
 ) -> Sounding:
     count = len(symbols)
     mean = symbols.mean(axis=0)
-    scatter = float(_energy((symbols - mean)[:, grid.used]).sum()) / (count - 1) / int(grid.used.sum())
-    return Sounding(mean.astype(np.complex64), scatter / count, clipped > 0, capture.time_s, clipped + bursts, count)
+    apart = symbols - mean
+    noise = (apart.real**2 + apart.imag**2).sum(axis=0, dtype=float) / (count - 1) / count * grid.used
+    return Sounding(
+        mean.astype(np.complex64),
+        float(noise[grid.used].mean()),
+        clipped > 0,
+        capture.time_s,
+        clipped + bursts,
+        count,
+        noise_by_subcarrier=noise,
+    )
 
 
 def _energy(values: Complex[np.ndarray, "symbol subcarrier"]) -> Float[np.ndarray, "symbol"]:

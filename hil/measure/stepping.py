@@ -9,8 +9,8 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
 from hil.interfaces import SweepMode
+from hil.measure.noise import snr_by_subcarrier_db
 from hil.measure.sounder import Sounder, Sounding
-from hil.units import power_db
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class SoundingBlock:
     resets: restarts of the board that were found.
     reference: what the second receiver heard meanwhile, or of a capture of many what was heard before them, the same
     record for all of it, `measure.reference.REFERENCE`; None where there is neither.
+    noise_by_subcarrier: variance of a sounding on each subcarrier, mean over the soundings; zero where unused. None
+    where that is not known: in recordings of before it was kept.
     """
 
     response: Complex[np.ndarray, "pattern subcarrier"]
@@ -30,6 +32,7 @@ class SoundingBlock:
     overloaded: Bool[np.ndarray, "pattern"]
     resets: int
     reference: np.ndarray | None = None
+    noise_by_subcarrier: Float[np.ndarray, "subcarrier"] | None = None
 
     @classmethod
     def gather(cls, soundings: Sequence[Sounding], voids: Sequence[int]) -> "SoundingBlock":
@@ -42,6 +45,7 @@ class SoundingBlock:
             np.array([sounding.overloaded for sounding in soundings]),
             sum(voids),
             _together([sounding.reference for sounding in soundings], np.stack),
+            _mean_noise([sounding.noise_by_subcarrier for sounding in soundings], [1] * len(soundings)),
         )
 
     @classmethod
@@ -55,10 +59,11 @@ class SoundingBlock:
             np.concatenate([block.overloaded for block in blocks]),
             sum(block.resets for block in blocks),
             _together([block.reference for block in blocks], np.concatenate),
+            _mean_noise([block.noise_by_subcarrier for block in blocks], [len(block.time_s) for block in blocks]),
         )
 
     def __getitem__(self, which: slice | Int[np.ndarray, "some"]) -> "SoundingBlock":
-        """Some of the soundings; `resets` are not told apart by sounding and go with them all."""
+        """Some of the soundings; `resets` and the noise by subcarrier are not told apart and go with them all."""
         return SoundingBlock(
             self.response[which],
             self.noise_var[which],
@@ -67,16 +72,24 @@ class SoundingBlock:
             self.overloaded[which],
             self.resets,
             None if self.reference is None else self.reference[which],
+            self.noise_by_subcarrier,
         )
 
     def snr_db(self, used: Bool[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "used"]:
         """Mean SNR of a sounding on each used subcarrier, the noise's own power taken out of both.
 
-        The noise is that of the scatter between the repetitions, the same on all subcarriers.
+        The noise is that of the scatter between the repetitions on it; where only its mean over the subcarriers is
+        known, that one.
         """
-        noise = float(np.mean(self.noise_var))
-        power = np.mean(np.abs(self.response[:, used]) ** 2, axis=0, dtype=float) - noise
-        return np.asarray(power_db(np.maximum(power, np.finfo(float).tiny) / noise))
+        known = self.noise_by_subcarrier
+        noise = np.atleast_1d(np.mean(self.noise_var)) if known is None else known[used]
+        return snr_by_subcarrier_db(self.response[:, used], np.maximum(noise, np.finfo(float).tiny))
+
+    def facts(self) -> dict[str, Any]:
+        """What is not told apart by sounding and stands beside `records`, as plain values."""
+        noise = self.noise_by_subcarrier
+        told = {} if noise is None else {"noise_by_subcarrier": [float(f"{each:.6g}") for each in noise]}
+        return {"resets": self.resets, **told}
 
     def records(self) -> np.ndarray:
         """One structured record a pattern, for `.npy`: response, noise_var, time_s, retakes, overloaded, reference."""
@@ -91,15 +104,28 @@ class SoundingBlock:
         return records
 
     @classmethod
-    def from_records(cls, records: np.ndarray, resets: int = 0) -> "SoundingBlock":
-        """The block that `records` stored; `resets` is no part of them."""
-        return cls(**{name: records[name] for name in records.dtype.names or ()}, resets=resets)
+    def from_records(
+        cls, records: np.ndarray, resets: int = 0, noise_by_subcarrier: Sequence[float] | None = None
+    ) -> "SoundingBlock":
+        """The block that `records` stored; the others are those of `facts`."""
+        noise = None if noise_by_subcarrier is None else np.array(noise_by_subcarrier)
+        return cls(
+            **{name: records[name] for name in records.dtype.names or ()}, resets=resets, noise_by_subcarrier=noise
+        )
 
 
 def _together(references: Sequence[np.ndarray | None], join: Callable[..., np.ndarray]) -> np.ndarray | None:
     """None where one of them is missing."""
     known = [each for each in references if each is not None]
     return join(known) if known and len(known) == len(references) else None
+
+
+def _mean_noise(
+    noise: Sequence[Float[np.ndarray, "subcarrier"] | None], soundings: Sequence[int]
+) -> Float[np.ndarray, "subcarrier"] | None:
+    """Over all soundings; None where one of them is missing."""
+    known = [each for each in noise if each is not None]
+    return np.average(known, axis=0, weights=soundings) if known and len(known) == len(noise) else None
 
 
 @runtime_checkable

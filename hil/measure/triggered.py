@@ -27,6 +27,7 @@ from hil.measure.dwells import (
     is_still,
     still_scatter,
     until_whole,
+    usual_noise,
 )
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
@@ -154,23 +155,26 @@ def split_frames(
     samples = tuned.capture.samples
     response, scatter = demodulate_dwells(samples, ends - length, grid, plan.repetitions)
     noise = still_scatter(samples[ends[-1] - length :], grid)
-    _require_first_change(samples, response, noise, grid, plan)
+    noise_var = float(noise[grid.used].mean())
+    _require_first_change(samples, response, noise_var, grid, plan)
     require_continuous(repeated_from(samples), slipped_from(response, grid.fft_size, plan.num_taps))
     good = is_still(samples, ends - still, still, grid, plan.num_taps)
-    if plan.repetitions > 1:
-        noise = float(np.median(scatter))
+    noise_var, by_subcarrier = (
+        usual_noise(scatter, good, grid, plan.repetitions) if plan.repetitions > 1 else (noise_var, noise)
+    )
     reference = dwell_references(capture, ends - length, grid, plan.repetitions)
     if reference is None and referred:
         head = samples[: plan.lead_symbols(grid) * grid.fft_size]
         reference = capture_references(head, grid, count)
     block = SoundingBlock(
         response,
-        np.full(count, noise / plan.repetitions),
+        np.full(count, noise_var),
         capture.time_s + (ends - length) / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,
         reference,
+        by_subcarrier,
     )
     return block, good
 

@@ -54,6 +54,23 @@ def response_figure(
     return figure
 
 
+def sounding_snr_figure(
+    frequency_hz: Float[np.ndarray, "used"], snr_db: Float[np.ndarray, "used"], noise: Float[np.ndarray, "used"] | None
+) -> "Figure":
+    """SNR of a sounding of the sweep over the band, and its noise, over ADC full scale; None where not recorded."""
+    figure, each = panels(1 if noise is None else 2)
+    megahertz = frequency_hz / 1e6
+    each[0].plot(megahertz, snr_db, ".", ms=3, color=BLUE)
+    each[0].set(ylabel="SNR [dB]", title="SNR of a sounding, from its repetitions")
+    if noise is not None:
+        each[1].plot(megahertz, power_db(noise), ".", ms=3, color=GREY)
+        each[1].set(ylabel="power [dBFS]", title="Noise of a sounding, mean over the sweep")
+    for axes in each:
+        axes.set_xlabel("frequency from the carrier [MHz]")
+        axes.grid(alpha=0.3)
+    return figure
+
+
 def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
     """State of each element, front view, one panel an arm."""
     figure, each = panels(len(patterns), width=3.2, height=3.4)

@@ -53,7 +53,7 @@ def test_the_figures_are_drawn_from_the_run_directory(
     finished: tuple[Recording, ClosedLoopResult], tmp_path: Path
 ) -> None:
     files = draw(finished[1], tmp_path)
-    names = {"response", "rates", "patterns", "prediction", "estimate", "residuals"}
+    names = {"response", "rates", "patterns", "prediction", "estimate", "residuals", "sounding_snr"}
     assert {file.name for file in files} == {f"{name}.png" for name in names}
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 

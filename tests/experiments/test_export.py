@@ -63,7 +63,7 @@ def test_each_format_is_written_into_the_run_directory_or_where_one_asks(
 
 def test_a_sweep_alone_has_figures_of_its_estimate(swept: Recording, tmp_path: Path) -> None:
     files = draw_sweep(swept, tmp_path)
-    assert [file.name for file in files] == ["estimate.png", "residuals.png"]
+    assert [file.name for file in files] == ["estimate.png", "residuals.png", "sounding_snr.png"]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 
 

@@ -52,6 +52,9 @@ def test_the_noise_that_a_sequence_tells_is_that_of_its_soundings(
     for repetitions in (1, 4):
         sweep, bed = swept(config, tmp_path, mode="sequence", repetitions=repetitions)
         assert bed.truth is not None
+        by_subcarrier = sweep.soundings.noise_by_subcarrier
+        assert by_subcarrier is not None
+        assert by_subcarrier[bed.grid.used].mean() == pytest.approx(sweep.soundings.noise_var.mean(), rel=1e-3)
         shift, _ = shifts_and_likeness(sweep, bed)
         truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
         k = np.arange(bed.grid.num_subcarriers) - bed.grid.num_subcarriers // 2

@@ -135,7 +135,7 @@ def test_one_number_for_each_of_many_states_costs_little_on_the_true_channel(
         pattern = chosen(exact_problem(setup, true, *halves(table, setup)))
 
         def rate(response: np.ndarray, snr_scale: float = here.budget.snr_scale) -> np.ndarray:
-            return np.log2(1 + snr_scale * np.abs(response) ** 2).sum(axis=-1)
+            return np.asarray(np.log2(1 + snr_scale * np.abs(response) ** 2).sum(axis=-1))
 
         better = climbed(true, table, pattern, rate)
         before, after = (
