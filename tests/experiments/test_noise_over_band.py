@@ -41,7 +41,7 @@ def test_in_every_mode_white_noise_is_even_and_somebody_is_found_where_he_transm
 ) -> None:
     asked: dict[str, object] = {"mode": mode, "repetitions": repetitions, "scheme": "hadamard", "max_retakes": 50}
     if mode in ("stepped", "pipelined"):
-        asked["group"] = (2, 2)
+        asked |= {"scheme": "pairs", "group": (2, 2)}
     sweep, bed = swept(make(), tmp_path / "white", **asked)
     grid, noise = bed.grid, sweep.soundings.noise_by_subcarrier
     assert noise is not None
@@ -63,7 +63,7 @@ def test_it_is_on_disk_with_the_steps_and_a_recording_without_it_still_loads(
     make: MakeStation, tmp_path: Path, swept: Swept, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = somebody(make(), make().radio.lo_hz)
-    sweep, bed = swept(make(simulation__interferers=[other]), tmp_path, mode="stepped", scheme="hadamard", group=(2, 2))
+    sweep, bed = swept(make(simulation__interferers=[other]), tmp_path, mode="stepped", group=(2, 2))
     (run_dir,) = tmp_path.iterdir()
     again = load_sweep(Recording.load(run_dir))
     np.testing.assert_array_equal(again.soundings.noise_by_subcarrier, sweep.soundings.noise_by_subcarrier)
