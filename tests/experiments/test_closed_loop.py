@@ -99,9 +99,10 @@ def test_no_pattern_depends_on_the_truth(
 
 
 def steps(recording: Recording, but: str = "") -> dict[str, str]:
-    """SHA-256 of each step."""
+    """SHA-256 of each step, and the noise on each subcarrier that stands beside it."""
     lines = (recording.path / "events.jsonl").read_text().splitlines()
-    return {event["step"]: event["sha256"] for event in map(json.loads, lines) if event["step"] != but}
+    events = [event for event in map(json.loads, lines) if event["step"] != but]
+    return {event["step"]: f"{event['sha256']} {event['facts'].get('noise_by_subcarrier')}" for event in events}
 
 
 def interrupted_at(stage: str, count: int) -> Progress:
