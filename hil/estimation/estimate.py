@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.align import SUBSET, align_sweep, align_together
+from hil.estimation.align import SUBSET, Alignment, align_sweep, align_together
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel
@@ -36,12 +36,14 @@ WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they s
 
 @runtime_checkable
 class RecordedSweep(Protocol):
-    """A plan and the soundings that it asked for, in its order."""
+    """A plan, the soundings that it asked for, in its order, and how these lie, where that is known already."""
 
     @property
     def plan(self) -> SweepPlan: ...
     @property
     def soundings(self) -> SoundingBlock: ...
+    @property
+    def alignment(self) -> Alignment | None: ...
 
 
 def estimate_channel(
@@ -65,7 +67,9 @@ def estimate_channel(
     plan, ofdm = sweep.plan, setup.testbed.ofdm
     soundings = refer(sweep.soundings, ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
     align = partial(align_sweep, used=setup.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
-    if soundings.reference is None:
+    if sweep.alignment is not None:
+        alignment = sweep.alignment
+    elif soundings.reference is None:
         alignment = align(soundings.response, soundings.noise_var, partner=plan.partner)
     elif len(captures_of(soundings.reference)) < 2:
         alignment = align_together(

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hil.arrays import Int, Patterns
 from hil.errors import MeasurementError
-from hil.estimation.align import align_sweep
+from hil.estimation.align import Alignment, align_sweep
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
 from hil.measure.sounder import Sounder
@@ -21,33 +21,45 @@ SYMBOLS = 4  # times as many as before: what noise hid once it should not hide a
 APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")  # modes with a capture, and a start, a sounding
 
 
-def in_doubt(
-    testbed: Testbed, plan: SweepPlan, mode: SweepMode, sounded: Callable[[], SoundingBlock]
-) -> Int[np.ndarray, "again"]:
-    """Soundings that cannot be placed, each with its complement, which must see the same room.
+@dataclass
+class Doubt:
+    """Which soundings of a sweep cannot be placed, asked before the radio's phases are lost.
 
-    None where a second receiver knows every start, where the many soundings of a capture share theirs (those that are
-    not sure of it are decided by all the others), and where the sweep holds no pilot at all: its estimate says so.
+    alignment: how all of them lie, once that was asked and none is in doubt; else None.
     """
-    none = np.empty(0, dtype=int)
-    if mode not in APART:
+
+    testbed: Testbed
+    plan: SweepPlan
+    mode: SweepMode
+    alignment: Alignment | None = None
+
+    def __call__(self, sounded: Callable[[], SoundingBlock]) -> Int[np.ndarray, "again"]:
+        """Each of them with its complement, which must see the same room.
+
+        None where a second receiver knows every start, where the many soundings of a capture share theirs (those that
+        are not sure of it are decided by all the others), and where the sweep holds no pilot at all: its estimate says
+        so.
+        """
+        none = np.empty(0, dtype=int)
+        if self.mode not in APART:
+            return none
+        soundings = sounded()
+        if soundings.reference is not None:
+            return none
+        ofdm, partner = self.testbed.config.ofdm, self.plan.partner
+        with suppress(MeasurementError):
+            alignment = align_sweep(
+                soundings.response,
+                soundings.noise_var,
+                used=self.testbed.grid.used,
+                fft_size=ofdm.fft_size,
+                num_taps=ofdm.num_taps,
+                partner=partner,
+            )
+            found = np.flatnonzero(alignment.ambiguous)
+            self.alignment = None if found.size else alignment
+            return np.union1d(found, partner[found][partner[found] >= 0])
         return none
-    soundings = sounded()
-    if soundings.reference is not None:
-        return none
-    ofdm = testbed.config.ofdm
-    with suppress(MeasurementError):
-        alignment = align_sweep(
-            soundings.response,
-            soundings.noise_var,
-            used=testbed.grid.used,
-            fft_size=ofdm.fft_size,
-            num_taps=ofdm.num_taps,
-            partner=plan.partner,
-        )
-        found = np.flatnonzero(alignment.ambiguous)
-        return np.union1d(found, plan.partner[found][plan.partner[found] >= 0])
-    return none
 
 
 def sound_again(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
+from hil.estimation.align import Alignment
 from hil.estimation.interleaved import spacing_for
-from hil.experiments.again import SYMBOLS, in_doubt, put_in_place, sound_again
+from hil.experiments.again import SYMBOLS, Doubt, put_in_place, sound_again
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
@@ -47,6 +48,7 @@ class Sweep:
     reference_snr_db: of the transmitter at the second receiver, through a coupler; None where it was not heard.
     ambiguous: soundings whose start could not be resolved, and their complements: sounded again at the end.
     listening: what was heard before, transmitter silent (`Occupancy.facts`); None where nobody listened.
+    alignment: how the soundings lie, where that was asked while sounding (`Doubt`); else None.
     """
 
     plan: SweepPlan
@@ -58,6 +60,7 @@ class Sweep:
     ambiguous: int = 0
     reference_snr_db: float | None = None
     listening: dict[str, Any] | None = None
+    alignment: Alignment | None = None
 
     def snr_summary(self, grid: OfdmGrid) -> dict[str, float]:
         """SNR of a sounding on the used subcarriers: median, lowest and highest in dB, and where it is lowest.
@@ -118,13 +121,14 @@ def sound_surface(
         every = _spacing(testbed, recording, stage, config, mode, first, progress)
         config = config.model_copy(update={"reference_every": every or "off"})
     plan = make_plan(config)
+    doubt = Doubt(testbed, plan, mode)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     sound_in_blocks(
         testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
         facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
-        in_doubt=partial(in_doubt, testbed, plan, mode),
+        in_doubt=doubt,
     )  # fmt: skip
-    return load_sweep(recording, stage)
+    return replace(load_sweep(recording, stage), alignment=doubt.alignment)
 
 
 def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:

@@ -153,7 +153,7 @@ def test_a_whole_run_is_replayed_its_verification_too(
 def test_soundings_that_were_sounded_again_are_replayed_in_their_place(
     station: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sound, "in_doubt", lambda *of: np.array([2, 3, 12, 13]))
+    monkeypatch.setattr(sound.Doubt, "__call__", lambda *of: np.array([2, 3, 12, 13]))
     recording = recorded(station(), tmp_path)
     assert load_sweep(recording).ambiguous == 4
     found = replay(recording)

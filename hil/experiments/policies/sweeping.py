@@ -118,5 +118,7 @@ def sweep_again(setup: Setup, first: CascadedEstimate, plan: SweepPlan, heard: H
 
 
 class _Swept:
+    alignment = None  # each round lies anew
+
     def __init__(self, plan: SweepPlan, soundings: SoundingBlock) -> None:
         self.plan, self.soundings = plan, soundings
