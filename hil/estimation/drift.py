@@ -13,6 +13,7 @@ the first is the direct channel, and that axis gets the variance it has.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.measure.sweep import SweepPlan
@@ -152,8 +153,6 @@ class _Field:
 
     def evidence(self, seen: Float[np.ndarray, "pair"], pace: float) -> float:
         """Log-likelihood of what is seen, up to a constant; flat prior on the start."""
-        from scipy.linalg import cho_solve_banded, cholesky_banded
-
         factor, right = cholesky_banded(self._precision(pace), lower=True), self._information(seen)
         explained = float(right @ cho_solve_banded((factor, True), right))
         determinant = 2 * np.log(factor[0]).sum() + np.log(pace * self._steps_s).sum() + np.log(self._noise_var)
@@ -161,8 +160,6 @@ class _Field:
 
     def smooth(self, seen: Float[np.ndarray, "pair"], pace: float) -> Float[np.ndarray, "pattern"]:
         """Expected values at all soundings."""
-        from scipy.linalg import solveh_banded
-
         return np.asarray(solveh_banded(self._precision(pace), self._information(seen), lower=True))
 
     def step_var(self, pace: float) -> float:

@@ -9,6 +9,7 @@ no reference can undo it, and it counts as noise, so that people alone are seldo
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 
 from hil.arrays import Bool, Complex, Float
 from hil.estimation.drift import FASTEST, MIN_EVIDENCE, MIN_SNR
@@ -97,7 +98,6 @@ def _walk(
     time_s: Float[np.ndarray, "pattern"],
 ) -> _Walk:
     """A Wiener process through noisy values, its pace by likelihood (a Gauss-Markov field, Rue and Held 2005)."""
-    from scipy.linalg import solveh_banded
     from scipy.optimize import minimize_scalar
 
     seen, steps_s = seen - seen.mean(), np.diff(seen_s)
@@ -121,8 +121,6 @@ def _evidence(
     seen: Float[np.ndarray, "reference"], noise_var: float, steps_s: Float[np.ndarray, "step"], pace: float
 ) -> float:
     """Log-likelihood of what is seen, up to a constant; flat prior on the start."""
-    from scipy.linalg import cho_solve_banded, cholesky_banded
-
     factor, right = cholesky_banded(_precision(noise_var, steps_s, pace), lower=True), seen / noise_var
     explained = float(right @ cho_solve_banded((factor, True), right))
     determinant = 2 * np.log(factor[0]).sum() + np.log(pace * steps_s).sum() + np.log(noise_var)

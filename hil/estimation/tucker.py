@@ -7,6 +7,7 @@ sorted eigenvectors, so the core's slices are orthogonal and fall off in strengt
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import blas, eigh
 
 from hil.arrays import Complex, Float
 
@@ -69,8 +70,6 @@ def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank
 def directions(tensor: Core, mode: int) -> tuple[Powers, Complex[np.ndarray, "size size"]]:
     """Powers and directions of a tensor's slices along one axis, weakest first: those of their Gram matrix, of which
     one half is computed."""
-    from scipy.linalg import blas, eigh
-
     unfolded = np.ascontiguousarray(unfold(tensor, mode))
     upper = blas.get_blas_funcs("herk", (unfolded,))(1.0, unfolded.T, trans=2)  # of the conjugate Gram matrix
     power, turned = eigh(upper, lower=False, driver="evr", overwrite_a=True, check_finite=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigvalsh_tridiagonal
 
 from hil.arrays import Complex, Float, Int
 from hil.errors import MeasurementError
@@ -82,8 +83,6 @@ def weighted_least_squares(
 def _by_inverse(
     model: Model, weight: Float[np.ndarray, "pattern"], taps: Complex[np.ndarray, "pattern tap"]
 ) -> _Solved:
-    from scipy.linalg import cho_factor, cho_solve
-
     double = model.astype(np.result_type(model.dtype, np.float64))
     weighted = double.conj().T * weight
     information = weighted @ double
@@ -153,8 +152,6 @@ def _conjugate_gradients(
 
 def _condition(steps: list[tuple[float, float]]) -> float:
     """Root of the ratio of the extreme eigenvalues of Lanczos' tridiagonal matrix."""
-    from scipy.linalg import eigvalsh_tridiagonal
-
     length, ratio = np.array(steps).T
     diagonal = 1 / length + np.append(0.0, ratio[:-1] / length[:-1])
     values = eigvalsh_tridiagonal(diagonal, np.sqrt(ratio[:-1]) / length[:-1])
