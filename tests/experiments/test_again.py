@@ -23,7 +23,7 @@ SWEEP = SweepConfig(group=(2, 2), block=64, repetitions=2)  # 128 soundings
 @pytest.fixture
 def in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pairs of every sweep are in doubt."""
-    monkeypatch.setattr(sound, "in_doubt", lambda testbed, plan, mode, soundings: DOUBTFUL)
+    monkeypatch.setattr(again.Doubt, "__call__", lambda doubt, sounded: DOUBTFUL)
 
 
 def swept(bed: Testbed, folder: Path) -> tuple[Sweep, Recording]:
@@ -84,8 +84,8 @@ def test_in_noise_what_was_in_doubt_is_placed_by_longer_soundings(station: MakeS
     with open_testbed(station(power__radiated_power_dbm=-59)) as bed:
         sweep, recording = swept(bed, tmp_path)
         first, _ = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
-        before = again.in_doubt(bed, sweep.plan, sweep.mode, lambda: first)
-        after = again.in_doubt(bed, sweep.plan, sweep.mode, lambda: sweep.soundings)
+        before = again.Doubt(bed, sweep.plan, sweep.mode)(lambda: first)
+        after = again.Doubt(bed, sweep.plan, sweep.mode)(lambda: sweep.soundings)
         np.testing.assert_array_equal(recording.read("sweep/again").facts["which"], before)
         assert before.size > 20
         assert after.size < 0.25 * before.size
@@ -94,4 +94,17 @@ def test_in_noise_what_was_in_doubt_is_placed_by_longer_soundings(station: MakeS
 def test_both_of_a_pair_are_sounded_again(testbed: Testbed, tmp_path: Path) -> None:
     sweep, _ = swept(testbed, tmp_path)
     sweep.soundings.response[9] = sweep.soundings.response[9, ::-1].conj() * 1e-3  # one sounding is mere noise
-    np.testing.assert_array_equal(again.in_doubt(testbed, sweep.plan, sweep.mode, lambda: sweep.soundings), [8, 9])
+    doubt = again.Doubt(testbed, sweep.plan, sweep.mode)
+    np.testing.assert_array_equal(doubt(lambda: sweep.soundings), [8, 9])
+    assert doubt.alignment is None
+
+
+def test_what_was_aligned_while_sounding_makes_the_estimate_that_the_record_makes(
+    testbed: Testbed, tmp_path: Path
+) -> None:
+    sweep, recording = swept(testbed, tmp_path)
+    recorded = load_sweep(recording)
+    assert sweep.alignment is not None and recorded.alignment is None
+    mine, theirs = (estimate_channel(each, testbed.setup) for each in (sweep, recorded))
+    np.testing.assert_array_equal(mine.cascade, theirs.cascade)
+    np.testing.assert_array_equal(mine.direct, theirs.direct)
