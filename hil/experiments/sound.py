@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -123,11 +123,9 @@ def sound_surface(
     plan = make_plan(config)
     doubt = Doubt(testbed, plan, mode)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
-    sound_in_blocks(
-        testbed, recording, stage, plan.patterns, plan.num_patterns, config, mode, progress,
-        facts | {"floor_s": plan.num_patterns * _pattern_floor_s(testbed, config, mode)}, rows=plan.board_rows,
-        in_doubt=doubt,
-    )  # fmt: skip
+    facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
+    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt)
+    sound_in_blocks(testbed, recording, asked, config, mode, progress)
     return replace(load_sweep(recording, stage), alignment=doubt.alignment)
 
 
@@ -168,10 +166,8 @@ def _spacing(
     if testbed.calibration is not None:
         return spacing_for(testbed.calibration.drift_deg_per_s, noise, interval_s)
     name, alone = f"{stage}/drift", config.model_copy(update={"record_iq": False, "reference": "off"})
-    sound_in_blocks(
-        testbed, recording, name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED, alone,
-        "stepped", progress,
-    )  # fmt: skip
+    watched = SoundingStage(name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED)
+    sound_in_blocks(testbed, recording, watched, alone, "stepped", progress)
     block, _ = load_blocks(recording, name, WATCHED, alone.block)
     if f"{stage}/begin" not in recording:
         testbed.continue_at(recording.time_s + GAP_S)
@@ -179,69 +175,87 @@ def _spacing(
     return spacing_for(drift_deg, noise, interval_s)
 
 
-def sound_in_blocks(
-    testbed: Testbed,
-    recording: Recording,
-    stage: str,
-    patterns: Callable[[slice], Patterns],
-    num_patterns: int,
-    config: SweepConfig,
-    mode: SweepMode,
-    progress: Progress,
-    facts: dict[str, Any] | None = None,
-    *,
-    rows: Callable[[slice], BoardRows | None] = lambda which: None,
-    in_doubt: Callable[[Callable[[], SoundingBlock]], Int[np.ndarray, "again"]] | None = None,
-) -> None:
-    """Sound patterns in durable steps `stage/00000`, ...; the radio is on only where steps are missing.
+@dataclass(frozen=True)
+class SoundingStage:
+    """Patterns that are sounded in durable steps `name/00000`, ...
 
-    Before anything is radiated the band is listened to. Each step depends on the time at which it starts and on nothing
-    before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
-    would have.
+    patterns: of a slice of their numbers, of which there are num_patterns. facts: for the step that begins the stage.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given a
     function that returns them all.
     """
-    begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {}))
-    blocks, again = _blocks(stage, num_patterns, config.block), f"{stage}/{AGAIN}"
-    names = [*blocks, *([again] if in_doubt else [])]
+
+    name: str
+    patterns: Callable[[slice], Patterns]
+    num_patterns: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    rows: Callable[[slice], BoardRows | None] = lambda which: None
+    in_doubt: Callable[[Callable[[], SoundingBlock]], Int[np.ndarray, "again"]] | None = None
+
+    def blocks(self, size: int) -> dict[str, slice]:
+        """The steps, and which patterns are in each."""
+        return _blocks(self.name, self.num_patterns, size)
+
+
+def sound_in_blocks(
+    testbed: Testbed,
+    recording: Recording,
+    stage: SoundingStage,
+    config: SweepConfig,
+    mode: SweepMode,
+    progress: Progress,
+) -> None:
+    """Sound a stage; the radio is on only where steps are missing.
+
+    Before anything is radiated the band is listened to. Each step depends on the time at which it starts and on nothing
+    before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
+    would have.
+    """
+    begin = recording.step(f"{stage.name}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), stage.facts))
+    names = [*stage.blocks(config.block), *([f"{stage.name}/{AGAIN}"] if stage.in_doubt else [])]
     if all(name in recording for name in names):
         return
     if testbed.truth is None:  # real LOs have new phases since they stopped: half a stage does not fit the other
-        recording.set_aside([*names, LISTENING + stage])
+        recording.set_aside([*names, LISTENING + stage.name])
     testbed.continue_at(begin.time_s)
-    listen_first(testbed, recording, stage, progress)
+    listen_first(testbed, recording, stage.name, progress)
     iq = IqKeeper(testbed, recording, config)
-    testbed = iq.testbed
-    with testbed.on_air():
-        repetitions = _repetitions(testbed, config)
-        if mode in BY_ITSELF:
-            repetitions = max(2, repetitions)  # for the one sounding before it
-        sounder = _ready_sounder(testbed, config, repetitions)
-        coupling = _listen_to_coupler(testbed, config)
-        heard = {"reference_snr_db": coupling.snr_db if coupling else None}
-        testbed.continue_at(recording.time_s)
-        at_once = testbed.at_once(mode, _repetitions(testbed, config))
-        before = complement(patterns(slice(0, 1))[0], testbed.surface.states)
-        sound = _sounding(testbed, sounder, config, mode, at_once, before)
-        steps: list[Step] = []
-        for name, which in blocks.items():
-            measure = partial(
-                _sound_block,
-                testbed,
-                sound,
-                patterns(which),
-                rows(which) if mode in BY_ITSELF else None,
-                config,
-                mode,
-                partial(_report, progress, stage, which.start, num_patterns),
-                heard,
-            )
-            steps.append(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once)))
-        if in_doubt is not None:
-            lost = in_doubt(partial(_joined, steps))
-            measure = partial(sound_again, testbed, sounder, _each(patterns, lost), lost, config.max_retakes)
-            recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
+    with iq.testbed.on_air():
+        _sound_steps(iq, recording, stage, config, mode, progress)
+
+
+def _sound_steps(
+    iq: IqKeeper, recording: Recording, stage: SoundingStage, config: SweepConfig, mode: SweepMode, progress: Progress
+) -> None:
+    """All steps of a stage, on the air."""
+    testbed, repetitions = iq.testbed, _repetitions(iq.testbed, config)
+    if mode in BY_ITSELF:
+        repetitions = max(2, repetitions)  # for the one sounding before it
+    sounder = _ready_sounder(testbed, config, repetitions)
+    coupling = _listen_to_coupler(testbed, config)
+    heard = {"reference_snr_db": coupling.snr_db if coupling else None}
+    testbed.continue_at(recording.time_s)
+    at_once = testbed.at_once(mode, _repetitions(testbed, config))
+    before = complement(stage.patterns(slice(0, 1))[0], testbed.surface.states)
+    sound = _sounding(testbed, sounder, config, mode, at_once, before)
+    steps: list[Step] = []
+    for name, which in stage.blocks(config.block).items():
+        measure = partial(
+            _sound_block,
+            testbed,
+            sound,
+            stage.patterns(which),
+            stage.rows(which) if mode in BY_ITSELF else None,
+            config,
+            mode,
+            partial(_report, progress, stage.name, which.start, stage.num_patterns),
+            heard,
+        )
+        steps.append(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once)))
+    if stage.in_doubt is not None:
+        lost, again = stage.in_doubt(partial(_joined, steps)), f"{stage.name}/{AGAIN}"
+        measure = partial(sound_again, testbed, sounder, _each(stage.patterns, lost), lost, config.max_retakes)
+        recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
 
 
 def _each(patterns: Callable[[slice], Patterns], which: Int[np.ndarray, "which"]) -> Patterns:

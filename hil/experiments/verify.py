@@ -11,7 +11,7 @@ from hil.config import SweepConfig, VerificationConfig
 from hil.errors import ReadbackMismatch
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, compare_held_out
-from hil.experiments.sound import load_blocks, sound_in_blocks
+from hil.experiments.sound import SoundingStage, load_blocks, sound_in_blocks
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.repeated import aligned_in_window, window_basis
@@ -80,10 +80,9 @@ def examine(
     config = config or VerificationConfig()
     sweep = (sweep or SweepConfig()).model_copy(update={"repetitions": None})
     examination = Examination.of(choice, config, Setup.from_json(recording.manifest), seed)
-    sound_in_blocks(
-        testbed, recording, stage, examination.patterns, examination.num_soundings, sweep, "stepped", progress,
-        {"config": config.model_dump(mode="json"), "block": sweep.block, "seed": seed},
-    )  # fmt: skip
+    facts = {"config": config.model_dump(mode="json"), "block": sweep.block, "seed": seed}
+    asked = SoundingStage(stage, examination.patterns, examination.num_soundings, facts)
+    sound_in_blocks(testbed, recording, asked, sweep, "stepped", progress)
     return examination
 
 
