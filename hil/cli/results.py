@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,10 @@ from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, Use
 from hil.cli.output import emit_json, print_table, progress, say
 from hil.cli.tell import say_listening, say_noise, say_retakes
 from hil.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hil.experiments.sound import Sweep
+    from hil.phy.ofdm import OfdmGrid
 
 RunDir = Annotated[Path, typer.Argument(help="A run directory.")]
 
@@ -65,9 +69,21 @@ def sweep(
         if bed.grid.crest_advice:
             say(f"WARNING: {bed.grid.crest_advice}")
         done = sound_surface(bed, recording, experiment.sweep, seed=experiment.seed, progress=report_progress)
-    snr = done.snr_summary(bed.grid)
-    summary = {
-        "run_dir": str(recording.path),
+    summary = {"run_dir": str(recording.path), **_told(done, bed.grid), "wall_time_s": time.monotonic() - started_s}
+    print_table(["sweep", "value"], list(summary.items()))
+    say_listening(summary, recording)
+    say_retakes(summary, recording)
+    summary["sounding_noise"] = done.noise_summary(bed.grid)
+    say_noise(summary)
+    recording.finish({"outcome": "PASS", **summary})
+    if json:
+        emit_json(summary)
+
+
+def _told(done: "Sweep", grid: "OfdmGrid") -> dict[str, Any]:
+    """The figures of a sweep."""
+    snr = done.snr_summary(grid)
+    return {
         "mode": done.mode,
         "num_patterns": done.plan.num_patterns,
         "radio_time_s": done.radio_time_s,
@@ -80,16 +96,7 @@ def sweep(
         "snr_lowest_db": snr["lowest"],
         "snr_highest_db": snr["highest"],
         "snr_lowest_at_hz": snr["lowest_at_hz"],
-        "wall_time_s": time.monotonic() - started_s,
     }
-    print_table(["sweep", "value"], list(summary.items()))
-    say_listening(summary, recording)
-    say_retakes(summary, recording)
-    summary["sounding_noise"] = done.noise_summary(bed.grid)
-    say_noise(summary)
-    recording.finish({"outcome": "PASS", **summary})
-    if json:
-        emit_json(summary)
 
 
 def _group(text: str) -> list[int]:

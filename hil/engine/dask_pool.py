@@ -112,6 +112,7 @@ class DaskPool(Pool):
             self._hand_in()
 
     def next(self) -> Finished:
+        """As `Pool.next`; a scheduler that goes away is waited for, and what was under way handed in again."""
         while self._unfinished():
             try:
                 self._hand_in()
