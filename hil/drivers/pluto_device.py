@@ -7,6 +7,7 @@ becomes one sentence that says what to do.
 import errno
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hil.errors import InstrumentError, NotConnected, RadioError
@@ -27,6 +28,7 @@ rx_buffer_size, rx(), rx_destroy_buffer(): ADC values from -2048 to 2047, comple
 
 Connect = Callable[[], PlutoDevice]
 
+SIMULATED_SERIAL = "hil-sim-"  # how the serial numbers of simulated devices begin, through both of their doors
 SECOND_RECEIVER = "rx_hardwaregain_chan1"
 SECOND_SCAN_CHANNEL = "voltage2"  # I of the second receiver
 
@@ -34,6 +36,29 @@ SECOND_SCAN_CHANNEL = "voltage2"  # I of the second receiver
 def has_two_channels(device: PlutoDevice) -> bool:
     """Whether it is an `adi.ad9361`, which has what an `adi.Pluto` has and a second channel beside it."""
     return hasattr(type(device), SECOND_RECEIVER)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a device tells of itself; what it is taken for before it was asked.
+
+    identity: serial number, model and firmware; begins with `sim+` where the device is a simulation.
+    has_frames: it has a TDD engine: firmware 0.39 and later.
+    """
+
+    serial: str = ""
+    identity: str = ""
+    num_receivers: int = 1
+    has_frames: bool = False
+
+
+def describe(device: PlutoDevice, *, has_frames: bool) -> About:
+    """A device by the attributes of its context."""
+    told = dict(device.ctx.attrs)
+    serial = told.get("hw_serial", "unknown serial")
+    prefix = "sim+" if serial.startswith(SIMULATED_SERIAL) else ""
+    identity = f"{prefix}{serial} ({told.get('hw_model', 'Pluto')}, firmware {told.get('fw_version', '?')})"
+    return About(serial, identity, 1 + has_two_channels(device), has_frames)
 
 
 # errno of an answer that refuses one request; after any other errno the exchange with the device is out of step

@@ -12,14 +12,14 @@ class Arriving:
     """A capture that comes block by block."""
 
     def __init__(self, num_samples: int, time_s: float) -> None:
-        self._num_samples, self._time_s = num_samples, time_s
+        self.num_samples, self._time_s = num_samples, time_s
         self._scaled = np.empty((0, num_samples), dtype=np.complex64)
         self._num_there, self._overloaded = 0, False
 
     def add(self, block: Complex[np.ndarray, "receiver sample"]) -> None:
         """block: in ADC units."""
         if not len(self._scaled):
-            self._scaled = np.empty((len(block), self._num_samples), dtype=np.complex64)
+            self._scaled = np.empty((len(block), self.num_samples), dtype=np.complex64)
         stop = self._num_there + block.shape[1]
         np.multiply(block, np.float32(1 / ADC_FULL_SCALE), out=self._scaled[:, self._num_there : stop])
         self._overloaded |= largest_part(block[0]) >= ADC_FULL_SCALE - 1

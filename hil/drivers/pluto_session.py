@@ -9,22 +9,18 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.bounded import BoundedCaller
-from hil.drivers.pluto_device import REFUSALS, Connect, PlutoDevice, has_two_channels
+from hil.drivers.pluto_device import REFUSALS, About, Connect, PlutoDevice, describe
+from hil.drivers.pluto_receiver import Receiver
+from hil.drivers.pluto_samples import Arriving
 from hil.drivers.pluto_tdd import FrameEngine
 from hil.drivers.pluto_tracking import TrackingLoops
+from hil.drivers.pluto_transmitter import DacSamples, Transmitter
 from hil.errors import RadioError
-from hil.interfaces import FrameTrain
+from hil.interfaces import FrameTrain, RadioSettings
 
 T = TypeVar("T")
 
 MAX_ATTENUATION_DB = 89.75
-KERNEL_BUFFERS = 1  # for each block of a capture
-DEFAULT_KERNEL_BUFFERS = 4
-SAMPLE_BYTES = 4  # of one receiver
-MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
-SMALL_BLOCK_BYTES = 1 << 20  # the first ones travel while the next are filled, at a turn-around each
-MOST_BLOCKS = 64  # that the kernel queues ("ought to be enough for anybody", industrialio-buffer-dma.c)
-MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
 _KEPT: list[PlutoDevice] = []
 _HANG_S = 1.0  # beyond the library's own timeout: the call itself hangs
 
@@ -56,14 +52,14 @@ class PlutoSession:
         frames, loops: remember what an earlier connection changed of the TDD engine and of the receiver's tracking
         loops; `quiet` puts it back.
         """
+        self.settings: RadioSettings | None = None  # as the hardware took them
+        self.begun: Arriving | None = None  # a capture under way
         self._name = name
         self._frames = frames or FrameEngine(name)
         self._loops = loops or TrackingLoops(name)
         self._caller = BoundedCaller(f"radio {name}", timeout_s + _HANG_S)
-        self._rx_size, self._num_blocks = 0, 1
-        self._taken, self._num_listening = False, 1
+        self._transmitter, self._receiver = Transmitter(name), Receiver()
         self._device: PlutoDevice = None
-        self._stuck: set[str] = set()  # buffers that could not be destroyed
         try:
             self._caller.call(lambda: self._open(connect))
         except BaseException:
@@ -72,12 +68,19 @@ class PlutoSession:
 
     def take(self) -> None:
         """Make the receiver ours. Raises OSError EBUSY where another program is capturing."""
-        self._caller.call(self._take_receiver)
+        self._on_device(self._receiver.take)
 
     @property
-    def attrs(self) -> dict[str, str]:
-        """What the device says about itself: `hw_serial`, `hw_model`, `fw_version`."""
-        return dict(self._pluto.ctx.attrs)
+    def about(self) -> About:
+        """What the device tells of itself."""
+        return self._on_device(lambda device: describe(device, has_frames=self._frames.is_in(device)))
+
+    @property
+    def configured(self) -> RadioSettings:
+        """The settings. Raises RadioError where they were not brought to the device over this connection."""
+        if self.settings is None:
+            raise RadioError(f"radio {self._name}: not configured since it was (re)connected; call configure() first")
+        return self.settings
 
     def set(self, key: str, value: float, tolerance: float) -> float:
         """Write an attribute, read it back, return what the hardware took. Raises RadioError where it is another."""
@@ -93,7 +96,7 @@ class PlutoSession:
     @property
     def temperature_c(self) -> float | None:
         """What the chip's own sensor reads; None where the device has none."""
-        return self._caller.call(self._read_temperature)
+        return self._on_device(_read_temperature)
 
     def set_manual_gain(self, receiver: int = 0) -> None:
         """Leave the automatic gain control, in which a written gain is ignored without a word."""
@@ -102,89 +105,84 @@ class PlutoSession:
             raise RadioError(f"radio {self._name}: gain control stays in mode {taken!r}, a sweep needs manual")
 
     def set_lo_power(self, on: bool) -> None:
-        """Power of the TX LO. Setting its frequency does not power it up: nothing is radiated, and no error says so."""
-        self._caller.call(lambda: self._switch_lo(on))
+        """Of the TX LO."""
+        self._on_device(lambda device: self._transmitter.switch_lo(device, on))
 
     @property
     def tracking_found(self) -> dict[str, str]:
         """The receiver's tracking loops as `quiet` restores them."""
-        return self._caller.call(lambda: self._loops.find(self._pluto))
+        return self._on_device(self._loops.find)
 
     def set_tracking(self, on: bool) -> None:
         """Let the receiver's loops run, or hold what they have learnt; `quiet` restores them."""
-        self._caller.call(lambda: self._loops.switch(self._pluto, on))
-
-    def play(self, samples: Complex[np.ndarray, "sample"]) -> None:
-        """Send over and over; real and imaginary part are DAC values within int16."""
-        self._caller.call(lambda: self._start_tx(samples))
-
-    def start_receiving(self, num_samples: int, *, in_pieces: bool = False) -> None:
-        """Let the device fill new blocks from now on, which the next `receive` of that size returns.
-
-        in_pieces: many small ones rather than as few as the kernel allows.
-        """
-        self._caller.call(lambda: self._start_rx(num_samples, in_pieces=in_pieces))
+        self._on_device(lambda device: self._loops.switch(device, on))
 
     @property
-    def num_receivers(self) -> int:
-        """Two on a board that brings out both channels."""
-        return 1 + self._caller.call(lambda: has_two_channels(self._pluto))
+    def playing(self) -> DacSamples | None:
+        """What is on the air, as far as this connection put it there."""
+        return self._transmitter.playing
+
+    def play(self, samples: DacSamples) -> None:
+        """Send over and over, instead of what was sent before."""
+        self._on_device(lambda device: self._transmitter.play(device, samples))
 
     def listen_with(self, num_receivers: int) -> None:
         """From the next capture on."""
-        self._caller.call(lambda: self._enable_receivers(num_receivers))
+        self.begun = None
+        self._on_device(lambda device: self._receiver.listen_with(device, num_receivers))
 
     def receive(self, num_samples: int) -> Complex[np.ndarray, "receiver sample"]:
         """Contiguous samples in ADC units, none older than this call, of each receiver that listens.
 
         What exceeds one block comes in several: see `blocks`.
         """
-        return np.concatenate(list(self.blocks(num_samples)), axis=1)
+        if num_samples != self._receiver.num_samples or self.begun:
+            self._on_device(lambda device: self._receiver.resize(device, num_samples))
+        self.begun = None
+        return self._all_blocks()
 
-    def blocks(self, num_samples: int) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
-        """The same block by block; while the reader works on one, the next is on its way. All of them must be read.
+    def begin_receiving(self, capture: Arriving, *, in_pieces: bool = False) -> None:
+        """Let the device fill new blocks from now on, which `blocks` hands over.
+
+        in_pieces: many small ones rather than as few as the kernel allows.
+        """
+        self._on_device(lambda device: self._receiver.begin(device, capture.num_samples, in_pieces=in_pieces))
+        self.begun = capture
+
+    def blocks(self) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
+        """One capture block by block; while the reader works on one, the next is on its way. All must be read.
 
         All are queued before the first sample: so none lies between them however long USB takes. They are given back
         at once, as a second round would be old.
         """
-        if num_samples != self._rx_size:
-            self._caller.call(lambda: self._resize_rx(num_samples))
-        count, size = self._num_blocks, self._block_samples
-        coming = self._caller.begin(self._next_block)
-        for start in range(0, count * size, size):
+        receiver, left = self._receiver, self._receiver.num_samples
+        count, size = receiver.num_blocks, receiver.block_samples
+        coming = self._caller.begin(self._read)
+        for remaining in reversed(range(count)):
             block = self._caller.wait(coming)
-            if block.shape != (self._num_listening, size):
+            if block.shape != (receiver.num_listening, size):
                 raise RadioError(f"radio {self._name}: asked for {size} samples, got {block.shape}")
-            if start + size < count * size:
-                coming = self._caller.begin(self._next_block)
-            yield block[:, : num_samples - start]
+            if remaining:
+                coming = self._caller.begin(self._read)
+            yield block[:, :left]
+            left -= size
         if count > 1:
-            self._caller.call(self._destroy_rx)
+            self._on_device(receiver.destroy)
 
-    def _next_block(self) -> Complex[np.ndarray, "receiver sample"]:
-        """Single precision holds an ADC's integers exactly."""
-        return np.atleast_2d(np.asarray(self._pluto.rx(), dtype=np.complex64))
+    def receive_frames(self, train: FrameTrain, *, sends: bool) -> Complex[np.ndarray, "receiver sample"]:
+        """One capture of a train of frames; the engine as before afterwards.
 
-    @property
-    def has_frames(self) -> bool:
-        """Whether the device has a TDD engine."""
-        return self._caller.call(lambda: self._frames.is_in(self._pluto))
-
-    def receive_frames(
-        self, train: FrameTrain, playing: Complex[np.ndarray, "sample"] | None, sample_rate_hz: float
-    ) -> Complex[np.ndarray, "receiver sample"]:
-        """One capture of a train of frames, with which `playing` starts anew; the engine as before afterwards.
-
-        playing: None where this radio does not send.
+        sends: what is on the air starts anew with the first frame, else this radio's transmitter is not touched.
         """
-        sends = playing is not None
-        self._caller.call(lambda: self._frames.arm(self._pluto, train, sample_rate_hz, sends=sends))
-        if playing is not None:
-            self.play(playing)
-        self.start_receiving(train.num_samples)
-        self._caller.call(lambda: self._frames.start(self._pluto))
-        samples = self.receive(train.num_samples)
-        self._caller.call(self._release_frames)
+        rate_hz = self.configured.sample_rate_hz
+        self._on_device(lambda device: self._frames.arm(device, train, rate_hz, sends=sends))
+        if sends and self.playing is not None:
+            self.play(self.playing)
+        self.begun = None
+        self._on_device(lambda device: self._receiver.begin(device, train.num_samples))
+        self._on_device(self._frames.start)
+        samples = self._all_blocks()
+        self._on_device(self._frames.release)
         return samples
 
     def quiet(self) -> list[BaseException]:
@@ -192,26 +190,38 @@ class PlutoSession:
 
         Taking the buffer away is not enough: the core falls back to its tones, and the carrier leaks.
         """
-        return self._run_all(
+        self.begun = None
+        transmitter, steps = self._transmitter, self._on_device
+        return _run_all(
             (
                 lambda: self.set_lo_power(False),
                 lambda: self.set("tx_hardwaregain_chan0", -MAX_ATTENUATION_DB, 0.1),
-                lambda: self._caller.call(self._mute_tones),
-                lambda: self._caller.call(self._restore_tracking),
-                lambda: self._caller.call(self._destroy_tx),
-                lambda: self._caller.call(self._destroy_rx),  # it may hold a block that was filled long ago
-                lambda: self._caller.call(self._release_frames),
+                lambda: steps(transmitter.mute_tones),
+                lambda: steps(self._loops.restore),
+                lambda: steps(transmitter.destroy),
+                lambda: steps(self._receiver.destroy),  # it may hold a block that was filled long ago
+                lambda: steps(self._frames.release),
             )
         )
 
     def close(self) -> None:
         """Let go: buffers, then the context; a hanging one is abandoned. Silent on failures, raises interrupts."""
-        steps = (self._destroy_tx, self._destroy_rx, self._restore, self._forget)
-        failures = self._run_all([partial(self._caller.call, step) for step in steps])
+        steps = (self._transmitter.destroy, self._receiver.destroy, self._receiver.give_back, self._forget)
+        failures = _run_all([partial(self._on_device, step) for step in steps])
         self._caller.close()
+        if self._device is not None:
+            _KEPT.append(self._device)  # a call that hangs still uses it, with its buffers, when it returns
         raise_interrupt(failures)
 
-    # ------------------------------------------------------------------------------- steps, on the caller's thread
+    def _all_blocks(self) -> Complex[np.ndarray, "receiver sample"]:
+        return np.concatenate(list(self.blocks()), axis=1)
+
+    def _read(self) -> Complex[np.ndarray, "receiver sample"]:
+        return self._receiver.read(self._pluto)
+
+    def _on_device(self, step: Callable[[PlutoDevice], T]) -> T:
+        """Result of a step, on the caller's thread, which alone reaches the device."""
+        return self._caller.call(lambda: step(self._pluto))
 
     @property
     def _pluto(self) -> PlutoDevice:
@@ -223,12 +233,12 @@ class PlutoSession:
         self._device = connect()
 
     def _exchange(self, key: str, value: float | str) -> Any:
-        def write_and_read() -> Any:
-            setattr(self._pluto, key, value)
-            return getattr(self._pluto, key)
+        def write_and_read(device: PlutoDevice) -> Any:
+            setattr(device, key, value)
+            return getattr(device, key)
 
         try:
-            return self._caller.call(write_and_read)
+            return self._on_device(write_and_read)
         except (OSError, ValueError) as error:  # pyadi-iio refuses some values by itself
             if isinstance(error, OSError) and error.errno not in REFUSALS:
                 raise
@@ -236,99 +246,26 @@ class PlutoSession:
                 f"radio {self._name}: {key} = {value} refused ({error}); {_ADVICE.get(key, '')}"
             ) from error
 
-    def _switch_lo(self, on: bool) -> None:
-        channel = self._pluto._ctrl.find_channel("altvoltage1", True)
-        if channel is None:
-            raise RadioError(f"radio {self._name}: has no TX LO (altvoltage1), so it is no Pluto")
-        powerdown = channel.attrs["powerdown"]
-        powerdown.value = "0" if on else "1"
-        if int(powerdown.value) != (not on):
-            raise RadioError(f"radio {self._name}: TX LO powerdown reads {powerdown.value} after writing {int(not on)}")
-
-    def _read_temperature(self) -> float | None:
-        sensor = self._pluto._ctrl.find_channel("temp0")
-        return float(sensor.attrs["input"].value) / 1e3 if sensor is not None and "input" in sensor.attrs else None
-
-    def _mute_tones(self) -> None:
-        self._pluto.dds_scales = [0.0] * len(self._pluto.dds_scales)
-        if any(float(scale) for scale in self._pluto.dds_scales):
-            raise RadioError(f"radio {self._name}: tones stay on, scales read {self._pluto.dds_scales}")
-
-    def _start_tx(self, samples: Complex[np.ndarray, "sample"]) -> None:
-        self._destroy_tx()  # a second cyclic frame is refused while the first one lives
-        self._mute_tones()
-        self._pluto.tx_cyclic_buffer = True
-        self._pluto.tx(samples)
-
-    def _start_rx(self, num_samples: int, *, in_pieces: bool) -> None:
-        self._resize_rx(num_samples, in_pieces=in_pieces)
-        self._pluto._rx_init_channels()  # opens the buffer, as `rx` would first: the DMA fills its block from then on
-
-    def _resize_rx(self, num_samples: int, *, in_pieces: bool = False) -> None:
-        self._destroy_rx()  # a new size is ignored while the buffer lives
-        num_bytes = num_samples * SAMPLE_BYTES * self._num_listening
-        wanted = min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) if in_pieces else MAX_BLOCK_BYTES
-        self._num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
-        self._rx_size = num_samples
-        self._take_receiver()
-        self._pluto.rx_buffer_size = self._block_samples
-
-    def _destroy_tx(self) -> None:
-        device = self._pluto
-        self._stuck.add("tx")
-        device.tx_destroy_buffer()
-        self._stuck.discard("tx")
-
-    @property
-    def _block_samples(self) -> int:
-        return -(-self._rx_size // self._num_blocks)
-
-    def _destroy_rx(self) -> None:
-        self._rx_size, self._num_blocks = 0, 1
-        device = self._pluto
-        self._stuck.add("rx")
-        device.rx_destroy_buffer()
-        self._stuck.discard("rx")
-
-    def _take_receiver(self) -> None:
-        """No more kernel blocks than a capture has, so that none is filled before it is asked for.
-
-        Of two channels the first alone.
-        """
-        if not self._taken and has_two_channels(self._pluto):
-            self._pluto.rx_enabled_channels = self._pluto.tx_enabled_channels = [0]
-        self._pluto._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS * self._num_blocks)
-        self._taken = True
-
-    def _restore_tracking(self) -> None:
-        self._loops.restore(self._pluto)
-
-    def _release_frames(self) -> None:
-        self._frames.release(self._pluto)
-
-    def _enable_receivers(self, count: int) -> None:
-        self._destroy_rx()  # channels belong to a buffer
-        self._pluto.rx_enabled_channels = list(range(count))
-        self._num_listening = count
-
-    def _restore(self) -> None:
-        if self._taken:
-            self._pluto._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)  # the device keeps the number
-
-    def _forget(self) -> None:
+    def _forget(self, device: PlutoDevice) -> None:
         """Drop the device; one with a buffer that could not be destroyed is kept: freed before it, it would crash."""
-        if self._stuck:
-            _KEPT.append(self._device)
+        if self._transmitter.stuck or self._receiver.stuck:
+            _KEPT.append(device)
         self._device = None
 
-    def _run_all(self, steps: Sequence[Callable[[], object]]) -> list[BaseException]:
-        failures: list[BaseException] = []
-        for step in steps:
-            try:
-                step()
-            except BaseException as error:  # noqa: BLE001  the other steps shall run, interrupts included
-                failures.append(error)
-        return failures
+
+def _read_temperature(device: PlutoDevice) -> float | None:
+    sensor = device._ctrl.find_channel("temp0")
+    return float(sensor.attrs["input"].value) / 1e3 if sensor is not None and "input" in sensor.attrs else None
+
+
+def _run_all(steps: Sequence[Callable[[], object]]) -> list[BaseException]:
+    failures: list[BaseException] = []
+    for step in steps:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001  the other steps shall run, interrupts included
+            failures.append(error)
+    return failures
 
 
 def is_interrupted(failures: Sequence[BaseException]) -> bool:

@@ -139,7 +139,7 @@ from hil.testbed import open_testbed
 station, uri, port, max_duration_s = sys.argv[1:]
 where = {"radio.uri": uri, "surface.port": port, "safety.max_duration_s": float(max_duration_s)}
 with open_testbed(station, overrides=where) as testbed, testbed.on_air():
-    print(testbed.sdr._guard.pid, flush=True)
+    print(testbed.sdr._connection._guard.pid, flush=True)
     for _ in sys.stdin:
         try:
             testbed.sdr.capture(1024)

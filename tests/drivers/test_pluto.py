@@ -556,7 +556,7 @@ def test_being_quiet_ends_the_account_of_time_on_the_air(on_air: PlutoSdr, hardw
     hardware.clock.sleep(7)
     on_air.quiet()
     hardware.clock.sleep(7)
-    assert on_air._gate.on_air_s == 7
+    assert on_air._connection._gate.on_air_s == 7
     assert hardware.quiet
 
 
@@ -611,7 +611,7 @@ def test_a_driver_that_leaves_four_kernel_blocks_gets_old_samples(
     hardware: Hardware, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = [("capture", 16), ("wait", 1.0), ("scene", 0), *[("capture", 16)] * 5]
-    monkeypatch.setattr("hil.drivers.pluto_session.KERNEL_BUFFERS", 4)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.KERNEL_BUFFERS", 4)
     assert replay(hardware, steps) == 3
     monkeypatch.undo()
     assert replay(Hardware(), steps) == 0
@@ -745,7 +745,7 @@ def test_a_transmission_that_fails_half_way_leaves_the_radio_quiet(
     with pytest.raises(expected):
         sdr.transmit(FRAME)
     assert hardware.quiet
-    assert not sdr._gate.on_air
+    assert not sdr._connection._gate.on_air
 
 
 STEPS = ["powerdown", "tx_hardwaregain_chan0", "dds_scales", "tx_destroy_buffer", "rx_destroy_buffer"]
@@ -811,30 +811,36 @@ def test_a_pulled_cable_says_that_it_may_still_radiate(on_air: PlutoSdr, hardwar
     on_air.close()
 
 
-@pytest.fixture
-def hang(hardware: Hardware, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Let the next operation of a name never return (until the test ends)."""
-    release = threading.Event()
+class Hang:
+    """Lets the next operation of a name never return, until it is released."""
 
-    def hang_at(name: str) -> None:
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware, self._released = hardware, threading.Event()
+        self.release = self._released.set
+
+    def __call__(self, name: str) -> None:
         left = [1]
 
         def fault(operation: str) -> None:
             if operation == name and left[0]:
                 left[0] = 0
-                release.wait()
-                raise SystemExit
+                self._released.wait()
+                raise OSError(errno.ETIMEDOUT, "Connection timed out")
 
-        hardware.fault = fault
+        self._hardware.fault = fault
 
+
+@pytest.fixture
+def hang(hardware: Hardware, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
     monkeypatch.setattr("hil.drivers.pluto_session._HANG_S", 0.4)
-    yield hang_at
-    release.set()
+    hang = Hang(hardware)
+    yield hang
+    hang.release()
 
 
 @pytest.mark.parametrize("operation", ["rx", *STEPS])
 def test_a_call_that_hangs_is_left_behind_and_the_radio_made_quiet_over_a_new_connection(
-    operation: str, hardware: Hardware, hang: Callable[[str], None]
+    operation: str, hardware: Hardware, hang: Hang
 ) -> None:
     sdr = make(hardware, timeout_s=0.1)
     sdr.open()
@@ -852,7 +858,7 @@ def test_a_call_that_hangs_is_left_behind_and_the_radio_made_quiet_over_a_new_co
 
 
 def test_a_capture_that_hangs_with_an_open_buffer_does_not_keep_the_radio_on_the_air(
-    hardware: Hardware, hang: Callable[[str], None]
+    hardware: Hardware, hang: Hang
 ) -> None:
     sdr = make(hardware, timeout_s=0.1)
     sdr.open()
@@ -867,6 +873,26 @@ def test_a_capture_that_hangs_with_an_open_buffer_does_not_keep_the_radio_on_the
     with pytest.raises(RadioError, match="another program holds the radio's buffers"):
         sdr.capture(16)  # the call left behind still holds its buffer
     sdr.close()
+
+
+def test_a_call_that_returns_after_it_was_left_behind_frees_no_context_before_its_buffers(
+    hardware: Hardware, hang: Hang
+) -> None:
+    before = set(threading.enumerate())
+    sdr = make(hardware, timeout_s=0.1)
+    sdr.open()
+    callers = set(threading.enumerate()) - before
+    sdr.configure(SETTINGS)
+    sdr.capture(16)
+    hang("rx")
+    with pytest.raises(RadioError, match="capture: the library hangs"):
+        sdr.capture(16)
+    sdr.close()
+    hang.release()
+    for thread in callers:
+        thread.join(timeout=5)
+    gc.collect()
+    assert hardware.crashes == 0
 
 
 # ------------------------------------------------------------------------------------------------------- properties

@@ -97,6 +97,18 @@ def test_a_capture_after_a_begun_one_is_fresh(radio: tuple[PlutoSdr, World]) -> 
     assert np.mean(np.abs(fresh.samples) ** 2) < 1e-4
 
 
+def test_a_capture_in_the_midst_of_another_is_fresh_and_ends_that(radio: tuple[PlutoSdr, World]) -> None:
+    """Its size is that of the one under way, whose blocks are full already."""
+    sdr, world = radio
+    sdr.begin_capture(1000)
+    world.clock.sleep(0.01)
+    world.radiate(None, world.clock.now_s())
+    world.clock.sleep(0.01)
+    assert np.mean(np.abs(sdr.capture(1000).samples) ** 2) < 1e-4
+    with pytest.raises(RadioError, match="no capture was begun"):
+        sdr.end_capture()
+
+
 def phase_steps(samples: np.ndarray) -> np.ndarray:
     """Phase of the tone from one of its periods to the next, in radians."""
     periods = samples[: samples.size // 10 * 10].reshape(-1, 10) @ TONE[:10].conj()
@@ -106,8 +118,7 @@ def phase_steps(samples: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 4000 bytes at the most: 1000 samples."""
-    for room in ("pluto", "pluto_session"):
-        monkeypatch.setattr(f"hil.drivers.{room}.MAX_BLOCK_BYTES", 4000)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.MAX_BLOCK_BYTES", 4000)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -126,7 +137,7 @@ def test_a_capture_of_several_blocks_misses_nothing_however_slow_usb_is(begun: b
 def test_a_capture_is_heard_in_growing_parts_of_what_it_will_be(
     monkeypatch: pytest.MonkeyPatch, in_pieces: bool
 ) -> None:
-    monkeypatch.setattr("hil.drivers.pluto_session.SMALL_BLOCK_BYTES", 4000)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.SMALL_BLOCK_BYTES", 4000)
     with opened({}) as (sdr, _):
         heard: list[np.ndarray] = []
         sdr.begin_capture(6003, in_pieces=in_pieces)
@@ -152,7 +163,7 @@ def test_a_long_capture_after_a_long_one_is_fresh_and_the_device_gets_its_number
         world.clock.sleep(0.01)
         world.radiate(None, world.clock.now_s())
         assert np.mean(np.abs(sdr.capture(5000).samples) ** 2) < 1e-4
-        pluto = sdr._session._pluto._pluto  # type: ignore[union-attr]
+        pluto = sdr._connection.session._pluto._pluto  # type: ignore[union-attr]
         sdr.close()
         assert pluto._radio.kernel_blocks["cf-ad9361-lpc"] == 4
 

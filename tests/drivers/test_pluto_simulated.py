@@ -148,7 +148,7 @@ def test_a_capture_hears_what_is_on_the_air_now(bench: Bench) -> None:
 def test_a_driver_that_does_not_drain_stale_blocks_hears_the_past(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hil.drivers.pluto_session.KERNEL_BUFFERS", 4)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.KERNEL_BUFFERS", 4)
     assert levels_after_quieting(bench) == [0, 0, 0, -20, -20]
 
 
@@ -246,41 +246,42 @@ def running(bench: Bench) -> list[str]:
     return [bench.read(loop, "voltage0", output=False) for loop in LOOPS]
 
 
-def test_tracking_loops_are_held_while_asked_and_run_again_once_quiet(bench: Bench) -> None:
+@pytest.fixture
+def held(bench: Bench) -> Iterator[PlutoSdr]:
+    """A driver on the air, the receiver's tracking loops held."""
     with bench.driver() as driver:
         driver.open()
         driver.configure(SETTINGS)
         driver.transmit(TONE)
         driver.set_tracking(False)
-        assert running(bench) == ["0", "0", "0"]
-        driver.quiet()
-        assert running(bench) == ["1", "1", "1"]
-        driver.set_tracking(False)
+        yield driver
+
+
+def test_tracking_loops_are_held_while_asked_and_run_again_once_quiet(bench: Bench, held: PlutoSdr) -> None:
+    assert running(bench) == ["0", "0", "0"]
+    held.quiet()
     assert running(bench) == ["1", "1", "1"]
 
 
-def test_tracking_loops_run_again_after_an_exception(bench: Bench) -> None:
-    with bench.driver() as driver:
-        driver.open()
-        driver.configure(SETTINGS)
-        driver.transmit(TONE)
-        driver.set_tracking(False)
-        with pytest.raises(RadioError, match="does not fit"):
-            driver.capture(10**9)
-        assert running(bench) == ["1", "1", "1"]
+def test_tracking_loops_run_again_once_closed(bench: Bench, held: PlutoSdr) -> None:
+    held.close()
+    assert running(bench) == ["1", "1", "1"]
 
 
-def test_tracking_loops_run_again_over_a_new_connection_where_the_old_one_is_lost(bench: Bench) -> None:
-    with bench.driver() as driver:
-        driver.open()
-        driver.configure(SETTINGS)
-        driver.transmit(TONE)
-        driver.set_tracking(False)
-        assert driver._session is not None
-        driver._session._pluto.rx = lost
-        with pytest.raises(RadioError):
-            driver.capture(BLOCK)
-        assert running(bench) == ["1", "1", "1"]
+def test_tracking_loops_run_again_after_an_exception(bench: Bench, held: PlutoSdr) -> None:
+    with pytest.raises(RadioError, match="does not fit"):
+        held.capture(10**9)
+    assert running(bench) == ["1", "1", "1"]
+
+
+def test_tracking_loops_run_again_over_a_new_connection_where_the_old_one_is_lost(bench: Bench, held: PlutoSdr) -> None:
+    lost_session = held._connection.session
+    assert lost_session is not None
+    lost_session._pluto.rx = lost
+    with pytest.raises(RadioError):
+        held.capture(BLOCK)
+    assert held._connection.session is not lost_session
+    assert running(bench) == ["1", "1", "1"]
 
 
 def lost() -> None:
@@ -294,8 +295,8 @@ def test_a_stage_lets_the_loops_settle_on_the_pilots_and_holds_them_unless_the_g
     """The stage of a testbed without a calibration, too."""
     with open_testbed(TESTBED) as testbed:
         assert isinstance(testbed.sdr, PlutoSdr)
-        assert testbed.sdr._session is not None
-        attrs = testbed.sdr._session._pluto._ctrl.find_channel("voltage0", False).attrs
+        assert testbed.sdr._connection.session is not None
+        attrs = testbed.sdr._connection.session._pluto._ctrl.find_channel("voltage0", False).attrs
         with suppress(KeyError), testbed.on_air(tracking=tracking):
             assert [attrs[loop].value for loop in LOOPS] == 3 * ["1" if tracking else "0"]
             raise KeyError("whatever happens inside")

@@ -135,10 +135,10 @@ def test_an_interrupt_in_the_midst_of_a_capture_puts_the_engine_back(
     before = bench.engine
     sdr = bench.start()
 
-    def interrupt(_self: object, _num_samples: int) -> None:
+    def interrupt(_self: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hil.drivers.pluto_session.PlutoSession.receive", interrupt)
+    monkeypatch.setattr("hil.drivers.pluto_session.PlutoSession.blocks", interrupt)
     with pytest.raises(KeyboardInterrupt):
         sdr.capture_frames(TRAIN)
     assert bench.engine == before

@@ -40,7 +40,7 @@ def levels(radio: TwoPlutos) -> tuple[str, str]:
     """Of the transmit LO's power, in both."""
     drivers = (radio._sender, radio._receiver)
     return tuple(  # type: ignore[return-value]
-        driver._session._pluto._ctrl.find_channel("altvoltage1", True).attrs["powerdown"].value  # type: ignore[union-attr]
+        driver._connection.session._pluto._ctrl.find_channel("altvoltage1", True).attrs["powerdown"].value  # type: ignore[union-attr]
         for driver in drivers
     )
 
@@ -55,7 +55,7 @@ def test_the_receiver_hears_the_sender_off_by_the_difference_of_their_crystals(r
 
 def test_the_loops_of_the_one_that_listens_are_held_until_both_are_quiet(radio: TwoPlutos) -> None:
     assert isinstance(radio, TrackingSdr)
-    session = radio._receiver._session
+    session = radio._receiver._connection.session
     assert session is not None
     attrs = session._pluto._ctrl.find_channel("voltage0", False).attrs
     radio.transmit(TONE)
@@ -79,7 +79,7 @@ def test_when_the_receiver_fails_the_sender_is_quiet(radio: TwoPlutos, monkeypat
     def fail(*_: object) -> None:
         raise RuntimeError("no samples")
 
-    monkeypatch.setattr(radio._receiver._session, "receive", fail)
+    monkeypatch.setattr(radio._receiver._connection.session, "receive", fail)
     with pytest.raises(RadioError, match="no samples"):
         radio.capture(1000)
     assert levels(radio) == ("1", "1")
@@ -134,7 +134,7 @@ def test_the_receivers_own_timer_counts_frames_and_the_senders_wave_goes_on(
     assert isinstance(radio, TriggeringSdr) and radio.triggers
     train, pulses = FrameTrain(1000, 5, 400, 6000), list[str]()
     for name in ("_sender", "_receiver"):
-        device = getattr(radio, name)._session._pluto._pluto
+        device = getattr(radio, name)._connection.session._pluto._pluto
         device.connect_pulse(lambda name=name: pulses.append(name))
     radio.transmit(TONE)
     capture = radio.capture_frames(train)
@@ -173,5 +173,5 @@ def test_where_one_of_them_does_not_open_none_is_open_and_each_failure_is_told(
     with pytest.raises(NotConnected) as told:
         radio.open()
     assert str(told.value).splitlines() == [f"{name} is not there" for name in failing]
-    assert radio._sender._session is None
-    assert radio._receiver._session is None
+    assert radio._sender._connection.session is None
+    assert radio._receiver._connection.session is None

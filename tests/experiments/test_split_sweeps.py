@@ -31,8 +31,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Gives radios 8 blocks of so many bytes."""
 
     def limit(num_bytes: int) -> None:
-        for room in ("pluto", "pluto_session"):
-            monkeypatch.setattr(f"hil.drivers.{room}.MAX_BLOCK_BYTES", num_bytes)
+        monkeypatch.setattr("hil.drivers.pluto_receiver.MAX_BLOCK_BYTES", num_bytes)
 
     return limit
 

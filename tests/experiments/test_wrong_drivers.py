@@ -43,7 +43,7 @@ def test_the_right_driver_passes(true_nmse_db: Examine) -> None:
 def test_a_driver_that_reads_old_kernel_blocks_hears_old_patterns(
     true_nmse_db: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hil.drivers.pluto_session.KERNEL_BUFFERS", STALE_BLOCKS)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.KERNEL_BUFFERS", STALE_BLOCKS)
     assert true_nmse_db() > -40
 
 

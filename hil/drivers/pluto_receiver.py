@@ -1,0 +1,85 @@
+"""A Pluto's receive buffer over one connection: as many kernel blocks as a capture needs, each filled after it began.
+
+Methods reach the device through the library, which may hang: they are called on the thread of a `BoundedCaller`.
+"""
+
+import math
+
+import numpy as np
+
+from hil.arrays import Complex
+from hil.drivers.pluto_device import PlutoDevice, has_two_channels
+
+KERNEL_BUFFERS = 1  # for each block of a capture
+DEFAULT_KERNEL_BUFFERS = 4
+SAMPLE_BYTES = 4  # of one receiver
+MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
+SMALL_BLOCK_BYTES = 1 << 20  # the first ones travel while the next are filled, at a turn-around each
+MOST_BLOCKS = 64  # that the kernel queues ("ought to be enough for anybody", industrialio-buffer-dma.c)
+MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
+
+
+def max_block_samples(num_receivers: int) -> int:
+    """Of each receiver in one block."""
+    return MAX_BLOCK_BYTES // (SAMPLE_BYTES * num_receivers)
+
+
+class Receiver:
+    """Its buffer and the kernel blocks of that; of two receivers the first alone listens at the beginning."""
+
+    def __init__(self) -> None:
+        self.num_listening = 1
+        self.num_samples, self.num_blocks = 0, 1  # of a capture; no samples: there is no buffer
+        self.stuck = False  # it could not be destroyed
+        self._taken = False
+
+    @property
+    def block_samples(self) -> int:
+        return -(-self.num_samples // self.num_blocks)
+
+    def take(self, device: PlutoDevice) -> None:
+        """Let the kernel keep no more blocks than a capture has: others would be filled before they are asked for.
+
+        Raises OSError EBUSY where another program is capturing.
+        """
+        if not self._taken and has_two_channels(device):
+            device.rx_enabled_channels = device.tx_enabled_channels = [0]
+        device._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS * self.num_blocks)
+        self._taken = True
+
+    def resize(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
+        """A new buffer for captures of that size, opened by the first `read`; `in_pieces`: of many small blocks."""
+        self.destroy(device)  # a new size is ignored while the buffer lives
+        num_bytes = num_samples * SAMPLE_BYTES * self.num_listening
+        wanted = min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) if in_pieces else MAX_BLOCK_BYTES
+        self.num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
+        self.num_samples = num_samples
+        self.take(device)
+        device.rx_buffer_size = self.block_samples
+
+    def begin(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
+        """As `resize`, and opened at once: its blocks are filled from now on."""
+        self.resize(device, num_samples, in_pieces=in_pieces)
+        device._rx_init_channels()  # as the first `rx` would
+
+    def read(self, device: PlutoDevice) -> Complex[np.ndarray, "receiver sample"]:
+        """The next block, in ADC units, which single precision holds exactly."""
+        return np.atleast_2d(np.asarray(device.rx(), dtype=np.complex64))
+
+    def listen_with(self, device: PlutoDevice, num_receivers: int) -> None:
+        """From the next capture on."""
+        self.destroy(device)  # channels belong to a buffer
+        device.rx_enabled_channels = list(range(num_receivers))
+        self.num_listening = num_receivers
+
+    def destroy(self, device: PlutoDevice) -> None:
+        """Without effect where there is none."""
+        self.num_samples, self.num_blocks = 0, 1
+        self.stuck = True
+        device.rx_destroy_buffer()
+        self.stuck = False
+
+    def give_back(self, device: PlutoDevice) -> None:
+        """The device keeps the number of kernel blocks: other programs expect the usual one."""
+        if self._taken:
+            device._rxadc.set_kernel_buffers_count(DEFAULT_KERNEL_BUFFERS)
