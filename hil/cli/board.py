@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -25,112 +26,114 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="board")
 
 
-def info(
-    testbed: TestbedFile = None,
-    board: Board = None,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
-    json: Json = False,
-) -> None:
+def on_surface(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first argument is the open surface, as one with the options that say which surface that is."""
+    own = list(signature(command).parameters.values())[1:]
+    options = list(signature(_surface).parameters.values())
+
+    def opened(**values: Any) -> None:
+        with _surface(**{option.name: values.pop(option.name) for option in options}) as surface:
+            command(surface, **values)
+
+    parameters = sorted([*options, *own], key=lambda parameter: parameter.default is not Parameter.empty)
+    opened.__name__, opened.__doc__ = command.__name__, command.__doc__
+    opened.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    opened.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return opened
+
+
+@contextmanager
+def _surface(
+    testbed: TestbedFile = None, board: Board = None, calibration: CalibrationDir = None, set_: Set = None
+) -> "Iterator[Surface]":
+    """The board's elements are those of the profile, or in the order that a calibration found; said which."""
+    from hil.config import TestbedConfig
+    from hil.testbed import open_surface
+    from hil.yamlfile import load_yaml
+
+    replaced = overrides(None, board, set_) | ({} if calibration is None else {"calibration": str(calibration)})
+    config = load_yaml(required(testbed), TestbedConfig, replaced)
+    with open_surface(config) as surface:
+        say(f"element order: {_whose_order(config.calibration)}")
+        yield surface
+
+
+@on_surface
+def info(surface: "Surface", json: Json = False) -> None:
     """Connect and say who answers and what it can do. Also how long a pattern takes.
 
     Example: hil board info --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    with _surface(testbed, board, calibration, set_) as surface:
-        timing = surface.timing
-        facts = {
-            "identity": surface.identity,
-            "rows": surface.geometry.rows,
-            "cols": surface.geometry.cols,
-            "states": surface.states.num_states,
-            "modes": list(surface.modes),
-            "frame_s": timing.frame_s,
-            "reply_s": timing.reply_s,
-            "update_s": timing.update_s,
-            "settle_s": timing.settle_s,
-        }
+    timing = surface.timing
+    facts = {
+        "identity": surface.identity,
+        "rows": surface.geometry.rows,
+        "cols": surface.geometry.cols,
+        "states": surface.states.num_states,
+        "modes": list(surface.modes),
+        "frame_s": timing.frame_s,
+        "reply_s": timing.reply_s,
+        "update_s": timing.update_s,
+        "settle_s": timing.settle_s,
+    }
     for name, value in facts.items():
         print(f"{name}: {value}")
     if json:
         emit_json(facts)
 
 
-def get(
-    testbed: TestbedFile = None,
-    board: Board = None,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
-    json: Json = False,
-) -> None:
+@on_surface
+def get(surface: "Surface", json: Json = False) -> None:
     """Show the pattern that the board says it holds. That is its word, not a measurement.
 
     Example: hil board get --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    with _surface(testbed, board, calibration, set_) as surface:
-        pattern = surface.read_pattern()
-        if pattern is None:
-            say(f"{surface.identity} cannot say which pattern it holds")
-            raise typer.Exit(1)
-        _show(pattern, surface.geometry, json)
+    pattern = surface.read_pattern()
+    if pattern is None:
+        say(f"{surface.identity} cannot say which pattern it holds")
+        raise typer.Exit(1)
+    _show(pattern, surface.geometry, json)
 
 
+@on_surface
 def set_pattern(
+    surface: "Surface",
     pattern: Annotated[str, typer.Argument(help="Hex digits (element 1 first, one bit each), or a .npy or .png file.")],
-    testbed: TestbedFile = None,
-    board: Board = None,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Put a pattern on the surface. As hex digits, states in a .npy file, or a .png (dark = 0) of rows x cols pixels.
 
     Example: hil board set 8000000000000000000000000000000000000000000000000000000000000000 --testbed T.yaml
     """
-    _apply(
-        testbed,
-        board,
-        calibration,
-        set_,
-        json,
-        lambda geometry, num_states: parse_pattern(pattern, geometry, num_states),
-    )
+    _apply(surface, parse_pattern(pattern, surface.geometry, surface.states.num_states), json)
 
 
-def checkerboard(
-    testbed: TestbedFile = None,
-    board: Board = None,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
-    json: Json = False,
-) -> None:
+@on_surface
+def checkerboard(surface: "Surface", json: Json = False) -> None:
     """Put a checkerboard on the surface. Neighbours differ, so that crossed or shorted lines show.
 
     Example: hil board checkerboard --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    _apply(testbed, board, calibration, set_, json, lambda geometry, _: (_row(geometry) + _column(geometry)) % 2)
+    _apply(surface, (_row(surface.geometry) + _column(surface.geometry)) % 2, json)
 
 
+@on_surface
 def columns(
+    surface: "Surface",
     period: Annotated[int, typer.Option(min=2, help="Columns per period; half of them are in state 1.")] = 2,
-    testbed: TestbedFile = None,
-    board: Board = None,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
     json: Json = False,
 ) -> None:
     """Put stripes of columns on the surface.
 
     Example: hil board columns --testbed configs/testbeds/sim-opensource-ris.yaml
     """
-    _apply(testbed, board, calibration, set_, json, lambda geometry, _: _column(geometry) % period >= period // 2)
+    _apply(surface, _column(surface.geometry) % period >= period // 2, json)
 
 
+@on_surface
 def walk(
-    testbed: TestbedFile = None,
-    board: Board = None,
+    surface: "Surface",
     dwell_s: Annotated[float, typer.Option(min=0, help="Seconds on each element.")] = 0.1,
-    calibration: CalibrationDir = None,
-    set_: Set = None,
 ) -> None:
     """Switch one element after the other to state 1. To check the wiring by eye.
 
@@ -139,11 +142,10 @@ def walk(
     from hil.interfaces import SystemClock
 
     clock = SystemClock()
-    with _surface(testbed, board, calibration, set_) as surface:
-        for element in range(surface.geometry.num_elements):
-            surface.apply(np.eye(1, surface.geometry.num_elements, element, dtype=np.uint8)[0])
-            say(f"row {element // surface.geometry.cols}, column {element % surface.geometry.cols}")
-            clock.sleep(dwell_s)
+    for element in range(surface.geometry.num_elements):
+        surface.apply(np.eye(1, surface.geometry.num_elements, element, dtype=np.uint8)[0])
+        say(f"row {element // surface.geometry.cols}, column {element % surface.geometry.cols}")
+        clock.sleep(dwell_s)
 
 
 def parse_pattern(text: str, geometry: "Geometry", num_states: int) -> Pattern:
@@ -177,34 +179,10 @@ def _read_states(text: str, geometry: "Geometry") -> np.ndarray:
     return bits if geometry.num_elements % 8 == 0 else bits[: geometry.num_elements]
 
 
-def _apply(
-    testbed: Path | None,
-    board: str | None,
-    calibration: Path | None,
-    set_: list[str] | None,
-    json: bool,
-    make: Callable[["Geometry", int], np.ndarray],
-) -> None:
-    with _surface(testbed, board, calibration, set_) as surface:
-        pattern = np.asarray(make(surface.geometry, surface.states.num_states)).astype(np.uint8)
-        surface.apply(pattern)
-        _show(pattern, surface.geometry, json)
-
-
-@contextmanager
-def _surface(
-    testbed: Path | None, board: str | None, calibration: Path | None, set_: list[str] | None
-) -> "Iterator[Surface]":
-    """The board's elements are those of the profile, or in the order that a calibration found; said which."""
-    from hil.config import TestbedConfig
-    from hil.testbed import open_surface
-    from hil.yamlfile import load_yaml
-
-    replaced = overrides(None, board, set_) | ({} if calibration is None else {"calibration": str(calibration)})
-    config = load_yaml(required(testbed), TestbedConfig, replaced)
-    with open_surface(config) as surface:
-        say(f"element order: {_whose_order(config.calibration)}")
-        yield surface
+def _apply(surface: "Surface", pattern: np.ndarray, json: bool) -> None:
+    states = pattern.astype(np.uint8)
+    surface.apply(states)
+    _show(states, surface.geometry, json)
 
 
 def _whose_order(calibration: str | None) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from hil.cli.options import Board, Json, Radio, Set, User, overrides, required
 from hil.cli.output import emit_json, progress
+from hil.errors import HilError
 
 if TYPE_CHECKING:
     from hil.config import TestbedConfig
@@ -38,7 +39,8 @@ def doctor(
 ) -> None:
     """Check the installation and the station, with fixes. The station where --testbed names one.
 
-    Without --rf nothing is radiated. With it: noise, pilots, surface, link budget, and what repeats over a minute.
+    Radio and board are checked each by itself. Without --rf nothing is radiated. With it: noise, pilots, surface, link
+    budget, and what repeats over a minute.
 
     Examples: `hil doctor --testbed configs/testbeds/bench-pluto-opensource-ris.yaml`,
     `hil doctor --rf --testbed configs/testbeds/sim-opensource-ris.yaml`
@@ -67,7 +69,10 @@ def _on_air(
     config: "TestbedConfig", user: str | None, cabled: bool, attenuation_db: float | None, watch_s: float
 ) -> "Iterator[Check]":
     from hil.experiments.calibration.first_look import first_look
-    from hil.testbed import open_testbed
+    from hil.testbed import Check, open_testbed
 
-    with open_testbed(config, user=user) as bed, progress() as report:
-        yield from first_look(bed, cabled=cabled, attenuation_db=attenuation_db, watch_s=watch_s, progress=report)
+    try:
+        with open_testbed(config, user=user) as bed, progress() as report:
+            yield from first_look(bed, cabled=cabled, attenuation_db=attenuation_db, watch_s=watch_s, progress=report)
+    except HilError as error:
+        yield Check("on the air", False, str(error), "see the message, and the checks before this one")

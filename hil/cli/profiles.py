@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hil.cli.options import Json
 from hil.cli.output import emit_json
 
 
@@ -15,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def profiles(
     name: Annotated[str | None, typer.Argument(help="Name of a profile, or a path to a YAML file: explain it.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of profiles, for editors.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    json: Json = False,
 ) -> None:
     """List the surface boards that hil can drive, or explain one.
 

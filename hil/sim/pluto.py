@@ -118,10 +118,6 @@ class SimulatedPluto:
         """Wire pin L10P, on which the TDD engine's pulses leave, to what is called at each rising edge."""
         self._radio.on_pulse = on_pulse
 
-    def sync_tdd(self) -> None:
-        """A pulse at pin L12N, the TDD engine's external sync. Raises OSError EPIPE."""
-        self._radio.tdd.sync_from_outside()
-
     def unplug(self) -> None:
         """Pull the cable: nothing is radiated, every later call fails with EPIPE."""
         self._radio.power_off()

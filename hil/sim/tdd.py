@@ -2,7 +2,8 @@
 
 Its channel 0 drives pin L10P while `phaser_enable` is set, channel 1 starts blocks of the receive DMA, channel 2 those
 of the transmit DMA. While the engine is off, or a DMA's channel is, that DMA runs freely. Simplifications: the engine
-counts samples, where the core counts cycles of the converters' data clock; what is written takes effect at once.
+counts samples, where the core counts cycles of the converters' data clock; what is written takes effect at once; pin
+L12N, the external sync, leads nowhere, so that listening to it changes nothing.
 """
 
 import math
@@ -103,12 +104,6 @@ class TddEngine:
         if self._next_pulse is not None:
             self._next_pulse.cancel()
         self._plan_pulse(self._first)
-
-    def sync_from_outside(self) -> None:
-        """A pulse at pin L12N."""
-        if self.sync_external and self.ext_pin_connected:
-            with self._changing():
-                self.sync()
 
     def gates(self, channel: int) -> bool:
         """Whether a DMA waits for that channel."""

@@ -13,9 +13,10 @@ from hil.drivers.link import latency_timer_ms
 from hil.errors import HilError
 from hil.firmware.profile import load_profile
 from hil.firmware.protocol import SerialConfig
-from hil.interfaces import ReferencedSdr, TriggeringSdr
+from hil.interfaces import ReferencedSdr, Sdr, TriggeringSdr
+from hil.measure.calibration import Calibration
 from hil.phy.ofdm import OfdmGrid
-from hil.testbed.open import Testbed, open_testbed
+from hil.testbed.open import open_radio, open_surface
 from hil.testbed.plan import radiation_plan
 
 
@@ -41,9 +42,7 @@ def diagnose(config: TestbedConfig | None = None) -> Iterator[Check]:
     yield _attempt("transmission", lambda: _plan(config), "mend power: and safety: of the testbed file")
     yield _pilot(config)
     yield _latency(config)
-    yield _attempt(
-        "instruments", lambda: _instruments(config), "see the message; power, cables, addresses, other programs"
-    )
+    yield from _instruments(config)
 
 
 _LIBRARIES = (
@@ -118,18 +117,49 @@ def _latency(config: TestbedConfig) -> Check:
     return Check("latency timer", found <= wanted, f"{found} ms, wanted {wanted} ms", fix)
 
 
-def _instruments(config: TestbedConfig) -> str:
-    with open_testbed(config) as testbed:
-        who = [f"{name}: {identity}" for name, identity in testbed.identity.items()]
-        return "; ".join([*who, *_abilities(testbed)])
+def _instruments(config: TestbedConfig) -> Iterator[Check]:
+    """Each by itself, and only then what both of them have to fit: one that is missing does not hide the other."""
+    alone, identity = config.model_copy(update={"calibration": None}), dict[str, str]()
+    yield _attempt("radio", lambda: _radio(alone, identity), _RADIO_FIX)
+    yield _attempt("board", lambda: _board(alone, identity), _BOARD_FIX)
+    calibration = config.calibration
+    if calibration is None:
+        return
+    if len(identity) < 2:
+        yield Check("calibration", None, f"{calibration}: whose it is shows with radio and board")
+        return
+    yield _attempt("calibration", lambda: _calibration(config, Path(calibration), identity), "hil calibrate, once more")
 
 
-def _abilities(testbed: Testbed) -> Iterator[str]:
+_RADIO_FIX = (
+    "see the message; its supply and cable, radio.uri (iio_info -s lists what is connected), programs that hold it"
+)
+_BOARD_FIX = "see the message; its supply and cable, surface.port and surface.profile, programs that hold it"
+
+
+def _radio(config: TestbedConfig, identity: dict[str, str]) -> str:
+    with open_radio(config) as radio:
+        identity["radio"] = radio.identity
+        return "; ".join([radio.identity, *_abilities(config, radio)])
+
+
+def _board(config: TestbedConfig, identity: dict[str, str]) -> str:
+    with open_surface(config) as surface:
+        identity["surface"] = surface.identity
+        return surface.identity
+
+
+def _calibration(config: TestbedConfig, run_dir: Path, identity: dict[str, str]) -> str:
+    calibration, grid = Calibration.load(run_dir), OfdmGrid.from_config(config.ofdm)
+    calibration.require(identity, lo_hz=config.radio.lo_hz, sample_rate_hz=grid.sample_rate_hz)
+    return f"{run_dir}, made {calibration.made_utc}"
+
+
+def _abilities(config: TestbedConfig, sdr: Sdr) -> Iterator[str]:
     """What the radio has beyond a transmitter and a receiver."""
-    sdr = testbed.sdr
     if isinstance(sdr, TriggeringSdr) and sdr.triggers:
         yield "TDD engine, for sweep mode triggered"
     if isinstance(sdr, ReferencedSdr) and sdr.num_receivers > 1:
         yield "second receiver: a sweep listens whether a coupler feeds it"
-    if testbed.apart_lo_hz is not None:
+    if config.receiver is not None:
         yield "two radios: sweep modes triggered, sequence and burst only, one capture for many patterns"

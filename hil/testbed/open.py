@@ -258,6 +258,21 @@ def open_testbed(
 
 
 @contextmanager
+def open_radio(config: TestbedConfig) -> Iterator[Sdr]:
+    """The radio of a station alone, configured and quiet; its board is not touched.
+
+    Raises ConfigError, NotConnected, RadioError where a setting does not take, CalibrationError where the calibration
+    that the file names cannot be read.
+    """
+    config = calibrated_config(config, load_calibration(config))
+    station = make_station(config, load_profile(config.surface.profile), config.users[0])
+    station.radio.open()
+    with station.radio as radio:
+        radio.configure(radio_settings(config, OfdmGrid.from_config(config.ofdm)))
+        yield radio
+
+
+@contextmanager
 def open_surface(config: TestbedConfig) -> Iterator[Surface]:
     """The surface of a station alone; its radio is not touched.
 

@@ -99,7 +99,7 @@ def test_profiles_are_listed_and_explained(hil: Callable[..., object]) -> None:
 
 def test_the_doctor_finds_the_installation_and_the_station_well(hil: Callable[..., object]) -> None:
     checks = {check["name"]: check for check in hil("doctor", "--testbed", TESTBED, "--json").json["checks"]}
-    for name in ("numpy", "torch", "profile", "transmission", "instruments"):
+    for name in ("numpy", "torch", "profile", "transmission", "radio", "board"):
         assert checks[name]["ok"], checks[name]
 
 
@@ -192,6 +192,15 @@ def test_a_first_look_on_the_air_is_a_list_of_checks(hil: Callable[..., object])
     assert {"noise", "pilots", "surface", "link budget", "repeatability"} <= checks.keys()
     assert checks["surface"]["ok"]
     assert hil("doctor", "--rf").code == 2
+
+
+def test_a_first_look_that_cannot_be_taken_is_a_check_that_fails(hil: Callable[..., object]) -> None:
+    done = hil("doctor", "--rf", "--testbed", TESTBED, "--set", "safety.max_duration_s=1e-9", "--json")
+    assert done.code == 3
+    checks = {check["name"]: check for check in done.json["checks"]}
+    assert checks["radio"]["ok"]
+    assert not checks["on the air"]["ok"]
+    assert "max_duration_s" in checks["on the air"]["detail"]
 
 
 def test_a_pilot_of_high_crest_factor_is_warned_of_before_anything_is_radiated(hil: Callable[..., object]) -> None:

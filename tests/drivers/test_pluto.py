@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from hil.config import BandConfig, PowerConfig, SafetyConfig
 from hil.drivers.gate import TransmitGate
+from hil.drivers.guard import Unguarded
 from hil.drivers.pluto import PlutoSdr
 from hil.drivers.pluto_session import PlutoSession
 from hil.errors import HilError, NotConnected, RadioError, SafetyError
@@ -558,6 +559,43 @@ def test_being_quiet_ends_the_account_of_time_on_the_air(on_air: PlutoSdr, hardw
     hardware.clock.sleep(7)
     assert on_air._connection._gate.on_air_s == 7
     assert hardware.quiet
+
+
+class ToldGuard(Unguarded):
+    """Writes down what it is told, among what the hardware does."""
+
+    def __init__(self, log: list[str]) -> None:
+        self._log = log
+
+    def watch(self, duration_s: float) -> None:
+        self._log.append("watch")
+
+    def rest(self) -> None:
+        self._log.append("rest")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_guard_knows_before_anything_is_radiated_and_once_nothing_is_any_more(
+    hardware: Hardware, lost: bool
+) -> None:
+    """It would else end a program that has long been quiet once the permitted time is over."""
+    with make(hardware, guard=ToldGuard(hardware.log)) as sdr:
+        sdr.open()
+        sdr.configure(SETTINGS)
+        hardware.log.clear()
+        sdr.transmit(FRAME)
+        assert (
+            hardware.log.index("watch") < hardware.log.index("powerdown") < hardware.log.index("tx_hardwaregain_chan0")
+        )
+        hardware.log.clear()
+        if lost:
+            fail_at(hardware, "rx", LOST[0])
+            with pytest.raises(RadioError):
+                sdr.capture(16)
+        else:
+            sdr.quiet()
+        assert hardware.quiet
+        assert len(hardware.log) - 1 - hardware.log[::-1].index("powerdown") < hardware.log.index("rest")
 
 
 # -------------------------------------------------------------------------------------------------------- reception

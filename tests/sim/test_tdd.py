@@ -124,11 +124,3 @@ def test_the_internal_sync_comes_with_its_period():
     engine = Bench(burst_count=1, sync_internal=True, sync_period=300).at(40)
     engine.enable(True)
     assert engine.at(1000).pulses == [340, 640, 940]
-
-
-@pytest.mark.parametrize(("listens", "wired"), [(True, True), (True, False), (False, True)])
-def test_the_external_sync_needs_the_engine_to_listen_and_the_pin_to_be_wired(listens, wired):
-    engine = Bench(sync_external=listens, ext_pin_connected=wired, burst_count=1)
-    engine.enable(True)
-    engine.at(30).sync_from_outside()
-    assert engine.at(500).pulses == ([30] if listens and wired else [])
