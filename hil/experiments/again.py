@@ -1,6 +1,5 @@
 """Soundings of a sweep whose start stays in doubt, sounded once more before the radio is quiet: never guessed."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +32,7 @@ class Doubt:
     mode: SweepMode
     alignment: Alignment | None = None
 
-    def __call__(self, sounded: Callable[[], SoundingBlock]) -> Int[np.ndarray, "again"]:
+    def __call__(self, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
         """Each of them with its complement, which must see the same room.
 
         None where a second receiver knows every start, where the many soundings of a capture share theirs (those that
@@ -41,10 +40,7 @@ class Doubt:
         so.
         """
         none = np.empty(0, dtype=int)
-        if self.mode not in APART:
-            return none
-        soundings = sounded()
-        if soundings.reference is not None:
+        if self.mode not in APART or soundings.reference is not None:
             return none
         ofdm, partner = self.testbed.config.ofdm, self.plan.partner
         with suppress(MeasurementError):

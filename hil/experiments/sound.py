@@ -1,6 +1,6 @@
 """Stage one: put each pattern of the sweep on the surface and sound it; a block is on disk before the next begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +26,7 @@ from hil.measure.recording import Recording, Step
 from hil.measure.reference import Coupling, find_coupling
 from hil.measure.self_stepping import MAX_PATTERNS, complement
 from hil.measure.sounder import Sounder
-from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.measure.stepping import Gathering, SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed import Testbed
@@ -125,12 +125,15 @@ def sound_surface(
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
     asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt)
-    sound_in_blocks(testbed, recording, asked, config, mode, progress)
-    return replace(load_sweep(recording, stage), alignment=doubt.alignment)
+    sounded = sound_in_blocks(testbed, recording, asked, config, mode, progress)
+    return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
 
 
-def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
-    """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete."""
+def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBlock | None = None) -> Sweep:
+    """The sweep that a run directory holds. Raises RecordingError where it is missing or not complete.
+
+    sounded: its soundings as recorded, where they are at hand; nothing is read again then.
+    """
     facts = recording.facts(f"{stage}/begin")
     surface = recording.manifest["surface"]
     plan = plan_of(
@@ -141,10 +144,10 @@ def load_sweep(recording: Recording, stage: str = "sweep") -> Sweep:
         minus=surface["minus"],
         seed=facts["seed"],
     )
-    soundings, radio_time_s = load_blocks(recording, stage, plan.num_patterns, plan.block_size)
-    blocks = _blocks(stage, plan.num_patterns, plan.block_size)
-    upload_s = sum(recording.facts(name).get("upload_s", 0.0) for name in blocks)
-    heard_db = recording.facts(next(iter(blocks))).get("reference_snr_db")
+    soundings = sounded or load_blocks(recording, stage, plan.num_patterns, plan.block_size)
+    blocks = [recording.facts(name) for name in _blocks(stage, plan.num_patterns, plan.block_size)]
+    radio_time_s, upload_s = (sum(facts.get(name, 0.0) for facts in blocks) for name in ("radio_time_s", "upload_s"))
+    heard_db = blocks[0].get("reference_snr_db")
     again = recording.read(f"{stage}/{AGAIN}")
     soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
     ambiguous = len(again.facts["which"])
@@ -168,7 +171,7 @@ def _spacing(
     name, alone = f"{stage}/drift", config.model_copy(update={"record_iq": False, "reference": "off"})
     watched = SoundingStage(name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED)
     sound_in_blocks(testbed, recording, watched, alone, "stepped", progress)
-    block, _ = load_blocks(recording, name, WATCHED, alone.block)
+    block = load_blocks(recording, name, WATCHED, alone.block)
     if f"{stage}/begin" not in recording:
         testbed.continue_at(recording.time_s + GAP_S)
     drift_deg = stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
@@ -181,8 +184,8 @@ class SoundingStage:
 
     patterns: of a slice of their numbers, of which there are num_patterns. facts: for the step that begins the stage.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
-    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given a
-    function that returns them all.
+    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given
+    them all.
     """
 
     name: str
@@ -190,7 +193,7 @@ class SoundingStage:
     num_patterns: int
     facts: dict[str, Any] = field(default_factory=dict)
     rows: Callable[[slice], BoardRows | None] = lambda which: None
-    in_doubt: Callable[[Callable[[], SoundingBlock]], Int[np.ndarray, "again"]] | None = None
+    in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None
 
     def blocks(self, size: int) -> dict[str, slice]:
         """The steps, and which patterns are in each."""
@@ -204,8 +207,8 @@ def sound_in_blocks(
     config: SweepConfig,
     mode: SweepMode,
     progress: Progress,
-) -> None:
-    """Sound a stage; the radio is on only where steps are missing.
+) -> SoundingBlock | None:
+    """Sound a stage; the radio is on only where steps are missing. Its soundings; None where all were recorded before.
 
     Before anything is radiated the band is listened to. Each step depends on the time at which it starts and on nothing
     before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
@@ -214,20 +217,20 @@ def sound_in_blocks(
     begin = recording.step(f"{stage.name}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), stage.facts))
     names = [*stage.blocks(config.block), *([f"{stage.name}/{AGAIN}"] if stage.in_doubt else [])]
     if all(name in recording for name in names):
-        return
+        return None
     if testbed.truth is None:  # real LOs have new phases since they stopped: half a stage does not fit the other
         recording.set_aside([*names, LISTENING + stage.name])
     testbed.continue_at(begin.time_s)
     listen_first(testbed, recording, stage.name, progress)
     iq = IqKeeper(testbed, recording, config)
     with iq.testbed.on_air():
-        _sound_steps(iq, recording, stage, config, mode, progress)
+        return _sound_steps(iq, recording, stage, config, mode, progress)
 
 
 def _sound_steps(
     iq: IqKeeper, recording: Recording, stage: SoundingStage, config: SweepConfig, mode: SweepMode, progress: Progress
-) -> None:
-    """All steps of a stage, on the air."""
+) -> SoundingBlock:
+    """All steps of a stage, on the air; the soundings that they hold."""
     testbed, repetitions = iq.testbed, _repetitions(iq.testbed, config)
     if mode in BY_ITSELF:
         repetitions = max(2, repetitions)  # for the one sounding before it
@@ -238,7 +241,7 @@ def _sound_steps(
     at_once = testbed.at_once(mode, _repetitions(testbed, config))
     before = complement(stage.patterns(slice(0, 1))[0], testbed.surface.states)
     sound = _sounding(testbed, sounder, config, mode, at_once, before)
-    steps: list[Step] = []
+    gathered = Gathering(stage.num_patterns)
     for name, which in stage.blocks(config.block).items():
         measure = partial(
             _sound_block,
@@ -251,11 +254,13 @@ def _sound_steps(
             partial(_report, progress, stage.name, which.start, stage.num_patterns),
             heard,
         )
-        steps.append(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once)))
+        gathered.add(_soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))))
+    soundings = gathered.whole()
     if stage.in_doubt is not None:
-        lost, again = stage.in_doubt(partial(_joined, steps)), f"{stage.name}/{AGAIN}"
+        lost, again = stage.in_doubt(soundings), f"{stage.name}/{AGAIN}"
         measure = partial(sound_again, testbed, sounder, _each(stage.patterns, lost), lost, config.max_retakes)
         recording.step(again, iq.keeping(again, "stepped", SYMBOLS * repetitions, measure))
+    return soundings
 
 
 def _each(patterns: Callable[[slice], Patterns], which: Int[np.ndarray, "which"]) -> Patterns:
@@ -272,25 +277,19 @@ def _ready_sounder(testbed: Testbed, config: SweepConfig, repetitions: int) -> S
     return sounder
 
 
-def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> tuple[SoundingBlock, float]:
-    """Soundings of a stage and the radio time that they took. Raises RecordingError where blocks are missing."""
+def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> SoundingBlock:
+    """Soundings of a stage. Raises RecordingError where blocks are missing."""
     names = _blocks(stage, num_patterns, block)
     if missing := [name for name in names if name not in recording]:
         raise RecordingError(
             f"{recording.path}: {len(missing)} of {len(names)} blocks of the {stage} are missing: "
             f"go on with `hil run --resume {recording.path}`"
         )
-    steps = [recording.read(name) for name in names]
-    return _joined(steps), sum(step.facts["radio_time_s"] for step in steps)
+    return SoundingBlock.join([_soundings(recording.read(name)) for name in names])
 
 
-def _joined(steps: Sequence[Step]) -> SoundingBlock:
-    return SoundingBlock.join(
-        [
-            SoundingBlock.from_records(step.data, step.facts["resets"], step.facts.get("noise_by_subcarrier"))
-            for step in steps
-        ]
-    )
+def _soundings(step: Step) -> SoundingBlock:
+    return SoundingBlock.from_records(step.data, step.facts["resets"], step.facts.get("noise_by_subcarrier"))
 
 
 def _sound_block(

@@ -160,7 +160,7 @@ def _load(
     facts = recording.read(f"{stage}/begin").facts
     config = VerificationConfig.model_validate(facts["config"])
     examination = Examination.of(choice, config, setup, facts["seed"])
-    soundings, _ = load_blocks(recording, stage, examination.num_soundings, facts["block"])
+    soundings = load_blocks(recording, stage, examination.num_soundings, facts["block"])
     held_out, arms = soundings[: config.held_out], soundings[config.held_out :]
     verification = _judge_arms(examination.schedule, list(choice.patterns), arms, setup, config.confidence)
     return verification, examination, held_out

@@ -132,18 +132,16 @@ class Recording:
         """Make a step durable: first the file, then its line in the log; never half written. Raises RecordingError."""
         if not self._writable:
             raise RecordingError(f"{self.path}: opened for reading only")
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(step.data), allow_pickle=False)
-        blob = buffer.getvalue()
+        parts = _npy(step.data)
         event: Facts = {
             "step": name,
             "file": f"steps/{self._num_lines:05d}.npy",
-            "sha256": hashlib.sha256(blob).hexdigest(),
+            "sha256": _sha256(parts),
             "time_s": step.time_s,
             "facts": step.facts,
         }
         with _storage(self.path):
-            _write_durably(self.path / event["file"], blob)
+            _write_durably(self.path / event["file"], *parts)
             _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
         self._events[name] = event
         self._num_lines += 1
@@ -222,10 +220,27 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _write_durably(path: Path, blob: bytes) -> None:
+def _npy(data: np.ndarray) -> tuple[bytes, memoryview]:
+    """A `.npy` file in two parts, the second the array's own memory. Raises ValueError where it would need pickle."""
+    data, header = np.ascontiguousarray(data), io.BytesIO()
+    if data.dtype.hasobject:
+        raise ValueError(f"an array of {data.dtype} cannot be stored")
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(data))
+    return header.getvalue(), memoryview(data.reshape(-1).view(np.uint8))
+
+
+def _sha256(parts: Iterable[bytes | memoryview]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _write_durably(path: Path, *parts: bytes | memoryview) -> None:
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
-        file.write(blob)
+        for part in parts:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -1,7 +1,7 @@
 """The loop that puts one pattern after another on the surface and sounds each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,8 @@ from hil.errors import BoardReset
 from hil.interfaces import SweepMode
 from hil.measure.noise import snr_by_subcarrier_db
 from hil.measure.sounder import Sounder, Sounding
+
+OWN = ("noise_var", "time_s", "retakes", "overloaded", "reference")  # fields, but the response, with a value a pattern
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class SoundingBlock:
         )
 
     @classmethod
-    def join(cls, blocks: Sequence["SoundingBlock"]) -> "SoundingBlock":
-        """Blocks one after the other."""
+    def join(
+        cls, blocks: Sequence["SoundingBlock"], response: Complex[np.ndarray, "pattern subcarrier"] | None = None
+    ) -> "SoundingBlock":
+        """Blocks one after the other. response: theirs, where they stand one after the other already."""
         return cls(
-            np.concatenate([block.response for block in blocks]),
+            np.concatenate([block.response for block in blocks]) if response is None else response,
             np.concatenate([block.noise_var for block in blocks]),
             np.concatenate([block.time_s for block in blocks]),
             np.concatenate([block.retakes for block in blocks]),
@@ -112,6 +116,30 @@ class SoundingBlock:
         return cls(
             **{name: records[name] for name in records.dtype.names or ()}, resets=resets, noise_by_subcarrier=noise
         )
+
+
+class Gathering:
+    """Puts blocks one after the other while they come, so that nothing large is left to be copied at the end."""
+
+    def __init__(self, num_patterns: int) -> None:
+        self._num_patterns = num_patterns
+        self._blocks: list[SoundingBlock] = []
+        self._response = np.empty((0, 0), dtype=np.complex64)
+
+    def add(self, block: SoundingBlock) -> None:
+        """The next one."""
+        if not self._blocks:
+            self._response = np.empty((self._num_patterns, block.response.shape[1]), dtype=block.response.dtype)
+        start = sum(len(each.response) for each in self._blocks)
+        kept = self._response[start : start + len(block.response)]
+        kept[:] = block.response
+        block = replace(block, response=kept)
+        own = {name: np.array(each) for name, each in vars(block).items() if name in OWN and each is not None}
+        self._blocks.append(replace(block, **own))  # which lets go of the step that it came in
+
+    def whole(self) -> SoundingBlock:
+        """As `SoundingBlock.join` of them all."""
+        return SoundingBlock.join(self._blocks, self._response)
 
 
 def _together(references: Sequence[np.ndarray | None], join: Callable[..., np.ndarray]) -> np.ndarray | None:

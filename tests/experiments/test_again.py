@@ -23,7 +23,7 @@ SWEEP = SweepConfig(group=(2, 2), block=64, repetitions=2)  # 128 soundings
 @pytest.fixture
 def in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pairs of every sweep are in doubt."""
-    monkeypatch.setattr(again.Doubt, "__call__", lambda doubt, sounded: DOUBTFUL)
+    monkeypatch.setattr(again.Doubt, "__call__", lambda doubt, soundings: DOUBTFUL)
 
 
 def swept(bed: Testbed, folder: Path) -> tuple[Sweep, Recording]:
@@ -39,7 +39,7 @@ def steps(recording: Recording) -> dict[str, str]:
 @pytest.mark.usefixtures("in_doubt")
 def test_soundings_in_doubt_are_replaced_by_better_ones_and_counted(testbed: Testbed, tmp_path: Path) -> None:
     sweep, recording = swept(testbed, tmp_path)
-    first, _ = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
+    first = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
     changed = np.flatnonzero(np.any(sweep.soundings.response != first.response, axis=1))
     np.testing.assert_array_equal(changed, DOUBTFUL)
     np.testing.assert_array_equal(sweep.soundings.retakes - first.retakes, np.isin(np.arange(128), DOUBTFUL))
@@ -83,9 +83,9 @@ def test_a_sweep_without_doubt_has_nothing_to_take_again(testbed: Testbed, tmp_p
 def test_in_noise_what_was_in_doubt_is_placed_by_longer_soundings(station: MakeStation, tmp_path: Path) -> None:
     with open_testbed(station(power__radiated_power_dbm=-59)) as bed:
         sweep, recording = swept(bed, tmp_path)
-        first, _ = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
-        before = again.Doubt(bed, sweep.plan, sweep.mode)(lambda: first)
-        after = again.Doubt(bed, sweep.plan, sweep.mode)(lambda: sweep.soundings)
+        first = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
+        before = again.Doubt(bed, sweep.plan, sweep.mode)(first)
+        after = again.Doubt(bed, sweep.plan, sweep.mode)(sweep.soundings)
         np.testing.assert_array_equal(recording.read("sweep/again").facts["which"], before)
         assert before.size > 20
         assert after.size < 0.25 * before.size
@@ -95,7 +95,7 @@ def test_both_of_a_pair_are_sounded_again(testbed: Testbed, tmp_path: Path) -> N
     sweep, _ = swept(testbed, tmp_path)
     sweep.soundings.response[9] = sweep.soundings.response[9, ::-1].conj() * 1e-3  # one sounding is mere noise
     doubt = again.Doubt(testbed, sweep.plan, sweep.mode)
-    np.testing.assert_array_equal(doubt(lambda: sweep.soundings), [8, 9])
+    np.testing.assert_array_equal(doubt(sweep.soundings), [8, 9])
     assert doubt.alignment is None
 
 
@@ -105,6 +105,10 @@ def test_what_was_aligned_while_sounding_makes_the_estimate_that_the_record_make
     sweep, recording = swept(testbed, tmp_path)
     recorded = load_sweep(recording)
     assert sweep.alignment is not None and recorded.alignment is None
+    np.testing.assert_array_equal(sweep.soundings.records(), recorded.soundings.records())
+    assert vars(sweep).keys() == vars(recorded).keys()
+    for name in ("mode", "radio_time_s", "floor_s", "upload_s", "ambiguous", "reference_snr_db", "listening"):
+        assert getattr(sweep, name) == getattr(recorded, name)
     mine, theirs = (estimate_channel(each, testbed.setup) for each in (sweep, recorded))
     np.testing.assert_array_equal(mine.cascade, theirs.cascade)
     np.testing.assert_array_equal(mine.direct, theirs.direct)

@@ -99,8 +99,22 @@ def test_the_log_cannot_point_outside_its_directory(tmp_path: Path) -> None:
         Recording.load(recording.path)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [np.empty(0), np.zeros((2, 0)), np.arange(12.0).reshape(3, 4).T, np.zeros(3, [("a", "<c8", (5,)), ("b", "?")])],
+    ids=["nothing", "no column", "across its memory", "records"],
+)
+def test_a_steps_file_is_what_numpy_makes_of_it(tmp_path: Path, data: np.ndarray) -> None:
+    recording = new(tmp_path)
+    recording.append("a", Step(data, time_s=0.0))
+    np.save(tmp_path / "numpy.npy", np.ascontiguousarray(data))
+    (file,) = (recording.path / "steps").iterdir()
+    assert file.read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+    assert recording.read("a").data.dtype == data.dtype
+
+
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="an array of object"):
         new(tmp_path).append("a", Step(np.array([object()]), time_s=0.0))
 
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from hil.errors import BoardReset, Overload
 from hil.interfaces import Capture, Geometry, StateSet, SurfaceTiming
 from hil.measure.sounder import Sounder
-from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.measure.stepping import Gathering, SoundingBlock, sound_patterns
 from hil.phy.ofdm import OfdmGrid
 
 N = 16
@@ -215,3 +215,18 @@ def test_a_block_survives_its_records(tmp_path):
     for name in ("response", "noise_var", "time_s", "retakes", "overloaded"):
         assert_array_equal(getattr(again, name), getattr(block, name))
     assert again.resets == 1
+
+
+def test_gathered_blocks_are_joined_ones_and_let_go_of_what_they_came_in():
+    board, gathered, blocks = Board(resets=[1, 5]), Gathering(7), []
+    for count in (3, 4):
+        taken = sound_patterns(Sounder(Mirror(board), GRID, 2), board, patterns(count))
+        records = taken.records()
+        blocks.append(SoundingBlock.from_records(records, **taken.facts()))
+        gathered.add(blocks[-1])
+        blocks[-1] = SoundingBlock.from_records(records.copy(), **taken.facts())
+        records[:] = 0
+    whole, joined = gathered.whole(), SoundingBlock.join(blocks)
+    assert whole.resets == joined.resets > 0
+    assert_array_equal(whole.noise_by_subcarrier, joined.noise_by_subcarrier)
+    assert_array_equal(whole.records(), joined.records())
