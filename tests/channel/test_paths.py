@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.channel.paths import Paths, Scene, direct_response, hop_response, surface_response, taps
+from hil.channel.paths import (
+    Paths,
+    Scene,
+    _gauss_legendre,
+    direct_response,
+    hop_response,
+    surface_response,
+    taps,
+)
 from hil.interfaces import Geometry
 
 CARRIER_HZ = 4e9
@@ -202,6 +210,19 @@ def test_taps_equal_a_loop_over_all_pairs_of_paths(kind, bandwidth_hz, num_taps,
     scale = np.abs(slow[0]).max()
     assert np.abs(fast[0] - slow[0]).max() < 1e-11 * max(scale, 1.0)
     assert np.abs(fast[1] - slow[1]).max() < 1e-11
+
+
+@pytest.mark.parametrize("reach", [4, 8, 40, 100])
+def test_the_quadrature_is_exact_as_far_as_it_must_reach_with_no_node_to_spare(reach):
+    """The integral over -1/2..1/2 of exp(2j pi node x) is sinc(x)."""
+    node, weight = _gauss_legendre(reach)
+
+    def error(x):
+        return np.abs(np.exp(2j * np.pi * np.outer(x, node)) @ weight - np.sinc(x)).max()
+
+    airy_width = (np.pi * reach / 2) ** (1 / 3) / np.pi
+    assert error(np.linspace(-reach, reach, 801)) < 3e-14
+    assert error(np.linspace(reach, reach + 8 * airy_width, 801)) > 1e-6
 
 
 def test_the_receiver_samples_from_the_first_direct_path_on():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.measure.continuity import repeated_from, slipped_from
+from hil.measure.continuity import BEYOND_DOUBT, CLEARLY, FEW, first_slip, repeated_from, slipped_from
 
 PERIOD = 320
 
@@ -57,3 +57,34 @@ def test_a_pilot_that_goes_on_elsewhere_is_found_at_the_dwell_where_it_does(shif
 @pytest.mark.parametrize("seed", range(10))
 def test_a_surface_stronger_than_the_direct_path_is_no_slip(seed):
     assert slipped_from(responses(0, 40, surface=2.0, seed=seed), PERIOD, 6) is None
+
+
+def slip_of(dwells, better, place=100, spread=6):
+    """Where a slip is told of whose last dwells fit at `place` so much better, after ten that fit where they were."""
+    places = np.concatenate([np.zeros(10, dtype=int), np.full(dwells, place)])
+    return first_slip(places, np.concatenate([np.ones(10), np.full(dwells, better)]), spread, PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("dwells", "better", "told"),
+    [
+        (FEW, 1.01 * CLEARLY, True),
+        (FEW, CLEARLY, False),
+        (FEW - 1, 0.99 * BEYOND_DOUBT, False),
+        (FEW - 1, BEYOND_DOUBT, True),
+        (1, BEYOND_DOUBT, True),
+    ],
+)
+def test_few_dwells_must_be_beyond_doubt_where_more_need_only_be_clear(dwells, better, told):
+    assert slip_of(dwells, better) == (10 if told else None)
+
+
+@pytest.mark.parametrize(("place", "told"), [(6, False), (7, True), (PERIOD - 6, False), (PERIOD - 7, True)])
+def test_a_slip_lies_beyond_the_channel_on_either_side(place, told):
+    assert slip_of(5, 10.0, place) == (10 if told else None)
+
+
+@pytest.mark.parametrize(("jump", "found"), [(1, 10), (2, 11)])
+def test_what_follows_a_slip_lies_at_one_place_within_a_sample(jump, found):
+    places = np.array(10 * [0] + [100 + jump] + 4 * [100])
+    assert first_slip(places, np.full(15, 10.0), 6, PERIOD) == found
