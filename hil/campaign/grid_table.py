@@ -23,6 +23,8 @@ from hil.errors import RecordingError
 
 Row = dict[str, Any]
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 
 @dataclass(frozen=True)
 class Table:
@@ -68,7 +70,7 @@ class Table:
 
     def append(self, rows: Iterable[Row]) -> None:
         """Make rows durable before they count. Raises RecordingError; what was there before is kept."""
-        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        lines = "".join(_encode(row) + "\n" for row in rows)
         try:
             with self._path.open("ab") as file:
                 file.write(lines.encode())

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hil.engine.logs import quiet_dask
 from hil.engine.pool import NOTHING_THERE, Finished, Pool, Tell, in_silence
+from hil.engine.quiet import quiet_dask
 from hil.engine.stations import STATIONS
 from hil.engine.this_machine import start_cluster
 from hil.engine.tls import Tls
-from hil.engine.work import Refused, Terms, differences, run_on, versions
+from hil.engine.work import Call, Refused, Terms, differences, run_on, versions
 from hil.errors import ConfigError, NotConnected
 
 if TYPE_CHECKING:
@@ -145,9 +145,8 @@ class DaskPool(Pool):
         while self._waiting:
             handed = self._waiting[0]
             try:
-                future = self._client.submit(
-                    run_on, self._terms, handed.function, *handed.arguments, pure=False, resources={handed.tag: 1.0}
-                )
+                call = Call(self._terms, handed.function, handed.arguments)
+                future = self._client.submit(run_on, call, pure=False, resources={handed.tag: 1.0})
             except ClosedClientError:
                 raise _Gone("the scheduler is gone") from None
             self._under_way[future.key] = (future, self._waiting.popleft())

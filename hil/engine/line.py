@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hil.engine.logs import quiet_dask
+from hil.engine.quiet import quiet_dask
 from hil.engine.seam import Answer, HostAway, Question
 from hil.engine.wire import pack_question, unpack_answer
 from hil.engine.work import COMPUTE, answer, differences, resources_for, versions

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.engine.logs import quiet_dask
 from hil.engine.memory import keep_freed_memory
+from hil.engine.quiet import quiet_dask
 from hil.engine.stations import testbed_tag
 from hil.engine.tls import Tls
 from hil.engine.work import COMPUTE, GPU, keep_in

@@ -3,7 +3,8 @@
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ COMPUTE, GPU = "compute", "GPU"
 """Resource tags of workers: any that calculates, and one with a CUDA device."""
 
 CHECKED_VERSIONS = ("numpy", "torch", "hil", "distributed")
+
+version = cache(installed_version)  # each batch of a campaign asks, a look at the disk takes a millisecond
 
 _kept = KeptStates()
 
@@ -63,15 +66,24 @@ class Refused:
     versions: Mapping[str, str]
 
 
-def run_on(terms: Terms, function: Callable[..., Any], *arguments: object) -> Any:
-    """`function(*arguments)`, or Refused. Raises what the function raises."""
-    if differences(terms.versions):
+@dataclass(frozen=True)
+class Call:
+    """`function(*arguments)` on some terms; one thing to Dask, which would search lists for results of other tasks."""
+
+    terms: Terms
+    function: Callable[..., Any]
+    arguments: tuple[object, ...]
+
+
+def run_on(call: Call) -> Any:
+    """What the function returns, or Refused. Raises what the function raises."""
+    if differences(call.terms.versions):
         return Refused(versions())
     keep_freed_memory()
-    if terms.testbeds:
-        STATIONS.testbeds.update(terms.testbeds)
-        STATIONS.runs = terms.runs
-    return function(*arguments)
+    if call.terms.testbeds:
+        STATIONS.testbeds.update(call.terms.testbeds)
+        STATIONS.runs = call.terms.runs
+    return call.function(*call.arguments)
 
 
 def versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from distributed.client import ClosedClientError
 from hil.engine import work
 from hil.engine.dask_pool import AHEAD, GREETING_S, DaskPool, _check_versions
 from hil.engine.pool import LocalPool
-from hil.engine.work import Terms
+from hil.engine.work import Call, Terms
 from hil.errors import NotConnected
 
 
@@ -49,9 +49,9 @@ class PlayedClient:
     def sync(self, *_arguments: object, **_options: object) -> dict[str, Any]:
         return {"workers": {number: {"resources": {"compute": 1.0}} for number in range(self.workers)}}
 
-    def submit(self, _run_on: object, _terms: Terms, *arguments: Any, **_options: object) -> PlayedFuture:
+    def submit(self, _run_on: object, call: Call, **_options: object) -> PlayedFuture:
         future = PlayedFuture(f"{id(self)}-{len(self.asked)}")
-        self.asked.append((future, arguments))
+        self.asked.append((future, (call.function, *call.arguments)))
         return future
 
     def close(self, timeout: float) -> None:
