@@ -38,7 +38,7 @@ ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothin
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
 POWER_MARGIN = 2 * MIN_MARGIN  # the same by power alone, on a comb's profile that has two points a delay
-LEAST_REACH, BEYOND = 3, 2  # samples: reach of the scored advances at the least, and beyond the spread
+LEAST_REACH, BEYOND = 3, 2  # samples: reach of the scored advances is a multiple of that, and that beyond the spread
 APART = 4  # samples, from which on power must tell two places apart
 EDGE, SIGMAS = 2, 6.0
 
@@ -102,6 +102,15 @@ def align_sweep(
     if partner is not None:
         found = _resolve_pairs(found, sweep.responses, partner)
     return found.between(guards_of(used))
+
+
+def prepare(*, used: Bool[np.ndarray, "subcarrier"], fft_size: int, num_taps: int) -> None:
+    """Build the tables that aligning such a sweep takes whatever it shows, so that they are there when it ends."""
+    band = band_of(used)
+    none, sweep_taps = np.empty((0, used[band].size), dtype=np.complex64), num_taps * used[band].size / used.size
+    sweep = _Sweep(none, np.empty(0), np.empty(0), used[band], fft_size, sweep_taps, 1.0, 1.0)
+    for reach in (0.0, REACH_TAPS * sweep.tap, sweep.learning_reach, sweep.period_reach):
+        sweep.lags(reach).coordinates(none, np.empty(0, dtype=int))
 
 
 def align_together(
@@ -173,9 +182,23 @@ class _Sweep:
         """Samples of one tap."""
         return self.fft_size / self.used.size
 
+    @property
+    def learning_reach(self) -> int:
+        """Samples, from where power places soundings that are learnt from."""
+        return round(LEARNING_TAPS * self.tap) + round(REACH_TAPS * self.tap)
+
+    @property
+    def period_reach(self) -> float:
+        """The same of soundings that power cannot tell apart: half the comb's period."""
+        return self._comb.period * self.tap / 2 + BEYOND
+
+    @property
+    def _comb(self) -> Comb:
+        return Comb.of(self.used.size, self.num_taps)
+
     def anywhere(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """Every advance of every sounding is scored."""
-        lags, length = self._lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
+        lags, length = self.lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
         advances = learn_advances(lags.basis, self.responses[learnt], self.learning_var, self.fft_size, length)
         coordinates = lags.coordinates(self.responses[learnt], advances)
         fine = np.zeros_like(advances)
@@ -185,7 +208,7 @@ class _Sweep:
 
     def together(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """All at one advance, with which the basis holds most of the energy."""
-        lags, length = self._lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
+        lags, length = self.lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
         some, fine = self.responses[learnt], np.zeros(len(learnt), dtype=int)
         start = place_window(delay_profile(some, self.fft_size).mean(axis=0), length)
         coordinates = lags.coordinates(some, fine + start)
@@ -201,15 +224,14 @@ class _Sweep:
     def near_power(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """Advances near those that each sounding's power tells are scored. Where that is not sure to hold the best one,
         all that power cannot tell apart are, and then every one."""
-        comb = Comb.of(self.used.size, self.num_taps)
-        placed, clear = self._by_power(comb, learnt)
+        placed, clear = self._by_power(learnt)
         model, advances = self._learn(learnt, whole_samples(placed[learnt]))
         guesses = (self._guess(about, learnt, advances) for about in (placed, np.zeros_like(placed)))
         guess, spread = min(guesses, key=lambda each: each[1])
         rough = np.round(guess).astype(int)
         found, sure = self._near(model, slice(None), rough, spread + BEYOND)
         sure &= clear
-        for reach in (comb.period * self.tap / 2 + BEYOND, None):
+        for reach in (self.period_reach, None):
             unsure = np.flatnonzero(~sure)
             if not unsure.size:
                 break
@@ -224,7 +246,7 @@ class _Sweep:
         self, model: DelayModel, which: slice | Int[np.ndarray, "some"], rough: Int[np.ndarray, "some"], reach: float
     ) -> tuple[Alignment, Bool[np.ndarray, "some"]]:
         """The best of the advances near the rough ones, and where no other can be better."""
-        lags, responses = self._lags(reach), self.responses[which]
+        lags, responses = self.lags(reach), self.responses[which]
         coordinates = lags.coordinates(responses, rough)
         score = lags.log_likelihood(model, coordinates, lags.reach)
         fine, margin = score.argmax(axis=1) - lags.reach, margin_of(score)
@@ -232,10 +254,11 @@ class _Sweep:
         return found, self._sure(model, score, self.strength[which] - energy(coordinates), coordinates.shape[1])
 
     def _by_power(
-        self, comb: Comb, learnt: Int[np.ndarray, "learnt"]
+        self, learnt: Int[np.ndarray, "learnt"]
     ) -> tuple[Float[np.ndarray, "pattern"], Bool[np.ndarray, "pattern"]]:
         """Advances by power alone: where in its period the comb sees each sounding, in which period the centroids; and
         where no other place would do as well."""
+        comb = self._comb
         points = comb.size / comb.period  # of a tap
         place, margin = place_by_power(
             comb.profiles(self.responses),
@@ -268,7 +291,7 @@ class _Sweep:
         self, learnt: Int[np.ndarray, "learnt"], start: Int[np.ndarray, "learnt"]
     ) -> tuple[DelayModel, Int[np.ndarray, "learnt"]]:
         """The model, and the advances of the soundings that it is learnt from."""
-        lags = self._lags(round(LEARNING_TAPS * self.tap) + round(REACH_TAPS * self.tap))
+        lags = self.lags(self.learning_reach)
         coordinates = lags.coordinates(self.responses[learnt], start)
         fine, doubted, likelihood = self._climb(lags, coordinates, learnt, np.zeros_like(start))
         if doubted > DOUBTED:  # soundings shared out to both sides of one place confirm each other: one cannot
@@ -339,9 +362,10 @@ class _Sweep:
         quiet = outside < model.noise_var * (others + SIGMAS * np.sqrt(others))
         return np.asarray(quiet & (best > MIN_MARGIN + np.maximum(noise_alone, ends + MIN_MARGIN)))
 
-    def _lags(self, reach: float) -> Lags:
-        """For advances of so many samples at least."""
-        return Lags.build(self.used, -1.0, float(self.num_taps), self.fft_size, max(int(np.ceil(reach)), LEAST_REACH))
+    def lags(self, reach: float) -> Lags:
+        """For advances of so many samples at least; few tables serve all."""
+        reach = LEAST_REACH * -(-max(reach, 1.0) // LEAST_REACH)
+        return Lags.build(self.used, -1.0, float(self.num_taps), self.fft_size, int(reach))
 
     def _fit(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
-from hil.estimation.align import Alignment
+from hil.estimation.align import Alignment, prepare
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import SYMBOLS, Doubt, put_in_place, sound_again
 from hil.experiments.calibration.watch import stability_of
@@ -121,7 +121,8 @@ def sound_surface(
         every = _spacing(testbed, recording, stage, config, mode, first, progress)
         config = config.model_copy(update={"reference_every": every or "off"})
     plan = make_plan(config)
-    doubt = Doubt(testbed, plan, mode)
+    ofdm, doubt = testbed.config.ofdm, Doubt(testbed, plan, mode)
+    prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
     asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt)

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
-from hil.estimation.align import align_sweep, align_together
+from hil.estimation.align import align_sweep, align_together, prepare
+from hil.estimation.lags import _build
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
 
@@ -44,6 +45,17 @@ def test_every_start_is_found_whatever_the_direct_path(make_channel, sweep, kind
     alignment = align(channel, plan, block)
     assert not np.any(wrong(alignment, starts) & ~alignment.ambiguous)
     assert alignment.ambiguous.mean() <= 0.01
+
+
+@pytest.mark.parametrize(("direct_db", "snr_db"), [(20.0, 20.0), (0.0, 8.0), (-10.0, 3.0)])
+def test_what_was_prepared_is_all_that_an_alignment_needs(make_channel, sweep, direct_db, snr_db):
+    channel = make_channel(12, 12, direct_db)
+    plan, block, _ = sweep(channel, "pairs", snr_db=snr_db)
+    _build.cache_clear()
+    prepare(used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    built = _build.cache_info().misses
+    align(channel, plan, block)
+    assert _build.cache_info().misses == built
 
 
 @pytest.mark.parametrize("seed", range(6))
