@@ -3,11 +3,14 @@
 import resource
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+import numpy as np
+
+from hil.arrays import Float
 from hil.campaign.grid import Study
 from hil.campaign.grid_run import run_campaign
 from hil.campaign.grid_table import Table
@@ -26,52 +29,72 @@ REAL_AXES = {
 
 @dataclass(frozen=True)
 class Timed:
-    """A campaign from its first batch to its table.
+    """A campaign on workers that are up, from its first batch to its table, and the CPU time of all that took part.
 
-    inside_s, cpu_s: sums over its tasks, of wall and of CPU time. A task that shares its core with other programs takes
-    longer by the first and not by the second.
+    inside_s, tasks_s: sums over its tasks, of wall and of CPU time. A task that shares its core with other programs
+    takes longer by the first and not by the second.
+    client_s: of planning and of the table. scheduler_s: of the rest of this process, the scheduler and the way there.
+    workers_s: of the workers' processes, tasks included.
     """
 
     wall_s: float
     inside_s: float
-    cpu_s: float
+    tasks_s: float
+    client_s: float
+    scheduler_s: float
+    workers_s: float
+
+    @property
+    def alone_s(self) -> float:
+        """Wall time of one worker, less what other programs had of its core during tasks."""
+        return self.wall_s - (self.inside_s - self.tasks_s)
+
+    @property
+    def all_s(self) -> float:
+        return self.client_s + self.scheduler_s + self.workers_s
 
 
 def bench_campaign(num_tasks: int, users: int, repeats: int, progress: Progress) -> dict[str, Any]:
     """Figures of `hil bench campaign`. users: of each kind in the campaign of real work, which runs `repeats` times.
 
-    Workers have done the same work once before they are timed: imports are no part of a long campaign. One worker and
-    two take turns, and the median counts. `busy_share`: of the time of the workers, what they spend in tasks. Where
-    other programs use the machine `speed_up` tells of them too; `speed_up_alone` is what is left on a machine of one's
-    own: twice the share of time that is lost to waiting, and the CPU time that a task needs more beside another one.
+    Workers are up and have done the same work once before they are timed: their start and their imports are no part of
+    a long campaign, and not counted. One worker and two take turns, and medians count. Pairs are of one worker, of two.
     """
     overhead_s = _of_nothing(num_tasks, progress)
     client_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with open_pool("workers:1") as one, open_pool("workers:2") as two:
-        pools = {1: one, 2: two}
-        for count, pool in pools.items():
+        for count, pool in ((1, one), (2, two)):
             _timed(_real(2 * count), pool, progress)
-        runs = [{count: _timed(_real(users), pool, progress) for count, pool in pools.items()} for _ in range(repeats)]
-    wall_s, cpu_s, busy = (
-        {count: median(_figure(run[count], count)[column] for run in runs) for count in pools} for column in range(3)
-    )
+        runs = [(_timed(_real(users), one, progress), _timed(_real(users), two, progress)) for _ in range(repeats)]
     return {
         "no_work_tasks": num_tasks,
         "no_work_s": overhead_s,
         "client_peak_mb": client_mb,
         "real_tasks": _real(users).num_tasks,
-        "one_worker_s": wall_s[1],
-        "two_workers_s": wall_s[2],
-        "speed_up": median(run[1].wall_s / run[2].wall_s for run in runs),
-        "busy_share": [busy[1], busy[2]],
-        "cpu_s": [cpu_s[1], cpu_s[2]],
-        "speed_up_alone": 2 * busy[2] / busy[1] * cpu_s[1] / cpu_s[2],
+        **speed_up(runs),
     }
 
 
-def _figure(timed: Timed, workers: int) -> tuple[float, float, float]:
-    """Wall time, CPU time of the tasks, share of the workers' time that they took."""
-    return timed.wall_s, timed.cpu_s, timed.inside_s / (workers * timed.wall_s)
+def speed_up(runs: Sequence[tuple[Timed, Timed]]) -> dict[str, Any]:
+    """What a second worker brings. runs: the same campaign on one worker, on two.
+
+    speed_up: by wall time; where other programs use the machine it tells of them too.
+    speed_up_allowed: what two cores of one's own would allow, were neither ever idle: all CPU time that two workers
+    took, client and scheduler included, is shared between them.
+    speed_up_of_tasks: the same, were client, scheduler and the workers' own part for nothing. It falls short of 2 by
+    the CPU time that a task needs more beside another one: they share the memory.
+    """
+    one, two = (Timed(*np.median([astuple(run[which]) for run in runs], axis=0)) for which in range(2))
+    pairs = {f"{name}_s": [getattr(each, f"{name}_s") for each in (one, two)] for name in _TOLD}
+    return {
+        **pairs,
+        "speed_up": float(np.median([alone.wall_s / both.wall_s for alone, both in runs])),
+        "speed_up_allowed": 2 * one.alone_s / two.all_s,
+        "speed_up_of_tasks": 2 * one.tasks_s / two.tasks_s,
+    }
+
+
+_TOLD = ("wall", "tasks", "client", "scheduler", "workers")
 
 
 def _of_nothing(num_tasks: int, progress: Progress) -> float:
@@ -88,10 +111,19 @@ def _real(users: int) -> Study:
 def _timed(study: Study, pool: Pool, progress: Progress) -> Timed:
     with tempfile.TemporaryDirectory() as folder:
         table = Table(Path(folder))
-        began_s = time.perf_counter()
+        began_s, before_s = time.perf_counter(), _cpu_s()
         told = run_campaign([study], None, table, pool, progress)
         table.export([study])
-        wall_s = time.perf_counter() - began_s
+        wall_s, took_s = time.perf_counter() - began_s, _cpu_s() - before_s
         assert told["tasks"] == study.num_tasks and not told["failed"], told["failures"]
-        rows = list(table.rows())
-        return Timed(wall_s, sum(row["seconds"] for row in rows), sum(row["cpu_seconds"] for row in rows))
+        inside_s, tasks_s = np.sum([(row["seconds"], row["cpu_seconds"]) for row in table.rows()], axis=0)
+        return Timed(wall_s, inside_s, tasks_s, *took_s)
+
+
+def _cpu_s() -> Float[np.ndarray, "part"]:
+    """Of this thread, of the other ones of this process, and of the processes that it started."""
+    import psutil
+
+    here_s = time.thread_time()
+    children = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
+    return np.array([here_s, time.process_time() - here_s, sum(each.user + each.system for each in children)])

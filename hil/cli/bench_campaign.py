@@ -15,7 +15,8 @@ def campaign(
     json: Json = False,
 ) -> None:
     """Time campaigns: their overhead and their scaling. Many tasks of no work; real work on one worker and on two, by
-    wall time and as on a machine of one's own; peak memory of the client.
+    wall time, and the CPU time of client, scheduler and workers (two figures: of one worker, of two), with the highest
+    ratio that two cores allow with it; peak memory of the client.
 
     Example: hil bench campaign --json
     """
@@ -23,6 +24,10 @@ def campaign(
 
     with progress() as report:
         figures = bench_campaign(tasks, users, repeats, report)
-    print_table(["figure", "value"], list(figures.items()))
+    print_table(["figure", "value"], [[name, _told(value)] for name, value in figures.items()])
     if json:
         emit_json(figures)
+
+
+def _told(value: object) -> object:
+    return ", ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else value
