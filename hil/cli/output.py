@@ -65,7 +65,7 @@ def _bars() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=Console(stderr=True), refresh_per_second=2) as bars:  # a redraw takes milliseconds
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
