@@ -14,7 +14,10 @@ STATIONS = [Path("configs/testbeds/sim-opensource-ris.yaml"), Path("configs/test
 
 
 def simulator(
-    testbed: Annotated[list[Path] | None, typer.Option(help="Stations; repeatable. The two simulated ones.")] = None,
+    testbed: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Stations; repeatable. By default a small and a large simulated one."),
+    ] = None,
     samples: Annotated[int, typer.Option(min=2, help="Samples of a capture.")] = 8192,
     captures: Annotated[int, typer.Option(min=1, help="Captures, each of a new pattern.")] = 200,
     walk: Annotated[

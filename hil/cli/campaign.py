@@ -30,7 +30,9 @@ def campaign(
     resume: Annotated[Path | None, typer.Option(help="Go on with the campaign in this folder.")] = None,
     testbed: Annotated[
         list[Path] | None,
-        typer.Option("--testbed", help="A station beside this machine, for local and workers:N; repeatable."),
+        typer.Option(
+            "--testbed", metavar="FILE", help="A station beside this machine, for local and workers:N; repeatable."
+        ),
     ] = None,
     ca: Ca = None,
     cert: Cert = None,

@@ -17,7 +17,7 @@ Key = Annotated[str | None, typer.Option("--key", help="File with this machine's
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Optimise and measure for others.", rich_markup_mode=None)
+    group = typer.Typer(rich_markup_mode=None)
     group.callback(invoke_without_command=True)(worker)
     group.command()(scheduler)
     group.command()(certs)
@@ -29,7 +29,7 @@ def worker(
     scheduler: SchedulerAddress = None,
     device: Annotated[str | None, typer.Option(help="Where to calculate: cpu, cuda.")] = None,
     testbed: Annotated[
-        list[Path] | None, typer.Option("--testbed", help="A station beside this machine; repeatable.")
+        list[Path] | None, typer.Option("--testbed", metavar="FILE", help="A station beside this machine; repeatable.")
     ] = None,
     ca: Ca = None,
     cert: Cert = None,
@@ -38,7 +38,8 @@ def worker(
         "~/.local/state/hil"
     ),
 ) -> None:
-    """Start a worker: it calculates (--device), measures on its stations (--testbed), or both; until SIGINT or SIGTERM.
+    """Optimise and measure for others. Starts a worker that calculates (--device), measures on its stations
+    (--testbed), or both; until SIGINT or SIGTERM.
 
     It comes back by itself when the scheduler does. One line of JSON each time it has found it.
 
@@ -82,7 +83,7 @@ def scheduler(
 def certs(
     folder: Annotated[Path, typer.Argument(help="Where the authority is, or shall be made.")],
     name: Annotated[
-        list[str] | None, typer.Option("--name", help="A machine: host name or address; repeatable.")
+        list[str] | None, typer.Option("--name", metavar="HOST", help="A machine: host name or address; repeatable.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -18,7 +18,10 @@ Board = Annotated[
     str | None, typer.Option("--board", help="Port of the board instead of the testbed's, as /dev/ttyUSB0.")
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Any value of the testbed file, as ofdm.repetitions=32; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Any value of the testbed file, as ofdm.repetitions=32; repeatable."
+    ),
 ]
 CalibrationDir = Annotated[
     Path | None, typer.Option("--calibration", help="Rely on it: a run directory of `hil calibrate`.")

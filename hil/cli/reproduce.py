@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    items: Annotated[list[str], typer.Argument(help="table1, fig2, fig4, ..., fig10, or all.")],
+    items: Annotated[list[str], typer.Argument(metavar="ITEM", help="table1, fig2, fig4, ..., fig10, or all.")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer users, sizes and epochs: all in two minutes.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder; one that holds results already is gone on with.")

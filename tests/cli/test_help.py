@@ -1,13 +1,19 @@
-"""What `--help` says: whole sentences, and an example wherever a command takes more than a name."""
+"""What `--help` and the READMEs say: whole sentences, and examples that are commands of this program."""
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
-from hil.cli.app import app
+from hil.cli.app import UsageError, app
+
+ROOT = Path(__file__).parents[2]
+READMES = ("README.md", "configs/README.md", "hil/campaign/README.md", "firmware_profiles/README.md", "tests/README.md")
 
 COLUMNS = 78  # of a terminal of 80
 MARGIN = 6  # that the library leaves beside the names
@@ -33,8 +39,47 @@ def test_each_command_s_line_in_the_list_is_whole(path: str, command: Any, room:
 
 @pytest.mark.parametrize(("path", "command"), [(path, command) for path, command, _ in ALL if command.params[1:]])
 def test_each_command_with_options_shows_an_example(path: str, command: Any) -> None:
-    if not getattr(command, "commands", {}):
-        assert path in " ".join(command.help.split())
+    assert path in " ".join(command.help.split())
+
+
+def examples(text: str) -> list[str]:
+    """Commands in a help text: of each paragraph that begins so, what stands in backticks, or all of it."""
+    found = []
+    for paragraph in text.split("\n\n"):
+        begins = re.match(r"\s*Examples?: (.*)", " ".join(paragraph.split()))
+        if begins:
+            found += re.findall("`(hil [^`]+)`", begins[1]) or [begins[1]]
+    return found
+
+
+def documented(text: str) -> list[str]:
+    """Commands in a README: its lines of code without their comments, and what stands in backticks."""
+    whole = text.replace("\\\n", " ")
+    lines = re.findall(r"^    (?:\S*/)?(hil .*?)(?:\s+#.*)?$", whole, re.MULTILINE)
+    spans = [" ".join(span.split()) for span in re.findall("`(hil [a-z][^`]*)`", whole)]
+    return [command.strip() for command in ";".join([*lines, *spans]).split(";")]
+
+
+SHOWN = [(path, example) for path, command, _ in ALL for example in examples(command.help)]
+SHOWN += [(name, example) for name in READMES for example in documented((ROOT / name).read_text())]
+
+
+@pytest.mark.parametrize(("where", "example"), SHOWN)
+def test_an_example_is_a_command_with_options_of_this_program_and_files_that_are_there(
+    where: str, example: str
+) -> None:
+    words, command = shlex.split(example)[1:], get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    assert not getattr(command, "commands", {}) or not words or words[0].startswith(("-", "...")), f"{where}: {example}"
+    if words and not (words[0] == "..." and getattr(command, "commands", {})):
+        try:
+            command.make_context("hil", list(words))
+        except UsageError as error:
+            placeholders = where in READMES and type(error).__name__ != "NoSuchOption"
+            assert placeholders, f"{where}: {example}: {error}"
+    for word in words:
+        assert not word.startswith("configs/") or (ROOT / word).exists(), f"{where}: {word} is not there"
 
 
 def test_the_version_is_that_of_the_installed_package(hil: Callable[..., Any]) -> None:
