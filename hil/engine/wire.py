@@ -51,8 +51,9 @@ def pack_question(question: Question, *, kept: bool) -> bytes:
     problem, warm = question.problem, question.warm
     arrays = {"direct": problem.direct.astype(np.complex64), "cascade": problem.cascade.astype(np.complex64)}
     arrays["basis"] = problem.basis
-    if problem.states is not None:
-        arrays["states"] = problem.states
+    for name in ("states", "dispersion"):
+        if (array := getattr(problem, name)) is not None:
+            arrays[name] = array
     if warm is not None and not kept:
         arrays |= {"warm": warm.code, **_numbered(warm.network)}
     facts = {name: getattr(problem, name) for name in ("snr_scale", "num_taps", "bandwidth_hz", "rows", "cols")}
@@ -69,6 +70,7 @@ def unpack_question(blob: bytes) -> tuple[Question, int | None]:
         cascade=arrays["cascade"].astype(complex),
         basis=arrays["basis"],
         states=arrays.get("states"),
+        dispersion=arrays.get("dispersion"),
         **facts["problem"],
     )
     warm = WarmState(facts["warm"], arrays["warm"], _network(arrays)) if "warm" in arrays else None

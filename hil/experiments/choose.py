@@ -1,7 +1,7 @@
 """Stages two and three, from the recording alone: estimate the channel, then choose the pattern of each arm."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from hil.optimize.objective import Problem
 from hil.optimize.solve import ALGORITHMS, Solution, solve
 from hil.yamltree import no_such
 
-ONE_NUMBER = "; the bound takes each state as at the carrier, over the whole band"
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -26,8 +24,6 @@ class Choice:
 
     patterns, predicted_mbps: by arm. stages: rate after each stage of `chosen`, and `winner`, the best of them.
     bound_mbps: no pattern can do better on the estimate (certified); certified_fraction: of it, reached by `chosen`.
-        Where a board's states vary over the band each in its own way, both are of the estimate on which each state is
-        one number, its reflection at the carrier, and `status` says so; predicted_mbps follows the band.
     solved_at: `here` or `host`; solved_note: why not at the host, where that was asked for.
     """
 
@@ -56,12 +52,7 @@ class Choice:
 
 
 def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
-    """The optimization that an estimate stands for: channel units, the states that the board has.
-
-    Two states over the band are exact, as the cascade holds all of it. Simplification: each of more states is one
-    number, that at the carrier. On the true channel of a room, with 2 and 3 bits, changes of single elements by what
-    states really reflect gained at most 0.02 % where states turn by 20 deg over the band, 0.25 % where by 60 deg, and
-    1.2 % where by 120 deg, neighbouring states to opposite sides.
+    """The optimization that an estimate stands for: channel units, the states that the board has, over its band.
 
     Elements that do not follow, by the calibration, are counted on for nothing.
     """
@@ -77,15 +68,8 @@ def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:
         rows=setup.rows,
         cols=setup.cols,
         states=setup.states,
+        dispersion=setup.dispersion,
     )
-
-
-def foreseen_mbps(estimate: CascadedEstimate, setup: Setup, pattern: Pattern) -> float:
-    """Rate to expect of a pattern; the states as they are over the band, which an optimizer takes for one number."""
-    cascade = estimate.cascade.copy()
-    cascade[list(setup.dead)] = 0
-    response = replace(estimate, cascade=cascade, dispersion=setup.dispersion).predict_patterns(pattern[None])[0]
-    return setup.rate_mbps(setup.budget.scale * response)
 
 
 def choose_patterns(
@@ -119,13 +103,13 @@ def choose_patterns(
     }
     return Choice(
         patterns,
-        {name: foreseen_mbps(estimate, setup, pattern) for name, pattern in patterns.items()},
+        {name: float(problem.rate_of(pattern)) for name, pattern in patterns.items()},
         config.algorithm,
         float(solution.bound_mbps),
         float(solution.certified_fraction),
         {name: float(rate) for name, rate in solution.stages.items()},
         solution.winner,
-        solution.status + (ONE_NUMBER if setup.dispersion is not None else ""),
+        solution.status,
         reply.seconds,
         reply.place,
         reply.note,

@@ -7,7 +7,7 @@ import numpy as np
 
 from hil.config.closed_loop import RefinementConfig
 from hil.estimation.least_squares import CascadedEstimate
-from hil.experiments.choose import Choice, foreseen_mbps, problem_of
+from hil.experiments.choose import Choice, problem_of
 from hil.experiments.stage import rates_by_power, search_on_stage
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
@@ -48,7 +48,8 @@ def refined(recording: Recording, choice: Choice, estimate: CascadedEstimate, se
         return choice
     patterns = dict(choice.patterns)
     patterns["unrefined"], patterns["chosen"] = patterns["chosen"], recording.read("refined").data
-    predicted = {name: foreseen_mbps(estimate, setup, pattern) for name, pattern in patterns.items()}
+    problem = problem_of(estimate, setup)
+    predicted = {name: float(problem.rate_of(pattern)) for name, pattern in patterns.items()}
     return replace(choice, patterns=patterns, predicted_mbps=predicted)
 
 

@@ -10,12 +10,14 @@ from hil.arrays import Complex
 from hil.config import TestbedConfig
 from hil.errors import RecordingError
 from hil.interfaces import Geometry, LinkBudget, StateSet
-from hil.phy.band import smooth_over
+from hil.phy.band import band_powers, smooth_over
 from hil.phy.metrics import rate_mbps
 from hil.phy.ofdm import OfdmGrid
 
-NARROW = 0.01  # by which a state may vary over the band and still be one number: 40 dB below what it reflects
-TERMS = 3  # of a curve over the band
+NARROW = (
+    0.01  # by which a state may differ from its curve over the band, one number at first: 40 dB below what it reflects
+)
+MOST_TERMS = 7  # of a curve over the band
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,10 @@ def _units_over_band(
     middle = units[count // 2]
     if np.abs(units - middle).max() <= NARROW:
         return middle, None
-    curves = smooth_over(units, TERMS)
+    for terms in range(2, MOST_TERMS + 1):
+        curves = smooth_over(units, terms)
+        if np.abs(units - band_powers(count, terms).T @ curves).max() <= NARROW:
+            break
     return curves[0], curves[1:]
 
 

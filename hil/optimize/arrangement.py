@@ -27,14 +27,16 @@ def corners(states: Complex[np.ndarray, "state"]) -> Int[np.ndarray, "corner"]:
 
 def sweep(search: StateSearch, asked: Complex[np.ndarray, "element"]) -> tuple[UInt8[np.ndarray, "element"], float]:
     """The best pattern, and its rate, of all that any global turn of `asked` chooses."""
-    hull = corners(search.states)
+    hull = corners(search.states[0])
     after = np.roll(hull, -1)
-    edge = search.states[after] - search.states[hull]
-    angle = np.mod(np.angle(-1j * edge) - np.angle(asked)[:, None], 2 * np.pi)  # at which a state gives way to the next
+    edge = search.states[:, after] - search.states[:, hull]
+    angle = np.mod(
+        np.angle(-1j * edge[0]) - np.angle(asked)[:, None], 2 * np.pi
+    )  # at which a state gives way to the next
     order = np.argsort(angle, axis=None)
     element, corner = np.unravel_index(order, angle.shape)
     pattern = hull[np.argmin(angle, axis=1)].astype(np.uint8)
-    steps = edge[corner][:, None] * search.cascade[element]
+    steps = search.reflected(edge[:, corner], search.cascade[element].T).T
     best, turn = _highest(search, search.taps_of(pattern), steps)
     pattern[element[: turn + 1]] = after[corner[: turn + 1]]
     return pattern, best

@@ -61,18 +61,22 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """relaxation: of the whole surface, which all branches are cut from. values: what x is in each state."""
+    """relaxation: of the whole surface, which all branches are cut from. values: x of an element in each state."""
 
     search: StateSearch
     relaxation: Relaxation
-    values: Complex[np.ndarray, "state"] | Float[np.ndarray, "state"]
+    values: Complex[np.ndarray, "term state"] | Float[np.ndarray, "term state"]
 
     @classmethod
     def of_user(cls, problem: Problem, user: int) -> "Tree":
         """One user of a problem with states and one batch axis."""
         search, relaxation = StateSearch.of_user(problem, user), Relaxation.of_user(problem, user)
-        values = (search.states - relaxation.centre) / relaxation.scale
+        values = (search.states - relaxation.centre[:, None]) / relaxation.scale[:, None]
         return cls(search, relaxation, values.real if relaxation.real else values)
+
+    @property
+    def num_states(self) -> int:
+        return int(self.values.shape[1])
 
     def prove(
         self,
@@ -95,7 +99,7 @@ class Tree:
         branches = len(open_)
         while open_ and open_[0].bound > rate * (1 + TOLERANCE) and branches < max_branches and clock() < until_s:
             branch = heapq.heappop(open_)
-            for state in range(len(self.values)):
+            for state in range(self.num_states):
                 child = self.child(branch, state)
                 branches += 1
                 tried = self.completed(child)
@@ -142,7 +146,7 @@ class Tree:
     ) -> Branch:
         """Bound it, and see which element the relaxation cannot decide."""
         free = np.flatnonzero(pattern == FREE)
-        if len(self.values) ** len(free) <= LISTED:
+        if self.num_states ** len(free) <= LISTED:
             best, rate = self.best_of_all(pattern, free)
             return Branch(rate, best, codes, FREE, tilt)
         rest = self.rest(pattern, tilt)
@@ -155,7 +159,7 @@ class Tree:
         self, pattern: Int[np.ndarray, "element"], free: Int[np.ndarray, "free"]
     ) -> tuple[Int[np.ndarray, "element"], float]:
         """The best pattern of a branch with few free elements, and its rate in nats: all are tried."""
-        states = np.indices((len(self.values),) * len(free)).reshape(len(free), -1)
+        states = np.indices((self.num_states,) * len(free)).reshape(len(free), -1)
         patterns = np.repeat(pattern[:, None], states.shape[1], axis=1)
         patterns[free] = states
         rates = self.search.rate(self.search.taps(patterns.astype(np.uint8))) / self.search.mbps_per_nat
@@ -165,22 +169,28 @@ class Tree:
         """Relaxation of the free elements: the others belong to the direct channel."""
         given = pattern != FREE
         rows = self.relaxation.rows
-        direct = rows[0] + self.values[pattern[given]] @ rows[1:][given]
-        return replace(self.relaxation, rows=np.concatenate([direct[None], rows[1:][~given]]), tilt=tilt)
+        direct, others = rows[:, :1].copy(), rows[:, 1:]
+        direct[0, 0] += np.einsum("pn,pnt->t", self.values[:, pattern[given]], others[:, given])
+        return replace(self.relaxation, rows=np.concatenate([direct, others[:, ~given]], axis=1), tilt=tilt)
 
     def margin(self, rest: Relaxation, codes: Complex[np.ndarray, "rank tap"]) -> Float[np.ndarray, "free"]:
         """How clearly the relaxation prefers a state, for each free element, weighed by what the element is worth."""
-        own = _shown(rest, codes)
-        distance = np.sort(np.abs(own[:, None] - self.values), axis=-1)
-        return np.asarray((distance[:, 1] - distance[:, 0]) / (1e-3 + np.linalg.norm(rest.rows[1:], axis=1)))
+        distance = np.sort(self.distance(rest, codes), axis=-1)
+        return np.asarray((distance[:, 1] - distance[:, 0]) / (1e-3 + np.linalg.norm(rest.rows[0, 1:], axis=-1)))
+
+    def distance(self, rest: Relaxation, codes: Complex[np.ndarray, "rank tap"]) -> Float[np.ndarray, "free state"]:
+        """Of each free element, as its vector looks from the direct channel's, to each state."""
+        vectors = rest.vectors(codes)
+        shown = np.einsum("r,rpn->pn", vectors[:, 0, 0].conj(), vectors[:, :, 1:])
+        return np.asarray(np.linalg.norm(shown[..., None] - self.values[:, None], axis=0))
 
     def completed(self, branch: Branch) -> tuple[UInt8[np.ndarray, "element"], float]:
         """A pattern of a branch: free elements by what the relaxation shows."""
         free = branch.pattern == FREE
         pattern = branch.pattern.copy()
         if free.any():
-            own = _shown(self.rest(branch.pattern, branch.tilt), branch.codes)
-            pattern[free] = np.argmin(np.abs(own[:, None] - self.values), axis=-1)
+            rest = self.rest(branch.pattern, branch.tilt)
+            pattern[free] = np.argmin(self.distance(rest, branch.codes), axis=-1)
         whole = pattern.astype(np.uint8)
         return whole, self.rate(whole)
 
@@ -199,15 +209,6 @@ def prove_patterns(
         proofs.append(tree.prove(pattern, ceiling=ceilings[user], max_branches=branches, until_s=until_s_here))
     bound = problem.mbps_per_nat * np.array([proof.bound for proof in proofs])
     return np.stack([proof.pattern for proof in proofs]), bound
-
-
-def _shown(
-    rest: Relaxation, codes: Complex[np.ndarray, "rank tap"]
-) -> Complex[np.ndarray, "free"] | Float[np.ndarray, "free"]:
-    """x of each free element, as its vector looks from the direct channel's: within the unit circle."""
-    drive = rest.pulled(codes)
-    vectors = drive / np.sqrt(power(drive).sum(axis=0) + 1e-300)
-    return np.asarray(vectors[:, 0].conj() @ vectors[:, 1:])
 
 
 def _ascend(relaxation: Relaxation, codes: Complex[np.ndarray, "rank tap"], steps: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def collinear(states: Complex[np.ndarray, "state"]) -> bool:
 
 
 def relaxed(problem: Problem) -> Problem:
-    """The phase-controlled surface that can do all that the states can, and more."""
+    """The phase-controlled surface that can do all that the states can at the carrier, and more."""
     if problem.states is None:
         return problem
     centre, radius = enclosing_circle(problem.states)
@@ -61,6 +61,7 @@ def relaxed(problem: Problem) -> Problem:
         direct=problem.direct + centre * problem.cascade.sum(axis=-2),
         cascade=radius * problem.cascade,
         states=None,
+        dispersion=None,
     )
 
 
@@ -68,63 +69,82 @@ def relaxed(problem: Problem) -> Problem:
 class StateSearch:
     """The rate of one user as a function of its pattern.
 
-    direct: complex[tap]; cascade: complex[element, tap]; basis: complex[subcarrier, tap]; states: complex[state];
-    snr_scale is folded into direct and cascade.
+    Where states vary over the band, an element's reflection is a few numbers, its terms, and the channel has as many
+    times the taps of the cascade (`Problem.over_band`). snr_scale is folded into both channels.
     """
 
-    direct: Complex[np.ndarray, "tap"]
+    direct: Complex[np.ndarray, "taps"]
     cascade: Complex[np.ndarray, "element tap"]
-    basis: Complex[np.ndarray, "subcarrier tap"]
-    states: Complex[np.ndarray, "state"]
+    basis: Complex[np.ndarray, "subcarrier taps"]
+    states: Complex[np.ndarray, "term state"]
     mbps_per_nat: float
 
     @classmethod
     def of_user(cls, problem: Problem, user: int) -> "StateSearch":
         """One user of a problem with states and one batch axis."""
-        assert problem.states is not None
         amplitude = np.sqrt(problem.snr_scale)
-        return cls(
-            amplitude * problem.direct[user],
-            np.ascontiguousarray(amplitude * problem.cascade[user]),
-            problem.basis,
-            problem.states,
-            problem.mbps_per_nat,
-        )
+        basis, states = problem.over_band()
+        direct = np.zeros(basis.shape[1], dtype=complex)
+        direct[: problem.direct.shape[-1]] = amplitude * problem.direct[user]
+        cascade = np.ascontiguousarray(amplitude * problem.cascade[user])
+        return cls(direct, cascade, basis, states, problem.mbps_per_nat)
 
-    def taps(self, patterns: UInt8[np.ndarray, "element start"]) -> Complex[np.ndarray, "tap start"]:
+    def taps(self, patterns: UInt8[np.ndarray, "element start"]) -> Complex[np.ndarray, "taps start"]:
         """Channel taps of patterns; one real product for each state but the first."""
         planes = self.cascade.view(np.float64)
-        taps = np.repeat((self.direct + self.states[0] * self.cascade.sum(axis=0))[:, None], patterns.shape[-1], axis=1)
-        for state in range(1, len(self.states)):
+        first = self.direct + np.outer(self.states[:, 0], self.cascade.sum(axis=0)).ravel()
+        taps = np.repeat(first[:, None], patterns.shape[-1], axis=1)
+        for state in range(1, self.states.shape[1]):
             chosen = planes.T @ (patterns == state).astype(np.float64)
-            taps += (self.states[state] - self.states[0]) * (chosen[0::2] + 1j * chosen[1::2])
+            taps += self.reflected(self.states[:, state] - self.states[:, 0], chosen[0::2] + 1j * chosen[1::2])
         return taps
 
-    def rate(self, taps: Complex[np.ndarray, "tap start"]) -> Float[np.ndarray, "start"]:
+    def steps(
+        self,
+        pattern: UInt8[np.ndarray, "element"],
+        element: Int[np.ndarray, "change"],
+        state: Int[np.ndarray, "change"],
+    ) -> Complex[np.ndarray, "taps change"]:
+        """What each single change, a new state of an element, adds to the channel's taps."""
+        return self.reflected(self.states[:, state] - self.states[:, pattern[element]], self.cascade[element].T)
+
+    def reflected(
+        self, reflection: Complex[np.ndarray, "term *many"], taps: Complex[np.ndarray, "tap many"]
+    ) -> Complex[np.ndarray, "taps many"]:
+        """Taps of all terms of what one reflection, or each its own, makes of some taps of the cascade."""
+        return np.asarray((reflection.reshape(len(reflection), 1, -1) * taps).reshape(-1, taps.shape[-1]))
+
+    def rate(self, taps: Complex[np.ndarray, "taps start"]) -> Float[np.ndarray, "start"]:
         return np.asarray(self.mbps_per_nat * np.log1p(power(self.basis @ taps)).sum(axis=0))
 
-    def taps_of(self, pattern: UInt8[np.ndarray, "element"]) -> Complex[np.ndarray, "tap"]:
+    def taps_of(self, pattern: UInt8[np.ndarray, "element"]) -> Complex[np.ndarray, "taps"]:
         return self.taps(pattern[:, None])[:, 0]
 
     def rate_of(self, pattern: UInt8[np.ndarray, "element"]) -> float:
         return float(self.rate(self.taps_of(pattern)[:, None])[0])
 
-    def asked(self, taps: Complex[np.ndarray, "tap"]) -> Complex[np.ndarray, "element"]:
+    def drive(self, code: Complex[np.ndarray, "taps"]) -> Complex[np.ndarray, "term element"]:
+        """conj(cascade) code, for as many terms as the code has taps of."""
+        return np.asarray((code.conj().reshape(-1, self.cascade.shape[1]) @ self.cascade.T).conj())
+
+    def asked(self, taps: Complex[np.ndarray, "taps"]) -> Complex[np.ndarray, "term element"]:
         """conj(cascade) dR/dh* at a channel: the reflection that each element should have, to first order."""
         response = self.basis @ taps
-        gradient = self.basis.conj().T @ (response / (1 + power(response)))
-        return np.asarray(self.mbps_per_nat * (self.cascade @ gradient.conj()).conj())
+        return self.mbps_per_nat * self.drive(self.basis.conj().T @ (response / (1 + power(response))))
 
-    def nearest(self, asked: Complex[np.ndarray, "*start"]) -> UInt8[np.ndarray, "*start"]:
-        """State of largest Re(conj(asked) state) for each element."""
-        if len(self.states) == 2:
-            return np.asarray((asked.conj() * (self.states[1] - self.states[0])).real > 0, dtype=np.uint8)
-        return np.asarray(np.argmax((asked.conj()[..., None] * self.states).real, axis=-1), dtype=np.uint8)
+    def nearest(self, asked: Complex[np.ndarray, "term *start"]) -> UInt8[np.ndarray, "*start"]:
+        """State of largest Re(conj(asked) state) for each element; terms that are not asked for count for nothing."""
+        asked = asked.conj()
+        if self.states.shape[1] == 2:
+            step = self.states[:, 1] - self.states[:, 0]
+            return np.asarray(sum(map(np.multiply, asked, step)).real > 0, dtype=np.uint8)
+        worth = sum((each[..., None] * states).real for each, states in zip(asked, self.states, strict=False))
+        return np.asarray(np.argmax(worth, axis=-1), dtype=np.uint8)
 
     def quantise(self, asked: Complex[np.ndarray, "element"]) -> tuple[UInt8[np.ndarray, "element"], float]:
-        """Best pattern, and its rate, over global rotations of what the elements are asked for."""
+        """Best pattern, and its rate, over global rotations of what the elements are asked for, one number each."""
         turns = np.exp(2j * np.pi * np.arange(ROTATIONS) / ROTATIONS)
-        patterns = self.nearest(asked[:, None] * turns)
+        patterns = self.nearest(asked[None, :, None] * turns)
         rates = self.rate(self.taps(patterns))
         best = int(np.argmax(rates))
         return patterns[:, best], float(rates[best])
@@ -140,28 +160,29 @@ class StateSearch:
         return pattern, rate
 
     def gains(
-        self, taps: Complex[np.ndarray, "tap"], pattern: UInt8[np.ndarray, "element"]
+        self, taps: Complex[np.ndarray, "taps"], pattern: UInt8[np.ndarray, "element"]
     ) -> Float[np.ndarray, "element state"]:
         """What giving one element another state adds to the rate, in Mbit/s, to second order; -inf for its own state.
 
         In nats: with d = E v the change of the response r, w = 1 / (1 + |r|^2),
         sum_k w 2 Re(conj(r) d) + w^2 |d|^2 - w^2 Re(conj(r)^2 d^2).
+        Simplification: in what is of second order, a state is its mean over the band.
         """
-        response = self.basis @ taps
+        response, mean = self.basis @ taps, self.basis[:, : self.cascade.shape[1]]
         weight = 1 / (1 + power(response))
-        gradient = self.basis.conj().T @ (weight * response)
-        spread = (self.basis.conj().T * weight**2) @ self.basis
-        twist = (self.basis.T * (weight * response.conj()) ** 2) @ self.basis
-        first = 2 * (self.cascade @ gradient.conj())
+        first = 2 * self.drive(self.basis.conj().T @ (weight * response)).conj()
+        spread = (mean.conj().T * weight**2) @ mean
+        twist = (mean.T * (weight * response.conj()) ** 2) @ mean
         second = ((self.cascade.conj() @ spread) * self.cascade).sum(axis=-1).real
         turned = ((self.cascade @ twist) * self.cascade).sum(axis=-1)
-        step = self.states - self.states[pattern][:, None]
-        gain = (step * first[:, None]).real + power(step) * second[:, None] - (step**2 * turned[:, None]).real
+        step = self.states[:, None] - self.states[:, pattern, None]
+        gain = sum((step * first[..., None]).real)
+        gain += power(step[0]) * second[:, None] - (step[0] ** 2 * turned[:, None]).real
         gain[np.arange(len(pattern)), pattern] = -np.inf
         return np.asarray(self.mbps_per_nat * gain)
 
     def changes(
-        self, taps: Complex[np.ndarray, "tap"], pattern: UInt8[np.ndarray, "element"]
+        self, taps: Complex[np.ndarray, "taps"], pattern: UInt8[np.ndarray, "element"]
     ) -> tuple[Int[np.ndarray, "change"], Int[np.ndarray, "change"]]:
         """(element, new state) of the single changes of best predicted gain, best first."""
         gain = self.gains(taps, pattern)
@@ -178,7 +199,7 @@ class StateSearch:
             _, first = np.unique(element, return_index=True)
             first.sort()
             element, state = element[first], state[first]
-            step = (self.states[state] - self.states[pattern[element]]) * self.cascade[element].T
+            step = self.steps(pattern, element, state)
             together, alone = taps[:, None] + np.cumsum(step, axis=1), taps[:, None] + step
             rates = self.rate(np.concatenate([together, alone], axis=1))
             best = int(np.argmax(rates))

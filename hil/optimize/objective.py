@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Float
+from hil.arrays import Bool, Complex, Float, UInt8
+from hil.phy.band import band_powers
 from hil.phy.metrics import rate_mbps
 from hil.phy.taps import delay_response
 
 SAMPLES_A_TAP = 6  # subcarriers that tell enough of the rate, for each tap
+ROUNDING = 1e-9  # of what states reflect, below which a term is none
 TINY = 1e-30  # keeps the phase of an element without any channel finite, in single precision too
 
 
@@ -29,6 +31,8 @@ class Problem:
     snr_scale: P / (B N0). num_taps: M of the paper's eq. 4 (cyclic prefix). bandwidth_hz: B.
     rows, cols: shape of the surface; element = row * cols + col.
     states: reflection of each state of an element; None where any phase of unit modulus can be set.
+    dispersion: how they vary over the band, coefficients of x, x^2, ... (`hil.phy.band`), states being those of 1; None
+    where each is one number.
 
     Raises ValueError where shapes contradict each other or a number is not finite.
     """
@@ -42,6 +46,7 @@ class Problem:
     rows: int
     cols: int
     states: Complex[np.ndarray, "state"] | None = None
+    dispersion: Complex[np.ndarray, "power state"] | None = None
 
     def __post_init__(self) -> None:
         if self.direct.shape != self.cascade.shape[:-2] + self.cascade.shape[-1:]:
@@ -52,7 +57,11 @@ class Problem:
             raise ValueError(f"{self.rows} x {self.cols} elements, but cascade holds {self.num_elements}")
         if self.states is not None and len(self.states) < 2:
             raise ValueError("a surface needs at least two states")
-        if not all(np.isfinite(part).all() for part in (self.direct, self.cascade, self.basis, self.snr_scale)):
+        if self.dispersion is not None and (self.states is None or self.dispersion.shape[1:] != self.states.shape):
+            told = None if self.states is None else self.states.shape
+            raise ValueError(f"dispersion {self.dispersion.shape} does not go with states {told}")
+        channel = (self.direct, self.cascade, self.basis, self.snr_scale)
+        if not all(np.isfinite(part).all() for part in channel):
             raise ValueError("the channel holds numbers that are not finite")
 
     @property
@@ -75,12 +84,51 @@ class Problem:
 
     def rate_mbps(self, reflection: Complex[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch"]:
         """Rate in Mbit/s (paper, eq. 4), by direct evaluation in double precision."""
+        return self._rate_mbps(self.response(reflection))
+
+    def _rate_mbps(self, response: Complex[np.ndarray, "*batch subcarrier"]) -> Float[np.ndarray, "*batch"]:
         return rate_mbps(
-            self.response(reflection),
+            response,
             snr_scale=self.snr_scale,
             num_taps=self.num_taps,
             bandwidth_hz=self.bandwidth_hz,
         )
+
+    def response_to(self, patterns: UInt8[np.ndarray, "*batch element"]) -> Complex[np.ndarray, "*batch subcarrier"]:
+        """Channel on each subcarrier under state indices, states as they are over the band."""
+        assert self.states is not None, "patterns are of states"
+        response = self.response(self.states[patterns])
+        if self.dispersion is not None:
+            powers = band_powers(self.num_subcarriers, 1 + len(self.dispersion))[1:]
+            for factor, curve in zip(powers, self.dispersion, strict=True):
+                taps = (curve[patterns][..., None, :] @ self.cascade)[..., 0, :]
+                response = response + factor * (taps @ self.basis.T)
+        return response
+
+    def rate_of(self, patterns: UInt8[np.ndarray, "*batch element"]) -> Float[np.ndarray, "*batch"]:
+        """Rate in Mbit/s of state indices (paper, eq. 4), by direct evaluation, states as they are over the band."""
+        return self._rate_mbps(self.response_to(patterns))
+
+    def over_band(self) -> tuple[Complex[np.ndarray, "subcarrier taps"], Complex[np.ndarray, "term state"]]:
+        """The basis times each of a few functions of frequency, side by side; each state as coefficients of these.
+
+        The functions are those that the states span: 1, then the principal ones of what varies; each adds a term. The
+        channel's taps are then those of all terms, of which the direct channel has the first only. The functions are
+        orthonormal over the band, so the mean power that a state reflects is the sum of |coefficient|^2. Where each
+        state is one number: the problem's own basis and states.
+        """
+        assert self.states is not None, "only states vary over the band"
+        if self.dispersion is None:
+            return self.basis, self.states[None]
+        curves = band_powers(self.num_subcarriers, 1 + len(self.dispersion)).T @ np.vstack(
+            [self.states, self.dispersion]
+        )
+        mean = curves.mean(axis=0)
+        left, size, right = np.linalg.svd(curves - mean, full_matrices=False)
+        needed = size > ROUNDING * np.linalg.norm(curves)
+        root = np.sqrt(self.num_subcarriers)
+        basis = [self.basis, *(root * each[:, None] * self.basis for each in left.T[needed])]
+        return np.concatenate(basis, axis=1), np.vstack([mean, (size[:, None] * right)[needed] / root])
 
     def with_leading_axis(self) -> "Problem":
         """The same problem as a batch: all leading axes made one."""

@@ -71,7 +71,7 @@ def _sign_power(search: StateSearch, code: np.ndarray) -> UInt8[np.ndarray, "ele
     gram = search.basis.conj().T @ search.basis
     best, best_rate, seen = None, -np.inf, set()
     for _ in range(MAX_STEPS):
-        pattern = search.nearest((search.cascade @ code.conj()).conj())
+        pattern = search.nearest(search.drive(code))
         if pattern.tobytes() in seen:
             break
         seen.add(pattern.tobytes())

@@ -34,11 +34,10 @@ class Randomised(OneShot):
     ) -> tuple[Complex[np.ndarray, "user start element"], np.ndarray]:
         """Of one user; first: configuration from which the relaxation is solved."""
         rows = np.concatenate([objective.direct[0], objective.cascade[0]]).astype(complex)
-        relaxation = Relaxation(rows, objective.basis.astype(complex), real=False, centre=0j, scale=1 + 0j)
+        relaxation = Relaxation(rows[None], objective.basis.astype(complex), False, np.zeros(1) + 0j, np.ones(1) + 0j)
         _, codes = relaxation.bound(first.astype(complex), RANK, rng)
         draws = rng.standard_normal((self.draws, len(codes), 2)) @ [1, 1j]
-        vectors = relaxation.pulled(codes)
-        projected = draws @ (vectors / np.maximum(np.linalg.norm(vectors, axis=0), 1e-300))
+        projected = draws @ relaxation.vectors(codes)[:, 0]
         points = of_unit_modulus(projected[:, 1:] * projected[:, :1].conj(), 1)[None].astype(objective.basis.dtype)
         rate = objective.rate(objective.taps(points))
         best = np.argmax(rate, axis=-1)

@@ -63,7 +63,7 @@ def tap_change(problem: Problem, step: float) -> Change:
     assert states is not None, "a board has states"
 
     def change(held: Pattern, rng: np.random.Generator) -> Pattern:
-        response = problem.response(states[held])
+        response = problem.response_to(held)
         code = problem.basis.conj().T @ (response / (1 + problem.snr_scale * power(response)))
         noise = rng.standard_normal(code.size) + 1j * rng.standard_normal(code.size)
         disturbed = code + step * np.linalg.norm(code) / np.sqrt(2 * code.size) * noise

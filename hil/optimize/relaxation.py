@@ -8,6 +8,9 @@ a code[tap, rank] (Burer-Monteiro). The certificate holds whatever the search fo
 
 M = conj(B) Q B^T, Q = basis^H diag(w) basis: the logarithm lies below its tangents, and |x_n| <= 1. Only a T x T
 eigenproblem is left. For states on a line x is real, M becomes Re(M), and the eigenproblem has 2T dimensions.
+Where states vary over the band x_n is a vector of norm one: the terms of a reflection (`Problem.over_band`), weighted.
+Of the states only a mean power over the band is kept, in which what varies counts for more; any weights leave the bound
+valid.
 All in double precision, whatever the optimizer used.
 """
 
@@ -25,50 +28,69 @@ TOLERANCE = 5e-5  # relative gap between relaxed value and certificate at which 
 CHECK_EVERY, MAX_STEPS = 5, 100
 COARSE_STEPS = 20  # of the search, on some of the rows and in single precision; its last digits need all, in double
 COARSE_ROWS = 1024
+WEIGHT = 1 / 3  # power of a term's share in the states' energy; tightest for slopes of 20 to 120 deg over the band
 
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
     """Burer-Monteiro relaxation of one user's rate.
 
-    rows: complex[row, tap], the direct channel, then every element's, snr_scale folded in.
-    real: the entries of x are +-1; else of unit modulus. reflection = centre + scale * x.
+    rows: in each term the direct channel, then every element's, snr_scale folded in; one term where states are one
+    number each. The direct channel has only the first.
+    real: the entries of x are +-1; else of unit norm over the terms. reflection = centre + scale x, in each term.
     tilt: real[2 tap, 2 tap], added to the rate as a quadratic form of h, real parts first; none where None. A form
     that is not negative wherever the bound is to hold leaves the bound valid there, and can make it tighter.
     """
 
-    rows: Complex[np.ndarray, "row tap"]
+    rows: Complex[np.ndarray, "term row tap"]
     basis: Complex[np.ndarray, "subcarrier tap"]
     real: bool
-    centre: complex
-    scale: complex
+    centre: Complex[np.ndarray, "term"]
+    scale: Complex[np.ndarray, "term"]
     tilt: Float[np.ndarray, "part part"] | None = None
 
     @classmethod
     def of_user(cls, problem: Problem, user: int) -> "Relaxation":
-        """One user of a problem with one batch axis; states are replaced by the circle or the segment around them."""
-        real, centre, scale = False, 0j, 1 + 0j
+        """One user of a problem with one batch axis; states are replaced by the ball or the segment around them."""
+        real, basis, centre, scale = False, problem.basis, np.zeros(1, dtype=complex), np.ones(1, dtype=complex)
         if problem.states is not None:
-            real = collinear(problem.states)
-            centre, radius = enclosing_circle(problem.states)
-            scale = radius * np.exp(1j * np.angle(problem.states[0] - centre))
-        cascade = problem.cascade[user]
-        rows = np.concatenate([(problem.direct[user] + centre * cascade.sum(axis=0))[None], scale * cascade])
-        return cls(np.sqrt(problem.snr_scale) * rows, problem.basis, real, centre, scale)
+            real = problem.dispersion is None and collinear(problem.states)
+            basis, states = problem.over_band()
+            centre, scale = enclosing_ball(states)
+        cascade = np.kron(np.diag(scale)[:, None], problem.cascade[user])
+        direct = np.kron(centre, problem.cascade[user].sum(axis=0))
+        direct[: problem.direct.shape[-1]] += problem.direct[user]
+        first = np.zeros((len(centre), 1, direct.size), dtype=complex)
+        first[0, 0] = direct
+        rows = np.concatenate([first, cascade], axis=1)
+        return cls(np.sqrt(problem.snr_scale) * rows, basis, real, centre, scale)
 
     def pulled(self, code: Complex[np.ndarray, "rank tap"]) -> np.ndarray:
-        """conj(B) code[rank, row]: where each row is pulled to."""
-        pull = (code.conj() @ self.rows.T).conj()
+        """conj(B) code[rank, term, row]: where each row is pulled to."""
+        pull = (code.conj() @ self._flat.T).conj().reshape(len(code), *self.rows.shape[:2])
         return np.asarray(pull.real if self.real else pull)
+
+    def vectors(self, code: Complex[np.ndarray, "rank tap"]) -> np.ndarray:
+        """X[rank, term, row]: aligned with a code, of unit norm in each row."""
+        drive = self.pulled(code)
+        return np.asarray(drive * _share(drive))
+
+    def taps_of(self, vectors: np.ndarray) -> Complex[np.ndarray, "*any tap"]:
+        """B^T X of any vectors[..., term, row]."""
+        return np.asarray(vectors.reshape(*vectors.shape[:-2], -1) @ self._flat)
+
+    @property
+    def _flat(self) -> Complex[np.ndarray, "all_rows tap"]:
+        return self.rows.reshape(-1, self.rows.shape[-1])
 
     def evaluate(
         self, code: Complex[np.ndarray, "rank tap"]
     ) -> tuple[float, Complex[np.ndarray, "rank tap"], Float[np.ndarray, "subcarrier"], Float[np.ndarray, "row"]]:
         """Relaxed value in nats, its gradient dR/dcode*, and the multipliers for the certificate: SNR y and price d."""
         drive = self.pulled(code)
-        share = 1 / np.sqrt(power(drive).sum(axis=0) + TINY)  # complex divisions take several times as long as products
+        share = _share(drive)
         vectors = drive * share
-        taps = vectors @ self.rows
+        taps = self.taps_of(vectors)
         response = taps @ self.basis.T
         snr = power(response).sum(axis=0)
         value, outer = np.log1p(snr).sum(), (response / (1 + snr)) @ self.basis.conj()
@@ -76,21 +98,20 @@ class Relaxation:
             extra = as_reals(taps, np) @ self.tilt
             value, outer = value + (as_reals(taps, np) * extra).sum(), outer + as_complex(extra)
         pull = self.pulled(outer)
-        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=0)) * share
-        return float(value), slope @ self.rows, snr, np.sqrt(power(pull).sum(axis=0))
+        slope = (pull - vectors * (vectors.conj() * pull).real.sum(axis=(0, 1))) * share
+        return float(value), self.taps_of(slope), snr, np.sqrt(power(pull).sum(axis=(0, 1)))
 
     def taps(self, code: Complex[np.ndarray, "rank tap"]) -> Complex[np.ndarray, "rank tap"]:
         """C = B^T X of the vectors aligned with a code."""
-        drive = self.pulled(code)
-        return np.asarray(drive / np.sqrt(power(drive).sum(axis=0) + TINY) @ self.rows)
+        return self.taps_of(self.vectors(code))
 
     def thinned(self, count: int, rng: np.random.Generator) -> "Relaxation":
         """About the same from `count` of the elements, one at random for each few neighbours: for searching only."""
-        elements = len(self.rows) - 1
+        elements = self.rows.shape[1] - 1
         block = np.arange(0, elements, max(1, elements // count))
         size = np.diff(block, append=elements)
-        chosen = self.rows[1 + block + (rng.random(len(block)) * size).astype(int)] * size[:, None]
-        return replace(self, rows=np.concatenate([self.rows[:1], chosen]))
+        chosen = self.rows[:, 1 + block + (rng.random(len(block)) * size).astype(int)] * size[:, None]
+        return replace(self, rows=np.concatenate([self.rows[:, :1], chosen], axis=1))
 
     def single(self) -> "Relaxation":
         """In single precision: for searching, not for certificates."""
@@ -102,11 +123,11 @@ class Relaxation:
         snr, price = snr.astype(np.float64), price.astype(np.float64)
         weight = 1 / (1 + snr)
         price = np.maximum(price, 1e-9 * price.max() + TINY)
-        rows, form = self.rows.conj(), (self.basis.conj().T * weight) @ self.basis
+        rows, form = self._flat.conj(), (self.basis.conj().T * weight) @ self.basis
         if self.real:
-            rows = as_reals(self.rows, np)
+            rows = as_reals(self._flat, np)
             form = np.block([[form.real, -form.imag], [form.imag, form.real]]) + (0 if self.tilt is None else self.tilt)
-        values, vectors = np.linalg.eigh(rows.conj().T @ (rows * (1 / price)[:, None]))
+        values, vectors = np.linalg.eigh(rows.conj().T @ (rows * np.tile(1 / price, len(self.rows))[:, None]))
         root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T
         largest = max(np.linalg.eigvalsh(root @ form @ root)[-1], 0.0) + ROUNDING * values[-1] * np.linalg.norm(form)
         return float((np.log1p(snr) - snr * weight).sum() + largest * price.sum())
@@ -123,11 +144,10 @@ class Relaxation:
         reflection: a good configuration, from which the search starts; where it is certified itself, nothing is left
         to search.
         """
-        own = np.concatenate([[1], (reflection - self.centre) / self.scale])
-        response = self.basis @ (own @ self.rows)
+        response = self.basis @ self.taps_of(self.own(reflection))
         snr = power(response)
         code = self.basis.conj().T @ (response / (1 + snr))
-        best = self.certificate(snr, np.abs(self.pulled(code[None])[0]))
+        best = self.certificate(snr, np.sqrt(power(self.pulled(code[None])[0]).sum(axis=0)))
         if best <= (1 + TOLERANCE) * np.log1p(snr).sum():
             return best, code[None]
         noise = rng.standard_normal((rank, len(code), 2)) @ [1, 1j]
@@ -135,6 +155,13 @@ class Relaxation:
         codes[0] += code
         searched, codes = self.search(codes, max_steps, rng)
         return min(best, searched), codes
+
+    def own(self, reflection: Complex[np.ndarray, "element"]) -> Complex[np.ndarray, "term row"]:
+        """x of a reflection that is the same over the whole band."""
+        x = np.zeros(self.rows.shape[:2], dtype=complex)
+        x[0, 0], x[0, 1:] = 1, reflection / self.scale[0]
+        x[:, 1:] -= (self.centre / self.scale)[:, None]
+        return x
 
     def search(
         self, codes: Complex[np.ndarray, "rank tap"], max_steps: int, rng: np.random.Generator
@@ -163,3 +190,23 @@ class Relaxation:
             return np.array([[value]]), 2 * as_reals(gradient.reshape(1, 1, -1), np)
 
         return evaluate
+
+
+def enclosing_ball(
+    states: Complex[np.ndarray, "term state"],
+) -> tuple[Complex[np.ndarray, "term"], Complex[np.ndarray, "term"]]:
+    """Centre and half axes of an ellipsoid around states over the band; of one number, the smallest circle's.
+
+    Any weights of the terms give one; these are between those of mean power, all alike, and of the states' own reach.
+    """
+    centre = np.array([enclosing_circle(each)[0] for each in states])
+    away = states - centre[:, None]
+    energy = power(away).mean(axis=1)
+    weight = (np.maximum(energy, 1e-9 * energy.max()) / energy.max()) ** WEIGHT
+    radius = np.sqrt((power(away) / weight[:, None]).sum(axis=0).max())
+    return centre, radius * np.sqrt(weight) * np.exp(1j * np.angle(away[0, 0]))
+
+
+def _share(drive: np.ndarray) -> np.ndarray:
+    """1 / norm of what pulls at each row; complex divisions take several times as long as products."""
+    return np.asarray(1 / np.sqrt(power(drive).sum(axis=(0, 1)) + TINY))

@@ -66,8 +66,7 @@ def sector_bound(
 
     reflection: a good pattern's; no bound is below its rate, and q is the gradient there.
     """
-    own = np.concatenate([[1], ((reflection - relaxation.centre) / relaxation.scale).real])
-    response = (own @ relaxation.rows) @ relaxation.basis.T
+    response = relaxation.basis @ relaxation.taps_of(relaxation.own(reflection).real)
     snr = power(response)
     code = unit((response / (1 + snr)) @ relaxation.basis.conj())
     noise = 0.05 * unit(rng.standard_normal((RANK * len(code), 2)) @ [1, 1j]).reshape(RANK, -1)

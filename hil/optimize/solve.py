@@ -79,11 +79,13 @@ class Algorithm:
 class Solution:
     """What an optimizer found, and how much better anything could be.
 
-    pattern: state indices; None where any phase can be set. reflection: complex, of the states where there are some.
+    pattern: state indices; None where any phase can be set. reflection: complex, of the states where there are some,
+    at the carrier.
     rate_mbps: by the channel that the optimizer was given, in double precision. bound_mbps: no configuration does
     better on that channel; NaN where no bound was asked for.
     stages: rate after each stage alone, quantised where there are states; `winner` is the best of them.
-    relaxed: rate after each stage before quantisation. seconds: time of each stage, quantisation and bound.
+    relaxed: rate after each stage before quantisation, of phases that are the same over the whole band.
+    seconds: time of each stage, quantisation and bound.
     history: best rate after each step, before quantisation: [step, *batch].
     code: what the configuration asks for, dR/dh* of unit norm; outlives the channel's phases, see `solve(warm=...)`.
     network: what the paper's network became, see `solve(network=...)`; empty where another was asked.
@@ -251,18 +253,16 @@ class _Run:
         began = time.perf_counter()
         pattern = choose(self.problem, self.rng)
         assert self.problem.states is not None
-        reflection = self.problem.states[pattern]
         self.seconds[name] = time.perf_counter() - began
-        self.keep(name, reflection, self.problem.rate_mbps(reflection), pattern)
+        self.keep(name, self.problem.states[pattern], self.problem.rate_of(pattern), pattern)
 
     def prove(self, name: str, branches: int, until_s: float) -> None:
         """Improve the patterns and the certificate by branch and bound, the time left shared out among the users."""
         began = time.perf_counter()
         pattern, self.ceiling = prove_patterns(self.problem, self.pattern, branches, until_s)
         assert self.problem.states is not None
-        reflection = self.problem.states[pattern]
         self.seconds[name] = time.perf_counter() - began
-        self.keep(name, reflection, self.problem.rate_mbps(reflection), pattern)
+        self.keep(name, self.problem.states[pattern], self.problem.rate_of(pattern), pattern)
 
     def keep(self, name: str, reflection: np.ndarray, rate: np.ndarray, pattern: np.ndarray | None = None) -> None:
         self.stages[name] = rate

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,20 @@ def same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
 
 @settings(max_examples=20, deadline=None)
 @given(
-    rows=st.integers(1, 5), states=st.integers(0, 4).filter(lambda n: n != 1), warm=st.booleans(), kept=st.booleans()
+    rows=st.integers(1, 5),
+    states=st.integers(0, 4).filter(lambda n: n != 1),
+    powers=st.integers(0, 2),
+    warm=st.booleans(),
+    kept=st.booleans(),
 )
-def test_a_question_arrives_as_it_was_sent(make_problem, rows, states, warm, kept):
-    problem = as_sent(make_problem(rows, 3, states=states))
+def test_a_question_arrives_as_it_was_sent(make_problem, rows, states, powers, warm, kept):
+    dispersion = np.full((powers, states), 0.1j) if powers and states else None
+    problem = replace(as_sent(make_problem(rows, 3, states=states)), dispersion=dispersion)
     state = WarmState(6, np.array([1, 2j, 3])) if warm else None
     question = Question(7, problem, state, Method("stm", starts=2, user="é/../x"))
     arrived, left_by = unpack_question(pack_question(question, kept=kept))
-    assert all(same(getattr(arrived.problem, name), value) for name, value in vars(problem).items() if np.ndim(value))
+    arrays = ("direct", "cascade", "basis", "states", "dispersion")
+    assert all(same(getattr(arrived.problem, name), getattr(problem, name)) for name in arrays)
     assert (arrived.problem.snr_scale, arrived.problem.rows) == (problem.snr_scale, rows)
     assert (arrived.round_number, arrived.method) == (7, question.method)
     assert left_by == (6 if warm and kept else None)

@@ -44,7 +44,7 @@ def test_a_state_that_varies_is_followed_over_the_band() -> None:
     table, frequency_hz = four_states(20.0)
     found = setup_of(table, frequency_hz)
     assert found.dispersion is not None
-    powers = band_powers(STATION.ofdm.num_subcarriers, 3)
+    powers = band_powers(STATION.ofdm.num_subcarriers, 1 + len(found.dispersion))
     told = found.states + powers[1:].T @ found.dispersion
     gamma = StateSet(frequency_hz, table).reflection(LO_HZ + powers[1] * HALF_HZ)
     true = (gamma - 0.15) / 0.85

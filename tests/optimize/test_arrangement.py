@@ -36,7 +36,7 @@ def test_no_turn_is_left_out(make_problem, states):
     pattern, rate = sweep(search, asked)
     assert search.rate_of(pattern) == pytest.approx(rate)
     for turn in np.linspace(0, 2 * np.pi, 500):
-        assert search.rate_of(search.nearest(asked * np.exp(1j * turn))) <= rate * (1 + 1e-12)
+        assert search.rate_of(search.nearest(asked[None] * np.exp(1j * turn))) <= rate * (1 + 1e-12)
 
 
 def test_as_an_optimizer_it_is_certified(make_problem):

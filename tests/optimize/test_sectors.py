@@ -49,7 +49,7 @@ def test_any_weight_of_the_form_bounds_the_patterns_of_its_sector(make_problem, 
     relaxation, sector = Relaxation.of_user(problem, 0), random_sector(rng, 5)
     tilted = replace(relaxation, tilt=weight * sector.form())
     bound = tilted.certificate(rng.exponential(size=32), rng.exponential(size=7))
-    taps = (relaxation.rows[0] + PATTERNS @ relaxation.rows[1:]) @ np.eye(5)
+    taps = (relaxation.rows[0, 0] + PATTERNS @ relaxation.rows[0, 1:]) @ np.eye(5)
     inside = np.einsum("pi,ij,pj->p", parts(taps), sector.form(), parts(taps)) >= 0
     nats = np.log1p(np.abs(taps @ relaxation.basis.T) ** 2).sum(axis=-1)
     assert np.all(nats[inside] <= bound)
@@ -60,7 +60,7 @@ def test_no_pattern_passes_the_largest_of_all_sectors_bounds(make_problem, snr_d
     for seed in range(2):
         problem = make_problem(2, 3, users=1, states=[1, -1], snr_db=snr_db, seed=seed)
         relaxation = Relaxation.of_user(problem, 0)
-        taps = relaxation.rows[0] + PATTERNS @ relaxation.rows[1:]
+        taps = relaxation.rows[0, 0] + PATTERNS @ relaxation.rows[0, 1:]
         nats = np.log1p(np.abs(taps @ relaxation.basis.T) ** 2).sum(axis=-1)
         for pattern in (PATTERNS[int(np.argmax(nats))], PATTERNS[0]):
             bound = sector_bound(relaxation, pattern + 0j, np.inf, np.random.default_rng(0))

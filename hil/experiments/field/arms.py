@@ -54,5 +54,4 @@ def _optimised(problem: Problem, how: OptimizerConfig, engine: Engine, user: str
 
 
 def _arm(problem: Problem, pattern: Pattern, place: str = "") -> Arm:
-    assert problem.states is not None, "a board has states"
-    return Arm(pattern, float(problem.rate_mbps(problem.states[pattern])), place)
+    return Arm(pattern, float(problem.rate_of(pattern)), place)

@@ -226,7 +226,7 @@ class _Loop:
             "history_mbps": [round(float(rate), 6) for rate in reply.solution.history],
         }
         if number:
-            facts["hold_predicted_mbps"] = float(problem.rate_mbps(self.setup.states[self.hold]))
+            facts["hold_predicted_mbps"] = float(problem.rate_of(self.hold))
         if heard is not None:
             facts |= {"misfit": misfit} | {name: getattr(self.policy, name, None) for name in ("doppler_hz", "oddity")}
             facts["known_s"] = float(heard.block.time_s[-1])
