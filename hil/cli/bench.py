@@ -16,6 +16,7 @@ from hil.cli.bench_loop import loop
 from hil.cli.bench_peers import peers
 from hil.cli.bench_simulator import simulator
 from hil.cli.bench_speed import speed
+from hil.cli.bench_states import states
 from hil.cli.bench_sweep import sweep
 from hil.cli.bench_track import track
 from hil.cli.bench_users import users as many_users
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     bench.command()(peers)
     bench.command()(simulator)
     bench.command()(speed)
+    bench.command()(states)
     bench.command()(sweep)
     bench.command()(track)
     bench.command(name="users")(many_users)
@@ -78,7 +80,7 @@ def optimizers(
     with progress() as report_progress:
         verdict = compare(site, chosen, csi=csi, scheme=scheme, seed=seed, progress=report_progress)
     rows = table(verdict)
-    print_table(SHOWN, [["-" if row[name] is None else row[name] for name in SHOWN] for row in rows])
+    print_table(SHOWN, [[row[name] for name in SHOWN] for row in rows])
     for name, why in verdict.refused.items():
         say(f"{name} was left out: {why}")
     if json:
