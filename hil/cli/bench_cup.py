@@ -31,7 +31,7 @@ def cup(
         for environment in range(seed, seed + seeds):
             rows += compete(environment, size=size, users=users, num_nlos=round(0.28 * users), progress=report)
     shown = ("seed", "algorithm", "los_mbps", "nlos_mbps", "score", "bound_fraction")
-    print_table(shown, [["-" if row[name] is None else row[name] for name in shown] for row in rows])
+    print_table(shown, [[row[name] for name in shown] for row in rows])
     mean = {
         name: sum(row["score"] for row in rows if row["algorithm"] == name) / seeds
         for name in dict.fromkeys(row["algorithm"] for row in rows)

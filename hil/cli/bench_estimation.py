@@ -41,6 +41,6 @@ def estimation(
 
     with progress() as report_progress:
         rows = bench(full=full, seed=seed, progress=report_progress)
-    print_table(SHOWN, [["-" if row.get(name) is None else row[name] for name in SHOWN] for row in rows])
+    print_table(SHOWN, [[row.get(name) for name in SHOWN] for row in rows])
     if json:
         emit_json({"seed": seed, "full": full, "rows": rows})

@@ -38,7 +38,7 @@ def gpu(
     site = make_site("paper", size=size, users=-(-users // 2))
     found = throughput(site.links(site.users[:users]).truth, device=device)
     row = asdict(found) | {name: getattr(found, name) for name in FIGURES}
-    print_table(["figure", "value"], [[name, "-" if value is None else value] for name, value in row.items()])
+    print_table(["figure", "value"], list(row.items()))
     if json:
         emit_json({"rows": [row]})
     if not found.agrees or found.users_per_s < at_least:

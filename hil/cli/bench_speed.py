@@ -24,7 +24,7 @@ def speed(
 
     with progress() as report:
         rows = bench_speed(size, repetitions=repetitions, seed=seed, progress=report)
-    print_table(list(rows[0]), [["-" if value is None else value for value in row.values()] for row in rows])
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
     if json:
         emit_json({"num_elements": size**2, "rows": rows})
     if any(row["held"] is False for row in rows):

@@ -25,7 +25,7 @@ def warm(
 
     with progress() as report:
         rows = bench_warm(size, users, step_m, seed=seed, progress=report)
-    print_table(list(rows[0]), [["-" if value is None else value for value in row.values()] for row in rows])
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
     if json:
         emit_json({"num_elements": size**2, "step_m": step_m, "rows": rows})
     if any(row["held"] is False for row in rows):

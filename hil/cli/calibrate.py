@@ -43,19 +43,18 @@ def calibrate(
     The ratio of the two states needs the channel without the surface: cover it with absorber, `hil sweep`, uncover it,
     then `hil calibrate --direct RUN_DIR`.
     """
-    from hil.cli.run import carry_out
+    from hil.cli.run import carry_out, configuration_of
     from hil.config import CalibrateConfig, TestbedConfig
     from hil.measure.recording import Recording
     from hil.yamlfile import load_yaml, load_yaml_text, placed
 
     replaced = overrides(radio, board, set_)
     if resume is not None:
-        if testbed or procedure or direct or user or seed is not None or replaced:
-            raise ConfigError("--resume: goes on with the configuration in its manifest.json; give no other beside it")
         recording = Recording.resume(resume)
-        config = CalibrateConfig.model_validate(recording.manifest["experiment"])
-        station = TestbedConfig.model_validate(recording.manifest["testbed"])
-        carry_out(config, station, recording.manifest["user"], recording, out, json=json)
+        begun = configuration_of(recording, beside=(testbed, procedure, direct, user, seed, *replaced))
+        if begun[0].kind != "calibrate":
+            raise ConfigError(f"--resume: {resume} is no calibration; go on with it by hil run --resume {resume}")
+        carry_out(*begun, recording, out, json=json)
         return
     asked = {"seed": seed, "direct": None if direct is None else str(direct)}
     given = {name: value for name, value in asked.items() if value is not None}

@@ -9,7 +9,7 @@ import typer
 
 from hil.cli.options import Board, Json, Radio, Set, User, overrides, required
 from hil.cli.output import emit_json, progress
-from hil.errors import HilError
+from hil.errors import ConfigError, HilError
 
 if TYPE_CHECKING:
     from hil.config import TestbedConfig
@@ -51,6 +51,10 @@ def doctor(
 
     if rf:
         required(testbed)
+    elif cabled or attenuation_db is not None:
+        raise ConfigError("--cabled, --attenuation-db: they are of the look on the air; give --rf too")
+    if attenuation_db is not None and not cabled:
+        raise ConfigError("--attenuation-db: of a cable between TX and RX; give --cabled too")
     config = load_yaml(testbed, TestbedConfig, overrides(radio, board, set_)) if testbed else None
     checks = []
     on_air = _on_air(config, user, cabled, attenuation_db, watch_s) if config is not None and rf else ()

@@ -29,7 +29,7 @@ def emit_json(value: Mapping[str, Any]) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """An aligned table on stdout; first column to the left, the others to the right."""
+    """An aligned table on stdout; first column to the left, the others to the right; None is a dash."""
     cells = [[_cell(value) for value in row] for row in [headers, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     for number, row in enumerate(cells):
@@ -108,4 +108,6 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

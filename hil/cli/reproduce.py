@@ -56,4 +56,4 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     for keys in shapes:
         shown = [key for key in keys if not key.endswith("of_each_user")]
         alike = [row for row in rows if tuple(row) == keys]
-        print_table(shown, [["-" if row[key] is None else row[key] for key in shown] for row in alike])
+        print_table(shown, [[row[key] for key in shown] for row in alike])

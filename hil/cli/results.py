@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
-from hil.cli.output import emit_json, print_table, progress, say
-from hil.cli.tell import say_listening, say_noise, say_retakes
+from hil.cli.output import emit_json, print_table, progress
+from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def sweep(
         progress() as report_progress,
     ):
         recording = new_recording(bed, experiment, out)
-        say(f"recording to {recording.path}")
-        if bed.grid.crest_advice:
-            say(f"WARNING: {bed.grid.crest_advice}")
+        say_begun(recording, bed.grid)
         done = sound_surface(bed, recording, experiment.sweep, seed=experiment.seed, progress=report_progress)
     summary = {"run_dir": str(recording.path), **_told(done, bed.grid), "wall_time_s": time.monotonic() - started_s}
     print_table(["sweep", "value"], list(summary.items()))

@@ -1,7 +1,7 @@
 """`hil run`: an experiment from its file to its verdict."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +79,7 @@ def carry_out(
     json: bool = False,
 ) -> None:
     """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
-    from hil.cli.tell import say_listening, say_noise, say_retakes, tell
+    from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
     from hil.testbed import open_testbed
@@ -90,9 +90,7 @@ def carry_out(
     with open_testbed(station, user=place) as bed, progress() as report:
         bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)
-        say(f"recording to {recording.path}")
-        if bed.grid.crest_advice:
-            say(f"WARNING: {bed.grid.crest_advice}")
+        say_begun(recording, bed.grid)
         with _way_back(recording):
             result = kind.run(bed, procedure, recording, report)
     summary = {
@@ -131,21 +129,30 @@ def _load(
     replaced: dict[str, object],
 ) -> "tuple[ExperimentConfig, TestbedConfig, str | None]":
     """Procedure, station and place: from the files, or from the run directory that is resumed."""
-    from pydantic import TypeAdapter
-
-    from hil.config import ExperimentConfig, TestbedConfig, load_experiment
+    from hil.config import TestbedConfig, load_experiment
     from hil.yamlfile import load_yaml
 
     if recording is not None:
-        manifest = recording.manifest
-        if experiment or testbed or user or seed is not None or replaced:
-            raise ConfigError("--resume: goes on with the configuration in its manifest.json; give no other beside it")
-        procedure: ExperimentConfig = TypeAdapter(ExperimentConfig).validate_python(manifest["experiment"])
-        return procedure, TestbedConfig.model_validate(manifest["testbed"]), manifest["user"]
+        return configuration_of(recording, beside=(experiment, testbed, user, seed, *replaced))
     if experiment is None or testbed is None:
         raise ConfigError("which experiment on which station? hil run EXPERIMENT.yaml --testbed TESTBED.yaml")
     procedure = load_experiment(experiment, {} if seed is None else {"seed": seed})
     return procedure, load_yaml(testbed, TestbedConfig, replaced), user
+
+
+def configuration_of(
+    recording: "Recording", *, beside: Iterable[object]
+) -> "tuple[ExperimentConfig, TestbedConfig, str | None]":
+    """Procedure, station and place with which a run goes on. Raises ConfigError where another is given beside them."""
+    from pydantic import TypeAdapter
+
+    from hil.config import ExperimentConfig, TestbedConfig
+
+    if any(each is not None for each in beside):
+        raise ConfigError("--resume: goes on with the configuration in its manifest.json; give no other beside it")
+    manifest = recording.manifest
+    procedure: ExperimentConfig = TypeAdapter(ExperimentConfig).validate_python(manifest["experiment"])
+    return procedure, TestbedConfig.model_validate(manifest["testbed"]), manifest["user"]
 
 
 def _tell_plan(procedure: "ExperimentConfig", station: "TestbedConfig", user: str | None, *, as_json: bool) -> None:

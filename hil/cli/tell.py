@@ -8,6 +8,7 @@ from hil.cli.output import print_table, say
 
 if TYPE_CHECKING:
     from hil.measure.recording import Recording
+    from hil.phy.ofdm import OfdmGrid
 
 Tell = Callable[[dict[str, Any], list[str]], None]
 
@@ -15,6 +16,13 @@ Tell = Callable[[dict[str, Any], list[str]], None]
 def tell(kind: str, summary: dict[str, Any], figures: list[str]) -> None:
     """Print tables, figures and the verdict of a finished experiment."""
     TELL[kind](summary, figures)
+
+
+def say_begun(recording: "Recording", grid: "OfdmGrid") -> None:
+    """Say where a run is recorded, and warn of pilots that cost range."""
+    say(f"recording to {recording.path}")
+    if grid.crest_advice:
+        say(f"WARNING: {grid.crest_advice}")
 
 
 def say_listening(summary: dict[str, Any], recording: "Recording") -> None:
@@ -101,7 +109,7 @@ def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
 def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
     """Rates, what the time of a round goes into, and how fast a user this loop can follow."""
     rates = {name: summary[f"{name}_mbps"] for name in ("predicted", "measured", "hold")}
-    print_table(["Mbit/s", *rates], [["mean", *["-" if rate is None else rate for rate in rates.values()]]])
+    print_table(["Mbit/s", *rates], [["mean", *rates.values()]])
     if not summary["calibrated"]:
         print("P/N0 is declared, not measured: rates are for reference.")
     stages = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in summary["stages_s"].items())

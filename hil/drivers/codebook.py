@@ -44,7 +44,9 @@ class Codebook:
         if not self._update(self.patterns):
             known = None
             if not self._load_all(self.patterns):
-                raise ReadbackMismatch(f"{self._name}: stored patterns have another CRC-32 than those sent")
+                raise ReadbackMismatch(
+                    f"{self._name}: stored patterns have another CRC-32 than those sent; check link and supply"
+                )
         later = self.patterns[:0] if known is None else known[len(self.patterns) :]
         self._proved = np.concatenate([self.patterns, later]) if self._crc is not None else None
         self._on_board = True

@@ -89,7 +89,9 @@ class Recording:
         try:
             manifest = json.loads((path / "manifest.json").read_text())
         except FileNotFoundError as error:
-            raise RecordingError(f"{path}: no run directory: it holds no manifest.json") from error
+            raise RecordingError(
+                f"{path}: no run directory: it holds no manifest.json; give one that hil run, sweep or calibrate made"
+            ) from error
         except (OSError, ValueError) as error:
             raise RecordingError(f"{path}: no run directory: manifest.json: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:

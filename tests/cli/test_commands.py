@@ -70,6 +70,15 @@ def test_a_sweep_says_how_long_the_radio_was_at_work(hil: Callable[..., object])
     assert told["radio_time_floor_s"] < told["radio_time_s"] < 1.05 * told["radio_time_floor_s"]
 
 
+def test_a_run_of_another_kind_is_no_calibration_to_go_on_with(hil: Callable[..., object]) -> None:
+    run_dir = Path(hil("sweep", *QUICK, "--group", "16x16", "--json").json["run_dir"])
+    (run_dir / "DONE").unlink()
+    done = hil("calibrate", "--resume", run_dir)
+    assert done.code == 2
+    assert f"hil run --resume {run_dir}" in done.err
+    assert hil("calibrate", "--resume", run_dir, "--seed", 1).code == 2
+
+
 def test_a_quick_look_groups_elements(hil: Callable[..., object]) -> None:
     told = hil("sweep", *QUICK, "--group", "16x1", "--json").json
     assert told["num_patterns"] == 32  # 16 columns, each row followed by its complement
@@ -192,6 +201,15 @@ def test_a_first_look_on_the_air_is_a_list_of_checks(hil: Callable[..., object])
     assert {"noise", "pilots", "surface", "link budget", "repeatability"} <= checks.keys()
     assert checks["surface"]["ok"]
     assert hil("doctor", "--rf").code == 2
+
+
+@pytest.mark.parametrize("options", [["--cabled"], ["--attenuation-db", "40"], ["--rf", "--attenuation-db", "40"]])
+def test_an_option_of_the_look_on_the_air_that_would_do_nothing_is_refused(
+    hil: Callable[..., object], options: list[str]
+) -> None:
+    done = hil("doctor", "--testbed", TESTBED, *options)
+    assert done.code == 2
+    assert "too" in done.err
 
 
 def test_a_first_look_that_cannot_be_taken_is_a_check_that_fails(hil: Callable[..., object]) -> None:

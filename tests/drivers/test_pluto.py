@@ -756,6 +756,8 @@ def test_an_lo_that_does_not_power_down_may_still_radiate(
     monkeypatch.setattr(Attribute, "value", property(lambda self: "0", lambda self, text: None))
     with pytest.raises(RadioError, match=r"TX LO powerdown reads 0 after writing 1.*IT MAY STILL RADIATE"):
         on_air.quiet()
+    with pytest.raises(NotConnected, match="not open"):  # let go of: nothing goes on over it
+        on_air.capture(16)
 
 
 def test_keeping_the_context_after_a_timeout_would_read_answers_of_other_questions(hardware: Hardware) -> None:
