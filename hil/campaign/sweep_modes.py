@@ -2,11 +2,12 @@
 
 Radio time is that of the testbed's clock, exact in simulation whatever the computer's load. Bringing the samples over
 USB (`drain_s`) is apart: the radio's memory holds them. So a simulated USB has no limit here, whatever its file says;
-pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. A sequence's first pieces travel
-while the next are taken: then draining hides the radio time, or it hides draining, but for one piece (`took_s`).
+pattern by pattern it adds at most `drain_s`, as it may overlap the next one's bytes. The first pieces of a sequence, or
+of a train of frames, travel while the next are taken: then draining hides the radio time, or it hides draining, but for
+one piece (`took_s`).
 Software time is this process's processor time without the simulator's: what driver, recording and demodulation take.
 `left_s` is what of it and of the estimate comes after the last sample was handed over. What is done between pieces is
-hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of a sequence.
+hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of one capture.
 """
 
 import tempfile
@@ -129,7 +130,7 @@ def _usb_bytes_per_s(config: TestbedConfig) -> float:
 
 def _took_s(mode: SweepMode, radio_time_s: float, drain_s: float) -> float:
     """From the first sample taken to the last one here."""
-    if mode != "sequence":
+    if mode not in BY_ITSELF:
         return radio_time_s + drain_s
     piece_s = PIECE_BYTES / (drain_s * USB_BYTES_PER_S) * min(radio_time_s, drain_s)
     return max(radio_time_s, drain_s) + min(piece_s, radio_time_s, drain_s)

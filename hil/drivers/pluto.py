@@ -23,6 +23,7 @@ that do not come and connections that are lost, see `pluto_connection`:
   A new rate, or a TX LO step above 100 MHz, starts a calibration that emits: in `configure`, the TX LO powered down.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -164,27 +165,17 @@ class PlutoSdr(Closing):
             if session.begun is None:
                 raise RadioError(f"radio {self._name}: no capture was begun, or the radio was made quiet since")
             arriving, session.begun = session.begun, None
-            blocks = list[Complex[np.ndarray, "receiver sample"]]()
-            for block in session.blocks():
-                arriving.add(block)
-                if self._sink is not None:
-                    blocks.append(block)
-                if hear is not None:
-                    hear(arriving.samples)
-        capture = arriving.capture()
-        if self._sink is not None:
-            self._sink(np.concatenate(blocks, axis=1), capture.time_s)
-        return capture
+            return self._take_in(arriving, session.blocks(), hear)
 
     @property
     def max_samples(self) -> int:
         """Of one capture, whatever USB sustains: what the radio's memory holds, with all its receivers."""
-        return MAX_BLOCKS * self.max_train_samples
+        return MAX_BLOCKS * max_block_samples(self.num_receivers)
 
     @property
     def max_train_samples(self) -> int:
-        """Of one capture of frames: a further block would wait for the next frame, so it must be one block."""
-        return max_block_samples(self.num_receivers)
+        """Of one capture of frames: of two receivers one block, as a further one would wait for the next frame."""
+        return self.max_samples if self.num_receivers == 1 else max_block_samples(self.num_receivers)
 
     @property
     def num_receivers(self) -> int:
@@ -212,30 +203,51 @@ class PlutoSdr(Closing):
         """Whether this radio has a TDD engine: firmware 0.39 and later."""
         return self._connection.about.has_frames
 
-    def capture_frames(self, train: FrameTrain) -> Capture:
+    def capture_frames(self, train: FrameTrain, hear: Hear | None = None) -> Capture:
         """One capture from the start of the first frame of the TDD engine on; the frame on the air starts with it.
 
         Each frame pulses pin L10P. The engine is put back as it was, whatever happens.
+        hear: as of `end_capture`; where frames have spare samples the capture comes in blocks of frames.
         Raises RadioError where nothing is on the air, or the engine is missing or stands still; else as `capture`.
         """
-        return self._in_frames(train, sends=True)
+        return self._in_frames(train, hear, sends=True)
 
-    def listen_in_frames(self, train: FrameTrain) -> Capture:
+    def listen_in_frames(self, train: FrameTrain, hear: Hear | None = None) -> Capture:
         """The same while another radio sends: this one's transmitter, and what is on the air, are not touched."""
-        return self._in_frames(train, sends=False)
+        return self._in_frames(train, hear, sends=False)
 
-    def _in_frames(self, train: FrameTrain, *, sends: bool) -> Capture:
+    def _in_frames(self, train: FrameTrain, hear: Hear | None, *, sends: bool) -> Capture:
         time_s = self._clock.now_s()
         with self._connection.guarded("capture_frames") as session:
             if sends and session.playing is None:
                 raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
             self._admit_capture(session.configured, train.num_samples, self.max_train_samples)
-            samples = session.receive_frames(train, sends=sends)
-        return self._as_capture(samples, time_s)
+            pitch, blocks = session.receive_frames(train, sends=sends)
+            return self._take_in(Arriving(train.num_samples, time_s), blocks, hear, pitch)
 
     def tap(self, sink: RawSink | None) -> None:
         """From the next capture on hand what the ADCs gave to `sink` too, as it came; None: no longer."""
         self._sink = sink
+
+    def _take_in(
+        self,
+        arriving: Arriving,
+        blocks: Iterator[Complex[np.ndarray, "receiver sample"]],
+        hear: Hear | None,
+        pitch: int = 0,
+    ) -> Capture:
+        """All blocks of a capture; pitch: from the start of one to that of the next, where something lies between."""
+        raw = list[Complex[np.ndarray, "receiver sample"]]()
+        for block in blocks:
+            arriving.add(block, pitch)
+            if self._sink is not None:
+                raw.append(block)
+            if hear is not None:
+                hear(arriving.samples)
+        capture = arriving.capture()
+        if self._sink is not None:
+            self._sink(np.concatenate(raw, axis=1), capture.time_s)
+        return capture
 
     def _as_capture(self, samples: Complex[np.ndarray, "receiver sample"], time_s: float) -> Capture:
         if self._sink is not None:
@@ -252,7 +264,7 @@ class PlutoSdr(Closing):
         if num_samples > most:
             raise RadioError(
                 f"radio {self._name}: a capture of {num_samples} samples does not fit in its memory, {most} do "
-                f"({MAX_BLOCKS} blocks of {MAX_BLOCK_BYTES >> 20} MiB; one for frames of the TDD engine); split it"
+                f"({MAX_BLOCKS} blocks of {MAX_BLOCK_BYTES >> 20} MiB; one for frames of two receivers); split it"
             )
         self._connection.renew(duration_s)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.pluto_device import PlutoDevice, has_two_channels
+from hil.interfaces import FrameTrain
 
 KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
@@ -30,12 +31,9 @@ class Receiver:
     def __init__(self) -> None:
         self.num_listening = 1
         self.num_samples, self.num_blocks = 0, 1  # of a capture; no samples: there is no buffer
+        self.block_samples = 0
         self.stuck = False  # it could not be destroyed
         self._taken = False
-
-    @property
-    def block_samples(self) -> int:
-        return -(-self.num_samples // self.num_blocks)
 
     def take(self, device: PlutoDevice) -> None:
         """Let the kernel keep no more blocks than a capture has: others would be filled before they are asked for.
@@ -49,18 +47,42 @@ class Receiver:
 
     def resize(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
         """A new buffer for captures of that size, opened by the first `read`; `in_pieces`: of many small blocks."""
-        self.destroy(device)  # a new size is ignored while the buffer lives
         num_bytes = num_samples * SAMPLE_BYTES * self.num_listening
         wanted = min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) if in_pieces else MAX_BLOCK_BYTES
-        self.num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
-        self.num_samples = num_samples
-        self.take(device)
-        device.rx_buffer_size = self.block_samples
+        num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
+        self._resize(device, num_samples, num_blocks, math.ceil(num_samples / num_blocks))
 
     def begin(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
         """As `resize`, and opened at once: its blocks are filled from now on."""
         self.resize(device, num_samples, in_pieces=in_pieces)
         device._rx_init_channels()  # as the first `rx` would
+
+    def begin_train(self, device: PlutoDevice, train: FrameTrain) -> int:
+        """Blocks for a train of frames, each of which waits for the start of a frame; samples from one to the next.
+
+        What is spare at the end of a block's last frame is lost, so that the next block is ready for the frame behind
+        it. Where nothing is, or two receivers listen, there is one block.
+        """
+        frames = self._frames_of_a_block(train) if train.spare_samples and self.num_listening == 1 else 0
+        pitch = frames * train.frame_samples or train.num_samples
+        num_blocks = math.ceil((train.num_samples + (train.spare_samples if frames else 0)) / pitch)
+        self._resize(device, train.num_samples, num_blocks, pitch - (train.spare_samples if frames else 0))
+        device._rx_init_channels()
+        return pitch
+
+    def _frames_of_a_block(self, train: FrameTrain) -> int:
+        """As few as make small blocks, all of which find a frame to begin with."""
+        needed = math.ceil((train.num_samples + train.spare_samples) / train.frame_samples)
+        wanted = max(min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) // SAMPLE_BYTES // train.frame_samples, 1)
+        most = min(math.ceil(needed / wanted), MOST_BLOCKS)
+        sizes = (math.ceil(needed / num_blocks) for num_blocks in range(most, 0, -1))
+        return next(size for size in sizes if (math.ceil(needed / size) - 1) * size < train.num_frames)
+
+    def _resize(self, device: PlutoDevice, num_samples: int, num_blocks: int, block_samples: int) -> None:
+        self.destroy(device)  # a new size is ignored while the buffer lives
+        self.num_samples, self.num_blocks, self.block_samples = num_samples, num_blocks, block_samples
+        self.take(device)
+        device.rx_buffer_size = block_samples
 
     def read(self, device: PlutoDevice) -> Complex[np.ndarray, "receiver sample"]:
         """The next block, in ADC units, which single precision holds exactly."""

@@ -9,21 +9,23 @@ ADC_FULL_SCALE = 2048  # 12 bits: -2048 to 2047
 
 
 class Arriving:
-    """A capture that comes block by block."""
+    """A capture that comes block by block; what lies between two blocks is zero."""
 
     def __init__(self, num_samples: int, time_s: float) -> None:
         self.num_samples, self._time_s = num_samples, time_s
         self._scaled = np.empty((0, num_samples), dtype=np.complex64)
         self._num_there, self._overloaded = 0, False
 
-    def add(self, block: Complex[np.ndarray, "receiver sample"]) -> None:
-        """block: in ADC units."""
+    def add(self, block: Complex[np.ndarray, "receiver sample"], pitch: int = 0) -> None:
+        """block: in ADC units. pitch: samples from its start to that of the next, where that is more than its size."""
+        block = block[:, : self.num_samples - self._num_there]
         if not len(self._scaled):
             self._scaled = np.empty((len(block), self.num_samples), dtype=np.complex64)
         stop = self._num_there + block.shape[1]
         np.multiply(block, np.float32(1 / ADC_FULL_SCALE), out=self._scaled[:, self._num_there : stop])
         self._overloaded |= largest_part(block[0]) >= ADC_FULL_SCALE - 1
-        self._num_there = stop
+        self._num_there = min(self._num_there + max(pitch, block.shape[1]), self.num_samples)
+        self._scaled[:, stop : self._num_there] = 0
 
     @property
     def samples(self) -> Complex[np.ndarray, "sample"]:

@@ -149,8 +149,10 @@ class PlutoSession:
         self._on_device(lambda device: self._receiver.begin(device, capture.num_samples, in_pieces=in_pieces))
         self.begun = capture
 
-    def blocks(self) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
+    def blocks(self, *, whole: bool = False) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
         """One capture block by block; while the reader works on one, the next is on its way. All must be read.
+
+        whole: the last one too, whatever of it belongs to the capture.
 
         All are queued before the first sample: so none lies between them however long USB takes. They are given back
         at once, as a second round would be old.
@@ -164,14 +166,17 @@ class PlutoSession:
                 raise RadioError(f"radio {self._name}: asked for {size} samples, got {block.shape}")
             if remaining:
                 coming = self._caller.begin(self._read)
-            yield block[:, :left]
+            yield block if whole else block[:, :left]
             left -= size
         if count > 1:
             self._on_device(receiver.destroy)
 
-    def receive_frames(self, train: FrameTrain, *, sends: bool) -> Complex[np.ndarray, "receiver sample"]:
-        """One capture of a train of frames; the engine as before afterwards.
+    def receive_frames(
+        self, train: FrameTrain, *, sends: bool
+    ) -> tuple[int, Iterator[Complex[np.ndarray, "receiver sample"]]]:
+        """One capture of a train of frames: samples from one block's start to the next one's, and the blocks.
 
+        The engine is as before once all were read.
         sends: what is on the air starts anew with the first frame, else this radio's transmitter is not touched.
         """
         rate_hz = self.configured.sample_rate_hz
@@ -179,11 +184,15 @@ class PlutoSession:
         if sends and self.playing is not None:
             self.play(self.playing)
         self.begun = None
-        self._on_device(lambda device: self._receiver.begin(device, train.num_samples))
+        pitch = self._on_device(lambda device: self._receiver.begin_train(device, train))
         self._on_device(self._frames.start)
-        samples = self._all_blocks()
+        return pitch, self._released_after(self.blocks(whole=True))
+
+    def _released_after(
+        self, blocks: Iterator[Complex[np.ndarray, "receiver sample"]]
+    ) -> Iterator[Complex[np.ndarray, "receiver sample"]]:
+        yield from blocks
         self._on_device(self._frames.release)
-        return samples
 
     def quiet(self) -> list[BaseException]:
         """Run all steps that end radiation, first those that end it at once; the failures (none: it is quiet).

@@ -88,13 +88,13 @@ class TwoPlutos(Closing):
         """Of the receiver."""
         return self._receiver.max_train_samples
 
-    def capture_frames(self, train: FrameTrain) -> Capture:
+    def capture_frames(self, train: FrameTrain, hear: Hear | None = None) -> Capture:
         """One capture from the start of the receiver's first frame on; each frame pulses its pin L10P.
 
         What is on the air goes on as it was: it starts with no frame. Raises as `PlutoSdr.listen_in_frames`.
         """
         with self._both_or_none():
-            return self._receiver.listen_in_frames(train)
+            return self._receiver.listen_in_frames(train, hear)
 
     def tap(self, sink: RawSink | None) -> None:
         """What the receiver's ADC gives, as `PlutoSdr.tap`."""

@@ -148,12 +148,14 @@ class FrameTrain:
 
     frame_samples: length of a frame. lead_samples: from the start of the capture, which is that of the first frame,
     until the first pulse; shorter than a frame. num_samples: of the one capture, which may outlast the last frame.
+    spare_samples: at the end of each frame, that nobody needs; none where the capture must be without a gap.
     """
 
     frame_samples: int
     num_frames: int
     lead_samples: int
     num_samples: int
+    spare_samples: int = 0
 
 
 @runtime_checkable
@@ -170,10 +172,11 @@ class TriggeringSdr(StreamingSdr, Protocol):
         """Whether this radio has such a timer."""
         ...
 
-    def capture_frames(self, train: FrameTrain) -> Capture:
+    def capture_frames(self, train: FrameTrain, hear: Hear | None = None) -> Capture:
         """One capture from the start of the first frame on, what is on the air started with it too.
 
         Its first sample comes late by less than `START_SAMPLES`, by the same number in each capture of a setting.
+        hear: as of `end_capture`. Spare samples at the end of some frames may be zero: they were not taken.
         """
         ...
 

@@ -107,12 +107,16 @@ def require_continuous(repeated: int | None, slipped: int | None) -> None:
 def _anchors(
     samples: Complex[np.ndarray, "sample"],
 ) -> tuple[Int[np.ndarray, "anchor"], Int[np.ndarray, "anchor"]]:
-    """Places whose own two samples say so, and the fingerprints of what begins there (Rabin's choice of chunks)."""
+    """Places whose own two samples say so, and the fingerprints of what begins there (Rabin's choice of chunks).
+
+    Where nothing was taken two samples are zero: no anchor.
+    """
     words = np.ascontiguousarray(samples, dtype=np.complex64).view(np.uint64)
     size = max(words.size - ANCHOR_SAMPLES + 1, 0)
     chosen = words[:size] * MIXER
     chosen ^= words[1 : size + 1]
     chosen *= MIXER
+    chosen -= np.uint64(1)
     places = np.flatnonzero(chosen < np.uint64(1 << 64 - ANCHOR_BITS))
     mark = np.zeros(places.size, dtype=np.uint64)
     for number in range(ANCHOR_SAMPLES):

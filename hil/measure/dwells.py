@@ -124,10 +124,14 @@ def is_still(
     early, _ = demodulate_dwells(samples, starts, grid, symbols)
     late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
     window = delays_heard(early, num_taps)
-    apart = energy(at_delays(late - early, window))
+    return ~stands_out(energy(at_delays(late - early, window)), window.size)
+
+
+def stands_out(apart: Float[np.ndarray, "dwell"], num_delays: int) -> Bool[np.ndarray, "dwell"]:
+    """Which dwells changed by more than most of them, whose changes are noise at that many delays."""
     usual = float(np.median(apart))
-    spread = max(1.4826 * float(np.median(np.abs(apart - usual))), usual / np.sqrt(window.size))
-    return np.asarray(apart <= usual + UNREST_SIGMAS * spread)
+    spread = max(1.4826 * float(np.median(np.abs(apart - usual))), usual / np.sqrt(num_delays))
+    return np.asarray(apart > usual + UNREST_SIGMAS * spread)
 
 
 def tap_track(

@@ -228,7 +228,7 @@ def _npy(data: np.ndarray) -> tuple[bytes, memoryview]:
     if data.dtype.hasobject:
         raise ValueError(f"an array of {data.dtype} cannot be stored")
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(data))
-    return header.getvalue(), memoryview(data.reshape(-1).view(np.uint8))
+    return header.getvalue(), data.reshape(-1).view(np.uint8).data
 
 
 def _sha256(parts: Iterable[bytes | memoryview]) -> str:

@@ -134,7 +134,9 @@ class Gathering:
         kept = self._response[start : start + len(block.response)]
         kept[:] = block.response
         block = replace(block, response=kept)
-        own = {name: np.array(each) for name, each in vars(block).items() if name in OWN and each is not None}
+        own: dict[str, Any] = {
+            name: np.array(each) for name, each in vars(block).items() if name in OWN and each is not None
+        }
         self._blocks.append(replace(block, **own))  # which lets go of the step that it came in
 
     def whole(self) -> SoundingBlock:

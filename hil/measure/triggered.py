@@ -18,17 +18,18 @@ from hil.arrays import Bool, Complex, Int, Pattern, Patterns
 from hil.errors import MeasurementError
 from hil.interfaces import START_SAMPLES, Capture, FrameTrain, SequenceAbility, SurfaceTiming, TriggeringSdr
 from hil.measure.clocks import Tuned, follow, tune
-from hil.measure.continuity import repeated_from, require_continuous, slipped_from
+from hil.measure.continuity import require_continuous
 from hil.measure.dwells import (
+    at_delays,
     capture_references,
-    change_heights,
     demodulate_dwells,
     dwell_references,
-    is_still,
+    energy,
     still_scatter,
     until_whole,
     usual_noise,
 )
+from hil.measure.frames import FrameHearing, Frames
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
@@ -44,6 +45,7 @@ from hil.measure.sweep import BoardRows
 from hil.phy.ofdm import OfdmGrid
 
 GUARD_SAMPLES = START_SAMPLES + 8  # of each dwell: the capture comes late by an unknown part of it
+SPARE_SAMPLES = 64  # of each frame's end, in which a block of the radio's ends and the next one waits for its frame
 STILL_SYMBOLS = 8  # after the last dwell, to know the noise by
 CLEAR_SIGMAS = 8.0  # by which the first change stands out of the noise
 WIRE = "look at the wire from the radio's pin L10P to the board's trigger input"
@@ -65,20 +67,29 @@ class TriggerPlan:
     num_taps: int
     apart_lo_hz: float | None = None
 
-    def lead_symbols(self, grid: OfdmGrid) -> int:
-        """Whole ones before the first pulse, in which the surface stands still: as many as a frame holds."""
-        return (self.frame_samples - 1 - GUARD_SAMPLES) // grid.fft_size
+    @property
+    def lead_samples(self) -> int:
+        """From the start of the capture until the first pulse: spare samples of all frames lie in changes."""
+        return self.frame_samples - SPARE_SAMPLES
 
-    def lead_samples(self, grid: OfdmGrid) -> int:
-        """From the start of the capture until the first pulse."""
-        return self.lead_symbols(grid) * grid.fft_size + GUARD_SAMPLES
+    @property
+    def still_samples(self) -> int:
+        """Of a frame, in which the surface stands still; they end `GUARD_SAMPLES` before the next pulse."""
+        return self.frame_samples - self.settle_samples - GUARD_SAMPLES
+
+    def lead_symbols(self, grid: OfdmGrid) -> int:
+        """Whole ones before the first pulse, in which the surface stands still."""
+        return (self.lead_samples - START_SAMPLES) // grid.fft_size
+
+    def ends(self, count: int) -> Int[np.ndarray, "pattern"]:
+        """Of the dwells, by the capture's own samples."""
+        return np.asarray(self.lead_samples + self.frame_samples * (1 + np.arange(count)) - GUARD_SAMPLES)
 
     def train(self, count: int, grid: OfdmGrid) -> FrameTrain:
         """Frames for that many patterns."""
-        lead = self.lead_samples(grid)
-        return FrameTrain(
-            self.frame_samples, count, lead, lead + count * self.frame_samples + STILL_SYMBOLS * grid.fft_size
-        )
+        lead = self.lead_samples
+        num_samples = lead + count * self.frame_samples + STILL_SYMBOLS * grid.fft_size
+        return FrameTrain(self.frame_samples, count, lead, num_samples, SPARE_SAMPLES)
 
 
 def plan_triggered(
@@ -98,10 +109,10 @@ def plan_triggered(
     if ability is None or "trigger" not in ability.sources:
         return None
     settle = math.ceil((timing.update_s + timing.settle_s) * grid.sample_rate_hz)
+    settle = max(settle, SPARE_SAMPLES + START_SAMPLES)
     frame = max(
         settle + repetitions * grid.fft_size + GUARD_SAMPLES,
         math.ceil(round(ability.min_dwell_s * grid.sample_rate_hz, 6)),
-        grid.fft_size + GUARD_SAMPLES + 1,
     )
     plan = TriggerPlan(ability, frame, settle, 1, repetitions, num_taps, apart_lo_hz)
     room = min(max_samples, HOST_SAMPLES) - plan.train(0, grid).num_samples
@@ -129,45 +140,51 @@ def sound_triggered(
     count = len(patterns)
 
     def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        capture = _capture(sdr, surface, grid, plan, patterns, rows, before)
-        block, good = split_frames(capture, grid, plan, count, referred=before is not None)
+        hearing = _hearing(grid, plan, plan.ends(count))
+        capture = _capture(sdr, surface, grid, plan, patterns, rows, before, hearing)
+        block, good = split_frames(capture, grid, plan, count, referred=before is not None, hearing=hearing)
         return block[missing], good[missing]
 
     return until_whole(take, count, max_retakes, "train of frames", progress)
 
 
 def split_frames(
-    capture: Capture, grid: OfdmGrid, plan: TriggerPlan, count: int, *, referred: bool = False
+    capture: Capture,
+    grid: OfdmGrid,
+    plan: TriggerPlan,
+    count: int,
+    *,
+    referred: bool = False,
+    hearing: FrameHearing | None = None,
 ) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
     """The soundings of a train's frames, referred to the capture's first sample, and which of them stood still.
 
     referred: beside them stands what was heard before the first pulse, or what a second receiver heard.
-    Raises MeasurementError where the first pulse did not change the surface.
+    hearing: heard the capture arrive. Raises MeasurementError where the first pulse did not change the surface.
     """
-    capture, length = steadied(capture, grid), plan.repetitions * grid.fft_size
+    heard, capture, length = capture, steadied(capture, grid), plan.repetitions * grid.fft_size
     apart = plan.apart_lo_hz
     tuned = Tuned.of_one_radio(capture) if apart is None else tune(capture, grid, apart)
-    ends = plan.lead_samples(grid) + plan.frame_samples * (1 + np.arange(count)) - GUARD_SAMPLES
-    ends = np.floor(ends * tuned.pace).astype(int)
-    still = plan.frame_samples - plan.settle_samples - GUARD_SAMPLES
+    ends = np.floor(plan.ends(count) * tuned.pace).astype(int)
     if apart is not None:
-        tuned = follow(tuned, grid, ends - still, still)
+        tuned = follow(tuned, grid, ends - plan.still_samples, plan.still_samples)
     samples = tuned.capture.samples
-    response, scatter = demodulate_dwells(samples, ends - length, grid, plan.repetitions)
+    if hearing is None or samples is not heard.samples:
+        hearing = _hearing(grid, plan, ends)
+    frames = hearing.frames(samples)
     noise = still_scatter(samples[ends[-1] - length :], grid)
     noise_var = float(noise[grid.used].mean())
-    _require_first_change(samples, response, noise_var, grid, plan)
-    require_continuous(repeated_from(samples), slipped_from(response, grid.fft_size, plan.num_taps))
-    good = is_still(samples, ends - still, still, grid, plan.num_taps)
+    _require_first_change(samples, frames, noise_var, grid, plan)
+    require_continuous(frames.repeated, frames.slipped)
     noise_var, by_subcarrier = (
-        usual_noise(scatter, good, grid, plan.repetitions) if plan.repetitions > 1 else (noise_var, noise)
+        usual_noise(frames.scatter, frames.good, grid, plan.repetitions) if plan.repetitions > 1 else (noise_var, noise)
     )
     reference = dwell_references(capture, ends - length, grid, plan.repetitions)
     if reference is None and referred:
         head = samples[: plan.lead_symbols(grid) * grid.fft_size]
         reference = capture_references(head, grid, count)
     block = SoundingBlock(
-        response,
+        frames.response,
         np.full(count, noise_var),
         capture.time_s + (ends - length) / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
@@ -176,21 +193,20 @@ def split_frames(
         reference,
         by_subcarrier,
     )
-    return block, good
+    return block, frames.good
+
+
+def _hearing(grid: OfdmGrid, plan: TriggerPlan, ends: Int[np.ndarray, "pattern"]) -> FrameHearing:
+    return FrameHearing(grid, ends, plan.still_samples, repetitions=plan.repetitions, num_taps=plan.num_taps)
 
 
 def _require_first_change(
-    samples: Complex[np.ndarray, "sample"],
-    response: Complex[np.ndarray, "pattern subcarrier"],
-    noise: float,
-    grid: OfdmGrid,
-    plan: TriggerPlan,
+    samples: Complex[np.ndarray, "sample"], frames: Frames, noise: float, grid: OfdmGrid, plan: TriggerPlan
 ) -> None:
-    symbols = plan.lead_symbols(grid)
+    symbols, freedom = plan.lead_symbols(grid), frames.delays.size
     before, _ = demodulate_dwells(samples, np.zeros(1, dtype=int), grid, symbols)
-    heights, freedom = change_heights(np.concatenate([before, response]), plan.num_taps)
-    still = noise * (1 / symbols + 1 / plan.repetitions) * freedom * grid.num_subcarriers
-    sigmas = (heights[0] / still - 1) * math.sqrt(freedom)
+    height = float(energy(at_delays(frames.response[:1] - before, frames.delays))[0])
+    sigmas = (height / (noise * (1 / symbols + 1 / plan.repetitions) * freedom) - 1) * math.sqrt(freedom)
     if sigmas < CLEAR_SIGMAS:
         raise MeasurementError(
             f"triggered: the first pulse's change stands {sigmas:.1f} sigma out of the noise, {CLEAR_SIGMAS:g} are "
@@ -207,12 +223,13 @@ def _capture(
     patterns: Patterns,
     rows: BoardRows | None,
     before: Pattern | None,
+    hearing: FrameHearing,
 ) -> Capture:
     """Samples of a whole train. Before it the surface shows `before`, or what makes the clearest first step."""
     count = len(patterns)
     surface.apply(complement(patterns[0], surface.states) if before is None else before)
     arm(surface, count, plan.frame_samples / grid.sample_rate_hz, "trigger", rows)
-    capture = sdr.capture_frames(plan.train(count, grid))
+    capture = sdr.capture_frames(plan.train(count, grid), hearing.hear)
     require_shown(surface, count, "triggered", WIRE)
     require_no_overload(capture, "triggered")
     return capture

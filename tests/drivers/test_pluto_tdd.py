@@ -105,6 +105,38 @@ def test_each_frame_pulses_the_pin_once_at_its_lead_behind_the_capture(make_benc
     assert -START_SAMPLES <= first - TRAIN.lead_samples <= 0
 
 
+def test_a_capture_in_blocks_of_frames_is_the_one_in_a_block_but_for_spare_samples(
+    make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block waits for its frame: nothing but spare samples is lost, and all that was heard stays."""
+    monkeypatch.setattr("hil.drivers.pluto_receiver.SMALL_BLOCK_BYTES", 4 * 2000)
+    trains = [FrameTrain(1000, 50, 936, 51_000, spare) for spare in (0, 64)]
+    heard: list[np.ndarray] = []
+    whole, _ = (make_bench().start().capture_frames(train).samples for train in trains)
+    bench = make_bench()
+    blocks = bench.start().capture_frames(trains[1], lambda samples: heard.append(samples.copy())).samples
+    assert len(heard) > 10
+    assert all(np.array_equal(part, blocks[: part.size]) for part in heard)
+    gone = np.flatnonzero((blocks == 0) & (whole != 0))
+    assert gone.size > 10 * 50 and np.all(gone % 1000 >= 936)
+    kept = np.arange(blocks.size) % 1000 < 936
+    apart = np.abs(blocks - whole)[kept]
+    assert np.median(apart) < 1.5 * np.median(np.abs(blocks - np.roll(blocks, 320))[kept])
+    assert len(bench.pulses_s) == 50
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 300])
+@pytest.mark.parametrize("tail", [1, 900, 1100, 9000])
+def test_every_block_of_a_train_finds_a_frame_to_begin_with(
+    make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch, num_frames: int, tail: int
+) -> None:
+    monkeypatch.setattr("hil.drivers.pluto_receiver.SMALL_BLOCK_BYTES", 4 * 2500)
+    num_samples = 936 + 1000 * num_frames + tail
+    sdr = make_bench().start()
+    for _ in range(2):
+        assert sdr.capture_frames(FrameTrain(1000, num_frames, 936, num_samples, 64)).samples.size == num_samples
+
+
 def test_the_engine_is_put_back_after_a_capture(make_bench: Callable[[], Bench]) -> None:
     bench = make_bench()
     before = bench.engine
@@ -135,7 +167,7 @@ def test_an_interrupt_in_the_midst_of_a_capture_puts_the_engine_back(
     before = bench.engine
     sdr = bench.start()
 
-    def interrupt(_self: object) -> None:
+    def interrupt(_self: object, **_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hil.drivers.pluto_session.PlutoSession.blocks", interrupt)

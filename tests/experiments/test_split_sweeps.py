@@ -60,11 +60,9 @@ def apart(sweep: Sweep, bed: Testbed) -> np.ndarray:
 @pytest.mark.parametrize("radios", [DRIFT, TWO], ids=["one that drifts", "two"])
 @pytest.mark.parametrize("mode", MODES)
 def test_all_responses_of_a_split_sweep_share_one_reference(
-    wired: MakeStation, tmp_path: Any, swept: Swept, memory: Callable[[int], None], mode: str, radios: Any
+    wired: MakeStation, tmp_path: Any, swept: Swept, mode: str, radios: Any
 ) -> None:
     """As recorded, captures are turned and shifted against each other."""
-    if mode == "triggered":
-        memory(400_000)  # one block alone
     sweep, bed = swept(wired(**radios), tmp_path, mode=mode, **MODES[mode])
     assert sweep.plan.num_blocks >= 2
     assert sweep.retaken <= 1
@@ -87,7 +85,7 @@ def test_captures_that_nothing_ties_together_are_apart(
 def test_a_mode_of_which_not_enough_fits_in_a_capture_is_refused_with_its_limits(
     wired: MakeStation, tmp_path: Any, swept: Swept, mode: str
 ) -> None:
-    samples = {"sequence": 520_000, "triggered": 65_000}[mode]
+    samples = 520_000
     with open_testbed(wired()) as bed:
         assert mode not in bed.sweep_modes(1024)
     with pytest.raises(ConfigError, match=f"{mode} is not possible here"):

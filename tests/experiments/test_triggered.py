@@ -11,7 +11,7 @@ from hil.config import TestbedConfig
 from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, MeasurementError
 from hil.experiments.sound import Sweep
-from hil.interfaces import Capture, FrameTrain
+from hil.interfaces import Capture, FrameTrain, Hear
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
@@ -124,10 +124,13 @@ def test_a_capture_with_a_gap_or_a_repeated_block_is_void_and_taken_again(
 ) -> None:
     capture_frames, seen = PlutoSdr.capture_frames, list[int]()
 
-    def captured(sdr: PlutoSdr, train: FrameTrain) -> Capture:
+    def captured(sdr: PlutoSdr, train: FrameTrain, hear: Hear | None = None) -> Capture:
         capture = capture_frames(sdr, train)
         seen.append(0)
-        return replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
+        capture = replace(capture, samples=change(capture.samples)) if len(seen) == 1 else capture
+        if hear is not None:
+            hear(capture.samples)
+        return capture
 
     monkeypatch.setattr(PlutoSdr, "capture_frames", captured)
     sweep, bed = swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
