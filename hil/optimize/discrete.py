@@ -24,11 +24,9 @@ def enclosing_circle(states: Complex[np.ndarray, "state"]) -> tuple[complex, flo
     triples = [
         _circumcircle(a, b, c) for i, a in enumerate(states) for j, b in enumerate(states[:i]) for c in states[:j]
     ]
-    spread = float(np.abs(states - states.mean()).max())
+    rounding = 1e-12 * np.abs(states - states.mean()).max() + 4 * np.finfo(float).eps * np.abs(states).max()
     enclosing = [
-        (centre, radius)
-        for centre, radius in pairs + triples
-        if np.abs(states - centre).max() <= radius + 1e-12 * spread
+        (centre, radius) for centre, radius in pairs + triples if np.abs(states - centre).max() <= radius + rounding
     ]
     centre, radius = min(enclosing, key=lambda circle: circle[1])
     return complex(centre), float(max(radius, np.abs(states - centre).max()))

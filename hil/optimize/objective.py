@@ -18,7 +18,7 @@ from hil.phy.metrics import rate_mbps
 from hil.phy.taps import delay_response
 
 SAMPLES_A_TAP = 6  # subcarriers that tell enough of the rate, for each tap
-ROUNDING = 1e-9  # of what states reflect, below which a term is none
+ROUNDING = 1e-12  # of what states reflect, below which a term is none
 TINY = 1e-30  # keeps the phase of an element without any channel finite, in single precision too
 
 

@@ -182,6 +182,16 @@ def test_states_that_do_not_vary_are_one_number_each(make_problem: MakeProblem) 
     assert one.bound_mbps == pytest.approx(float(over_band.bound_mbps), rel=1e-3)
 
 
+def test_states_that_all_vary_alike_are_bounded_too(make_problem: MakeProblem) -> None:
+    """Then the direct channel holds what varies."""
+    for seed in range(3):
+        problem = make_problem(2, 2, states=FOUR, seed=seed)
+        problem = replace(problem, dispersion=np.full((1, 4), 0.3 + 0.1j * seed))
+        solution = solve(problem, "tap-space")
+        best = problem.rate_of(every_pattern(problem)).max()
+        assert solution.rate_mbps <= best * (1 + 1e-12) <= solution.bound_mbps * (1 + 1e-12)
+
+
 def test_dispersion_goes_with_states(make_problem: MakeProblem) -> None:
     with pytest.raises(ValueError, match="does not go with states"):
         replace(make_problem(), dispersion=np.ones((2, 4), dtype=complex))
