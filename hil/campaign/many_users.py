@@ -1,13 +1,13 @@
 """Many users of one surface: where a new one starts, and what it costs to serve them in turn.
 
 The experiment `hil.experiments.many_users`, three times: known users are swept in full and kept in a book; new ones
-search from the nearest place of the book, or of those who came before them, and cold; and, for comparison, the new ones
-are swept in full. Rates are true.
+search from what is known nearest, in the book or of those who came before them, and cold; and, for comparison, the new
+ones are swept in full. Rates are true.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -29,19 +29,40 @@ ANYWHERE_M = 1e9  # within which somebody is known
 
 @dataclass(frozen=True)
 class NewUser:
-    """Rates of one new user. nearest_m: to the nearest known place. *_searched: after `budget` soundings from there.
+    """Rates of one new user. nearest_m: to the nearest known place; nearest_mbps: with the pattern that is known there.
 
-    saved: soundings that the nearest start spares a search, see `hil.experiments.many_users.Served`.
+    began, start_mbps: what the search began with, after all starts were compared on the air. *searched_mbps: after
+    `budget` soundings from there, from all zeros. own_mbps: after a full sweep.
+    saved: soundings that the start spares a search, see `hil.experiments.many_users.Served`.
     """
 
     user: str
     nearest_m: float
-    cold_mbps: float
+    began: str
+    zero_mbps: float
     nearest_mbps: float
+    start_mbps: float
     cold_searched_mbps: float
-    nearest_searched_mbps: float
+    searched_mbps: float
     own_mbps: float
     saved: int
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Means over new users who stand `way_m` from a known one each.
+
+    began: how many began with what. *_gain: of what a full sweep gains over all zeros, what the nearest pattern as it
+    is, the start, and the searches from the start and from all zeros had.
+    """
+
+    way_m: float
+    began: dict[str, int]
+    nearest_gain: float
+    start_gain: float
+    searched_gain: float
+    cold_searched_gain: float
+    saved: float
 
 
 @dataclass(frozen=True)
@@ -69,43 +90,74 @@ def place_users(
     ]
 
 
-def meet(
-    station: TestbedConfig,
-    known: Sequence[UserConfig],
-    new: Sequence[UserConfig],
-    *,
-    folder: Path,
-    budget: int = 128,
-    turns_s: Sequence[float] = (0.02, 0.1, 1.0),
-    progress: Progress = no_progress,
-) -> tuple[list[NewUser], Turns]:
-    """Configure the known users, then let the new ones start, then serve the known ones in turn.
+def neighbours(known: Sequence[UserConfig], way_m: float, *, seed: int) -> list[UserConfig]:
+    """A user beside each known one, so far away in any horizontal direction."""
+    rng = np.random.default_rng([seed, round(1e6 * way_m)])
+    found = []
+    for each, turn in zip(known, rng.uniform(0, 2 * np.pi, len(known)), strict=True):
+        x, y, z = each.position_m
+        place = (float(x + way_m * np.cos(turn)), float(y + way_m * np.sin(turn)), z)
+        found.append(each.model_copy(update={"name": f"beside-{each.name}", "position_m": place}))
+    return found
+
+
+@dataclass(frozen=True)
+class Room:
+    """A simulated station where users are met. folder: of run directories. budget: soundings of a new user's search.
 
     Raises ConfigError for a station of hardware: its antenna would have to be moved from place to place.
     """
-    if not station.simulated:
-        raise ConfigError("many users at once: a simulated station is needed, an antenna stands at one place")
-    carry_out = partial(_carry_out, station, folder=folder, progress=progress)
-    recording, before = carry_out(_procedure(known, reach_m=0.0, turns_s=tuple(turns_s)))
-    search = SearchConfig(method="flips_block", figure="rate", budget=budget, batch=32)
-    book = str(recording.path / BOOK)
-    _, searched = carry_out(_procedure(new, reach_m=ANYWHERE_M, book=book, compare_cold=True, search=search))
-    _, swept = carry_out(_procedure(new, reach_m=0.0))
-    own = {each.user: each.true_mbps["chosen"] for each in swept.users}
-    return [_row(each, own) for each in searched.users], _turns(before)
+
+    station: TestbedConfig
+    folder: Path
+    budget: int = 128
+    progress: Progress = no_progress
+
+    def __post_init__(self) -> None:
+        if not self.station.simulated:
+            raise ConfigError("many users at once: a simulated station is needed, an antenna stands at one place")
+
+    def know(self, users: Sequence[UserConfig], turns_s: Sequence[float] = (0.02, 0.1, 1.0)) -> tuple[Path, Turns]:
+        """Configure users by full sweeps, serve them in turn; the book that holds what was found."""
+        recording, result = self._carry_out(_procedure(users, reach_m=0.0, turns_s=tuple(turns_s)))
+        return recording.path / BOOK, _turns(result)
+
+    def meet(self, book: Path, new: Sequence[UserConfig]) -> list[NewUser]:
+        """New users start from a book; a full sweep of each for comparison."""
+        search = SearchConfig(method="flips_block", figure="rate", budget=self.budget, batch=32)
+        options = {"reach_m": ANYWHERE_M, "book": str(book), "compare_cold": True, "search": search}
+        _, searched = self._carry_out(_procedure(new, **options))
+        _, swept = self._carry_out(_procedure(new, reach_m=0.0))
+        own = {each.user: each.true_mbps["chosen"] for each in swept.users}
+        return [_row(each, own) for each in searched.users]
+
+    def _carry_out(self, experiment: ManyUsersConfig) -> tuple[Recording, ManyUsersResult]:
+        with open_testbed(self.station) as testbed:
+            recording = begin(testbed, experiment, self.folder)
+            return recording, many_users.run(testbed, experiment, recording, self.progress)
+
+
+def beside(way_m: float, rows: Sequence[NewUser]) -> Beside:
+    """What so near a neighbour's pattern was worth."""
+    whole = fmean(each.own_mbps - each.zero_mbps for each in rows)
+
+    def gain(arm: str) -> float:
+        return fmean(getattr(each, arm) - each.zero_mbps for each in rows) / whole
+
+    return Beside(
+        way_m,
+        dict(Counter(each.began for each in rows)),
+        nearest_gain=gain("nearest_mbps"),
+        start_gain=gain("start_mbps"),
+        searched_gain=gain("searched_mbps"),
+        cold_searched_gain=gain("cold_searched_mbps"),
+        saved=fmean(each.saved for each in rows),
+    )
 
 
 def _procedure(users: Sequence[UserConfig], **options: object) -> ManyUsersConfig:
     values = {"schema": "hil-experiment/1", "kind": "many_users", "compare_cold": False, **options}
     return ManyUsersConfig.model_validate({**values, "users": tuple(users)})
-
-
-def _carry_out(
-    station: TestbedConfig, experiment: ManyUsersConfig, *, folder: Path, progress: Progress
-) -> tuple[Recording, ManyUsersResult]:
-    with open_testbed(station) as testbed:
-        recording = begin(testbed, experiment, folder)
-        return recording, many_users.run(testbed, experiment, recording, progress)
 
 
 def _row(each: many_users.Served, own_mbps: dict[str, float]) -> NewUser:
@@ -114,10 +166,12 @@ def _row(each: many_users.Served, own_mbps: dict[str, float]) -> NewUser:
     return NewUser(
         each.user,
         each.way_m,
-        cold_mbps=true["all_zero"],
+        each.began,
+        zero_mbps=true["all_zero"],
         nearest_mbps=true["nearest"],
+        start_mbps=true[each.began],
         cold_searched_mbps=true["cold"],
-        nearest_searched_mbps=true["chosen"],
+        searched_mbps=true["chosen"],
         own_mbps=own_mbps[each.user],
         saved=each.saved,
     )

@@ -209,23 +209,26 @@ def tell_power_only(summary: dict[str, Any], figures: list[str]) -> None:
 
 def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
     """Each user's start and rates, what the nearest start saved, and what a turn is worth."""
-    arms = ("all_zero", "nearest", "cold", "chosen")
+    arms = ("all_zero", "nearest", "turned", "cold", "chosen")
     rows = [
         [
-            each["user"], each["nearest"] or "swept", _or_dash(each["way_m"]), each["soundings"],
+            each["user"], each["nearest"] or "-", each["began"], _or_dash(each["way_m"]), each["soundings"],
             *(_or_dash(each["rate_mbps"].get(arm)) for arm in arms), _or_dash(each["saved"]), each["outcome"],
         ]
         for each in summary["users"]
     ]  # fmt: skip
-    print_table(["user", "from", "way m", "soundings", *arms, "saved", "verdict"], rows)
+    print_table(["user", "nearest", "began", "way m", "soundings", *arms, "saved", "verdict"], rows)
     for turn in summary["users"][0]["served_mbps"]:
         rates = ", ".join(f"{each['user']} {each['served_mbps'][turn]:.4g}" for each in summary["users"])
         print(f"turns of {turn}: {rates} Mbit/s")
     _tell_files("figures", figures)
+    if summary["misled"]:
+        print(f"nearest known pattern, as it is, worse than all zeros: {', '.join(summary['misled'])}")
     named = "-" if summary["named_s"] is None else f"{1e3 * summary['named_s']:.3g}"
     print(
-        f"{summary['outcome']}: {len(summary['users'])} users in {summary['soundings']} soundings, {summary['saved']} "
-        f"saved by the nearest start; a change takes {1e3 * summary['sent_s']:.3g} ms sent, {named} ms named"
+        f"{summary['outcome']} (chosen over all zeros): {len(summary['users'])} users in {summary['soundings']} "
+        f"soundings, {summary['saved']} saved by what was known nearby; a change takes {1e3 * summary['sent_s']:.3g} ms "
+        f"sent, {named} ms named"
     )
 
 

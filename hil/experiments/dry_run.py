@@ -19,6 +19,7 @@ from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
 ARMS = 4
+MANY_USERS_ARMS = 5
 LEVEL_SOUNDINGS = 64  # of a calibration, apart from those that its configuration counts
 
 
@@ -56,7 +57,7 @@ def dry_run_calibrate(plan: RadiationPlan, experiment: CalibrateConfig) -> dict[
 def dry_run_many_users(plan: RadiationPlan, experiment: ManyUsersConfig) -> dict[str, Any]:
     """The most that many users need: each swept in full, as if nobody were known within reach."""
     verification, users = experiment.verification, len(experiment.users)
-    num_verify = users * (verification.held_out + verification.rounds * verification.soundings * ARMS)
+    num_verify = users * (verification.held_out + verification.rounds * verification.soundings * MANY_USERS_ARMS)
     return _told(plan, experiment.sweep, experiment.seed, users, num_verify)
 
 

@@ -1,4 +1,4 @@
-"""Many users of one surface: each starts from the nearest known configuration; then all are served in turn.
+"""Many users of one surface: each starts from what is known nearby, if it helps; then all are served in turn.
 
 The antenna stands at one place after another. What is found is kept with its place in the run directory's book
 (`known.jsonl`), from which later users, and later runs, start. Served round robin, a user has the surface for a turn
@@ -29,19 +29,28 @@ from hil.testbed import Testbed
 class Served:
     """What became of one user.
 
-    nearest: whose configuration it started from, None after a full sweep. way_m: to the nearest known place.
+    nearest: whose configuration was known nearby, None for a full sweep. way_m: to the nearest known place.
+    began: with what it started, see `hil.experiments.users.meet`: `nearest`, `turned`, `all_zero`, `sweep`.
     soundings: until its pattern was chosen. saved: soundings that a search from all zeros needs to come to where the
-    nearest configuration begins, its whole budget where it never does; None where that was not compared.
+    start begins, its whole budget where it never does, less those that compared the starts; None where no such search
+    was made. Below zero where nothing known helps.
     true_mbps: in simulation, by arm.
     """
 
     user: str
     nearest: str | None
     way_m: float | None
+    began: str
     soundings: int
     verification: Verification
     saved: int | None
     true_mbps: dict[str, float]
+
+    @property
+    def misled(self) -> bool:
+        """Whether the nearest configuration, as it is, was measured below all zeros."""
+        rates = self.verification.rate_mbps
+        return "nearest" in rates and rates["nearest"].value < rates["all_zero"].value
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +64,10 @@ class ManyUsersResult:
 
     @property
     def outcome(self) -> Outcome:
-        """PASS where the surface serves every user better, as measured, than one that nobody configured."""
+        """PASS where every user's chosen pattern is measured better than a surface that nobody configured.
+
+        It tells of what was found, not of where the search began: `Served.misled` does.
+        """
         passed = all(each.verification.outcome is Outcome.PASS for each in self.users)
         return Outcome.PASS if passed else Outcome.FAIL
 
@@ -104,6 +116,7 @@ def summary(result: ManyUsersResult) -> dict[str, Any]:
         "users": [_told(each, result) for each in users],
         "soundings": sum(each.soundings for each in users),
         "saved": sum(each.saved or 0 for each in users),
+        "misled": [each.user for each in users if each.misled],
         "sent_s": float(turns.sent_s.mean()),
         "named_s": float(turns.named_s.mean()) if turns.named_s.size else None,
         "switch_s": turns.switch_s,
@@ -116,6 +129,8 @@ def _told(each: Served, result: ManyUsersResult) -> dict[str, Any]:
         "user": each.user,
         "nearest": each.nearest,
         "way_m": each.way_m,
+        "began": each.began,
+        "misled": each.misled,
         "soundings": each.soundings,
         "saved": each.saved,
         "rate_mbps": {arm: interval.value for arm, interval in rates.items()},
@@ -138,18 +153,20 @@ def _served(coming: Coming) -> Served:
         coming.user.name,
         start["nearest"],
         start["way_m"],
+        arms["began"],
         arms["soundings"],
         verdict,
-        _saved(coming, verdict) if "cold" in compared.patterns else None,
+        _saved(coming, verdict, arms) if "cold" in compared.patterns else None,
         {arm: coming.setup.rate_mbps(response) for arm, response in truth.items()},
     )
 
 
-def _saved(coming: Coming, verdict: Verification) -> int:
-    """Soundings of the cold search up to the first that promised what the nearest configuration gave at once."""
+def _saved(coming: Coming, verdict: Verification, arms: dict[str, Any]) -> int:
+    """Soundings of the cold search up to the first that promised what the start gave, less those that found it."""
     trace = coming.trace("cold")
-    reached = trace >= verdict.rate_mbps["nearest"].value
-    return int(np.argmax(reached)) if reached.any() else len(trace)
+    reached = trace >= verdict.rate_mbps[arms["began"]].value
+    spared = 0 if arms["began"] == "all_zero" else int(np.argmax(reached)) if reached.any() else len(trace)
+    return spared - int(arms["compared"])
 
 
 def _verdict(coming: Coming) -> Verification:

@@ -107,6 +107,11 @@ def power_search(
     return PowerSearch(METHODS[method](begin, geometry, budget=budget, batch=batch, rng=rng))
 
 
+def comparison(candidates: Signs) -> PowerSearch:
+    """The best of a few patterns, each measured `CONFIRMATIONS` times by turns; the first where they are alike."""
+    return PowerSearch(_confirm(candidates, candidates[0], CONFIRMATIONS * len(candidates)))
+
+
 def vote(samples: Signs, figures: Figures, _rng: np.random.Generator) -> Sign:
     """The sign that most of the samples above the median had."""
     return _sign(samples[figures > np.median(figures)].sum(axis=0))

@@ -5,7 +5,7 @@ from typing import Any
 
 from hil.report.markdown import facts, megabits, section, table
 
-ARMS = ("all_zero", "nearest", "cold", "chosen")
+ARMS = ("all_zero", "nearest", "turned", "cold", "chosen")
 
 
 def users_page(told: Mapping[str, Any], book: str, figures: Sequence[str]) -> str:
@@ -16,8 +16,8 @@ def users_page(told: Mapping[str, Any], book: str, figures: Sequence[str]) -> st
     return "\n\n".join(
         [
             f"# {len(users)} users of {told['testbed']}{kind}",
-            f"**{told['outcome']}**: {told['soundings']} soundings; the nearest known configurations saved "
-            f"{told['saved']}. `{book}` holds what was found, to begin another run with.",
+            f"**{told['outcome']}** (chosen patterns against all zeros): {told['soundings']} soundings; what was known "
+            f"nearby saved {told['saved']}. {_misled(told)}`{book}` holds what was found, to begin another run with.",
             section("Users", _starts(users)),
             section(f"Rates, Mbit/s ({told['confidence']:.0%})", _rates(users), drawn.get("users", "")),
             section("In turn", facts(_switching(told)), _served(users), drawn.get("served", "")),
@@ -30,13 +30,22 @@ def _starts(users: Sequence[Mapping[str, Any]]) -> str:
         [
             each["user"],
             each["nearest"] or "full sweep",
+            _BEGAN[each["began"]],
             "-" if each["way_m"] is None else each["way_m"],
             each["soundings"],
             "-" if each["saved"] is None else each["saved"],
         ]
         for each in users
     ]
-    return table(["user", "started from", "way m", "soundings", "soundings saved"], rows)
+    return table(["user", "nearest known", "started from", "way m", "soundings", "soundings saved"], rows)
+
+
+_BEGAN = {"sweep": "full sweep", "nearest": "its pattern", "turned": "its pattern, turned", "all_zero": "all zeros"}
+
+
+def _misled(told: Mapping[str, Any]) -> str:
+    users = ", ".join(told["misled"])
+    return f"As it is, the nearest known pattern was worse than all zeros for {users}. " if users else ""
 
 
 def _rates(users: Sequence[Mapping[str, Any]]) -> str:

@@ -11,12 +11,14 @@ from hil.config import ManyUsersConfig, TestbedConfig
 from hil.errors import ConfigError, RecordingError
 from hil.experiments import many_users
 from hil.experiments.begin import begin
-from hil.experiments.many_users import ManyUsersResult
+from hil.experiments.many_users import ManyUsersResult, Served
 from hil.experiments.users.book import BOOK
 from hil.experiments.users.draw import draw
 from hil.interfaces import Progress, no_progress
 from hil.measure.known import KnownConfigurations
 from hil.measure.recording import Recording
+from hil.measure.verification import Interval, Outcome, Verification
+from hil.optimize.power_only import CONFIRMATIONS
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import place as places
 from hil.yamlfile import load_yaml_text
@@ -64,18 +66,30 @@ def test_the_first_is_swept_and_the_next_starts_from_him(finished: tuple[Recordi
     recording, result = finished
     desk, chair = result.users
     assert (desk.nearest, desk.way_m, desk.soundings) == (None, None, 512)
-    assert (chair.nearest, chair.soundings) == ("desk", 64)
+    assert (desk.began, chair.nearest, chair.soundings) == ("sweep", "desk", 3 * CONFIRMATIONS + 64)
     assert chair.way_m == pytest.approx(0.141, abs=1e-3)
     told = many_users.summary(result)
     rates = told["users"][1]["true_rate_mbps"]
-    assert set(rates) == {"all_zero", "nearest", "chosen", "cold"}
-    assert rates["chosen"] >= 0.995 * rates["nearest"]
-    assert 0 <= told["users"][1]["saved"] <= 64
+    assert set(rates) == {"all_zero", "nearest", "turned", "chosen", "cold"}
+    assert rates["chosen"] >= 0.995 * rates[chair.began]
+    assert -3 * CONFIRMATIONS <= told["users"][1]["saved"] <= 64 - 3 * CONFIRMATIONS
     book = KnownConfigurations(recording.path / BOOK, 256)
     assert {each.user: each.rate_mbps for each in book} == {
         each.user: each.verification.rate_mbps["chosen"].value for each in result.users
     }
     json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.parametrize(("nearest_mbps", "misled"), [(9.0, True), (11.0, False)])
+def test_a_nearest_pattern_below_all_zeros_is_told_though_what_was_found_passes(
+    nearest_mbps: float, misled: bool
+) -> None:
+    rates = {"all_zero": 10.0, "nearest": nearest_mbps, "chosen": 20.0}
+    about = {name: Interval(rate, rate - 1, rate + 1) for name, rate in rates.items()}
+    over = {name: Interval(20 - rate, 19 - rate, 21 - rate) for name, rate in rates.items() if name != "chosen"}
+    served = Served("chair", "desk", 0.2, "turned", 76, Verification(about, {}, over, {}, 0.95), 40, {})
+    assert served.verification.outcome is Outcome.PASS
+    assert served.misled is misled
 
 
 def test_turns_pay_for_switching(finished: tuple[Recording, ManyUsersResult]) -> None:
@@ -103,7 +117,9 @@ class Stopped(Exception):
     """Somebody pulled the plug."""
 
 
-@pytest.mark.parametrize("stage", ["user/desk/sweep", "user/desk/verify", "user/chair/search", "user/chair/cold"])
+@pytest.mark.parametrize(
+    "stage", ["user/desk/sweep", "user/desk/verify", "user/chair/starts", "user/chair/search", "user/chair/cold"]
+)
 def test_an_interrupted_run_records_what_the_whole_one_would_have(
     station: Station, tmp_path: Path, finished: tuple[Recording, ManyUsersResult], stage: str
 ) -> None:

@@ -1,7 +1,12 @@
 """One user comes: start from what is known nearby, improve it on the air, verify, keep it.
 
-Who has nobody known within reach is swept in full, as in a closed loop. Every stage is durable; a resumed run starts
-each user from the pattern that was recorded, whatever the book holds by then.
+Who has nobody known within reach is swept in full, as in a closed loop. Who has is shown the neighbour's pattern, the
+same turned by half a turn, and all zeros, and starts from what serves him best. A beam is as wide as wavelength over
+aperture, but whether what it brings adds to the direct path changes within a fraction of a wavelength: a tenth of a
+wavelength on the pattern serves as it is, a few wavelengths on it is as likely to take away, and then turned it adds.
+
+Every stage is durable; a resumed run starts each user from the pattern that was recorded, whatever the book holds by
+then.
 """
 
 from collections.abc import Callable
@@ -23,7 +28,7 @@ from hil.interfaces import Geometry, Progress
 from hil.measure.known import KnownConfigurations
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
-from hil.optimize.power_only import power_search
+from hil.optimize.power_only import CONFIRMATIONS, PowerSearch, Sign, Signs, comparison, power_search
 from hil.testbed import Testbed, at_place
 
 GAP_S = 0.1  # from stage to stage: longer than it takes to end a transmission
@@ -31,7 +36,7 @@ GAP_S = 0.1  # from stage to stage: longer than it takes to end a transmission
 
 @dataclass(frozen=True)
 class Compared:
-    """Patterns of one user by arm: `all_zero`, `nearest` and `cold` where there are such, `chosen`."""
+    """Patterns of one user by arm: `all_zero`, `nearest`, `turned` and `cold` where there are such, `chosen`."""
 
     patterns: dict[str, Pattern]
 
@@ -106,16 +111,23 @@ def _start(coming: Coming, book: KnownConfigurations, time_s: float) -> Step:
 
 
 def _find(here: Testbed, coming: Coming, start: Step, progress: Progress) -> Step:
-    """The patterns to compare, the chosen one among them."""
-    arms = {"all_zero": np.zeros(coming.setup.num_elements, dtype=np.uint8)}
+    """The patterns to compare, the chosen one among them, and which of them was the start."""
+    zero = np.zeros(coming.setup.num_elements, dtype=np.uint8)
     if start.facts["how"] == "sweep":
-        arms["chosen"], soundings = by_sweep(here, coming, progress)
-    else:
-        arms["nearest"] = start.data
-        arms["chosen"], soundings = _by_search(here, coming, "search", start.data, progress)
-        if coming.config.compare_cold:
-            arms["cold"], _ = _by_search(here, coming, "cold", arms["all_zero"], progress)
-    return Step(np.stack(list(arms.values())), coming.recording.time_s, {"arms": list(arms), "soundings": soundings})
+        chosen, soundings = by_sweep(here, coming, progress)
+        return _arms(coming, {"all_zero": zero, "chosen": chosen}, "sweep", soundings)
+    starts = {"nearest": start.data, "turned": _turned(start.data, coming.setup), "all_zero": zero}
+    began, compared = _best_start(here, coming, starts, progress)
+    chosen, asked = _by_search(here, coming, "search", starts[began], progress)
+    arms = {**starts, "chosen": chosen}
+    if coming.config.compare_cold:
+        arms["cold"], _ = _by_search(here, coming, "cold", zero, progress)
+    return _arms(coming, arms, began, compared + asked, compared)
+
+
+def _arms(coming: Coming, arms: dict[str, Pattern], began: str, soundings: int, compared: int = 0) -> Step:
+    facts = {"arms": list(arms), "began": began, "soundings": soundings, "compared": compared}
+    return Step(np.stack(list(arms.values())), coming.recording.time_s, facts)
 
 
 def by_sweep(here: Testbed, coming: Coming, progress: Progress) -> tuple[Pattern, int]:
@@ -140,21 +152,49 @@ def _by_search(here: Testbed, coming: Coming, stage: str, start: Pattern, progre
         Geometry(setup.rows, setup.cols, 1.0, 1.0),
         budget=config.budget,
         batch=config.batch,
-        start=np.where(start == setup.plus, 1, -1).astype(np.int8),
+        start=_signs(start, setup),
         seed=coming.seed,
     )
-    states: Callable[[np.ndarray], Patterns] = partial(_states, setup=setup)
+    asked = _ask(here, coming, stage, search, config.budget, progress)
+    return _pattern(search.best, setup), asked
+
+
+def _best_start(here: Testbed, coming: Coming, starts: dict[str, Pattern], progress: Progress) -> tuple[str, int]:
+    """The name of the pattern of the highest rate on the air, the first where they are alike; soundings."""
+    signs = {name: _signs(pattern, coming.setup) for name, pattern in starts.items()}
+    search = comparison(np.stack(list(signs.values())))
+    asked = _ask(here, coming, "starts", search, CONFIRMATIONS * len(signs), progress)
+    return next(name for name, each in signs.items() if np.array_equal(each, search.best)), asked
+
+
+def _ask(here: Testbed, coming: Coming, stage: str, search: PowerSearch, budget: int, progress: Progress) -> int:
+    """A search to its end on the air, compared by rate; the number of soundings."""
+    setup, config = coming.setup, coming.config.search
+    states: Callable[[Signs], Patterns] = partial(_states, setup=setup)
     _rest(here, coming, stage)
     asked = 0
     for asked in search_on_stage(
         here, coming.recording, coming.name(stage), search, states=states,
         figures=partial(rates_by_power, setup=setup), repetitions=config.repetitions, max_retakes=config.max_retakes,
     ):  # fmt: skip
-        progress(coming.name(stage), asked, config.budget)
-    return states(search.best[None])[0], asked
+        progress(coming.name(stage), asked, budget)
+    return asked
 
 
-def _states(signs: np.ndarray, setup: Setup) -> Patterns:
+def _turned(pattern: Pattern, setup: Setup) -> Pattern:
+    """Each element in its other state."""
+    return _pattern(-_signs(pattern, setup), setup)
+
+
+def _signs(pattern: Pattern, setup: Setup) -> Sign:
+    return np.where(pattern == setup.plus, 1, -1).astype(np.int8)
+
+
+def _pattern(signs: Sign, setup: Setup) -> Pattern:
+    return np.asarray(_states(signs[None], setup)[0])
+
+
+def _states(signs: Signs, setup: Setup) -> Patterns:
     return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
 
 
