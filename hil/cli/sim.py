@@ -25,6 +25,8 @@ def serve(testbed: TestbedFile = None, user: User = None, set_: Set = None, json
     iio_info -u ip:127.0.0.1:PORT
 
     hil run EXPERIMENT.yaml --testbed TESTBED.yaml --radio ip:127.0.0.1:PORT --board /dev/pts/N
+
+    Of a station with two radios the line names the second one as "receiver": --set receiver.uri=ip:127.0.0.1:PORT
     """
     from hil.config import TestbedConfig
     from hil.testbed import serve as serve_testbed
@@ -32,7 +34,8 @@ def serve(testbed: TestbedFile = None, user: User = None, set_: Set = None, json
 
     config = load_yaml(required(testbed), TestbedConfig, overrides(None, None, set_))
     with serve_testbed(config, user=user) as server:
-        emit_json({"pluto": server.pluto_uri, "board": server.board_port})
+        second = {} if server.receiver_uri is None else {"receiver": server.receiver_uri}
+        emit_json({"pluto": server.pluto_uri, **second, "board": server.board_port})
         try:
             server.wait()
         except KeyboardInterrupt:

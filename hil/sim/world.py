@@ -9,31 +9,26 @@ filter is a rectangle as wide as the sample rate, the channel is the one at nomi
 millionths), interferers do not reach the surface.
 """
 
-import math
 import threading
 from collections.abc import Iterator
-from functools import lru_cache, partial
 
 import numpy as np
 
 from hil.arrays import Complex, Pattern
-from hil.channel import Scene, Walk, build_scene
-from hil.config import Position, SceneConfig, TestbedConfig, UserConfig
+from hil.channel import Scene
+from hil.config import TestbedConfig, UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
 from hil.sim.clock import EventClock, VirtualClock
 from hil.sim.crystal import EXACT, Crystal
 from hil.sim.interferers import Interferer
-from hil.sim.motion import DirectEcho, MovingChannel, Unmoved, Walkers
 from hil.sim.noise import random_at, white_noise
-from hil.sim.propagation import Band, LineChannel, Propagation
+from hil.sim.room import Room
 from hil.sim.switching import Piece, pieces
 from hil.sim.timeline import Timeline, Window
 from hil.sim.truth import WorldTruth
-from hil.sim.walking import TOLERANCE as WALKING_TOLERANCE
-from hil.sim.walking import Route, WalkingChannel
-from hil.sim.waveform import Emission, Places, Transmission, offsets_hz
-from hil.units import amplitude_from_db, noise_power_dbm, power_from_db, wavelength_m
+from hil.sim.waveform import Emission, Transmission
+from hil.units import amplitude_from_db, noise_power_dbm, power_from_db
 
 __all__ = ["Transmission", "World", "WorldTruth"]
 
@@ -66,23 +61,8 @@ class World:
         self.clock: EventClock = clock or VirtualClock()
         self.settle_s = settle_s
         self.seed = simulation.seed
-        user = user or testbed.users[0]
-        scene_at = partial(_scene, testbed, simulation.scene, geometry, user)
-        walk = Walk.of(user) if scene is None else None
-        scene = scene or scene_at(user.position_m)
-        propagate = partial(Propagation, geometry=geometry, states=states, antenna_gain_dbi=power.tx_antenna_gain_dbi)
-        self._propagation = propagate(scene, leakage_db=simulation.leakage_db)
-        self._at = lambda place_m: propagate(scene_at(place_m), leakage_db=simulation.leakage_db)
-        self._route = Route(walk, wavelength_m(scene.carrier_hz)) if walk else None
-        for place_m in walk.extremes(testbed.surface.position_m) if walk else ():
-            scene_at(place_m)
-        motion = simulation.room_motion
-        self._walkers = Walkers(motion, scene, self.seed) if motion else None
-        self._echoes = tuple(propagate(echo) for echo in self._walkers.scenes) if self._walkers else ()
-        movers = [mover for mover in (self._walkers, self._route) if mover]
-        self._straight_s = min((mover.straight_s for mover in movers), default=math.inf)
-        last_s = (path.last_arrival_s for path in (self._propagation, *self._echoes))
-        self._last_arrival_s = max(last_s) + (self._route.spare_s if self._route else 0.0)
+        self._room = Room(testbed, simulation, geometry, states, user or testbed.users[0], scene)
+        self._straight_s, self._last_arrival_s = self._room.straight_s, self._room.last_arrival_s
         self._interferers = [
             Interferer(config, self.seed, index) for index, config in enumerate(simulation.interferers)
         ]
@@ -92,11 +72,9 @@ class World:
         self._surface = Timeline(bytes(geometry.num_elements), KEPT_PATTERNS)
         self._air: Timeline[Transmission | None] = Timeline(None, KEPT_TRANSMISSIONS)
         self._lock = threading.RLock()
-        self._band = lru_cache(maxsize=4 * (1 + len(self._echoes)))(Band)
-        self._channel = lru_cache(maxsize=8)(self._make_channel)
         subcarrier = np.arange(ofdm.num_subcarriers) - ofdm.num_subcarriers // 2
         rf_hz = testbed.radio.lo_hz + subcarrier * ofdm.bandwidth_hz / ofdm.num_subcarriers
-        self.truth = WorldTruth(self._propagation, rf_hz, self._walkers, self._echoes, walk, self._at)
+        self.truth = self._room.truth(rf_hz)
 
     def set_pattern(self, states: Pattern, time_s: float) -> None:
         """Let the elements change to `states` at `time_s`; patterns planned for later are void.
@@ -104,7 +82,7 @@ class World:
         Until `settle_s` later the reflection is neither the old nor the new one.
         Raises ValueError for a wrong number of elements or a state that the surface does not have.
         """
-        num_elements, num_states = self._propagation.geometry.num_elements, self._propagation.states.num_states
+        num_elements, num_states = self._room.at_rest.geometry.num_elements, self._room.at_rest.states.num_states
         if states.dtype != np.uint8 or states.shape != (num_elements,) or states.max() >= num_states:
             raise ValueError(f"a pattern is {num_elements} states below {num_states} as uint8, got {states!r}")
         with self._lock:
@@ -176,39 +154,8 @@ class World:
         """At the receiver's connector, without noise."""
         start_s, end_s = window.time_s(piece.first), window.time_s(piece.last)
         tuned = emission.tuned(window, start_s, self._gain, end_s)
-        channel = self._channel(emission.lo_hz, emission.lines.sample_rate_hz, emission.lines.places)
+        channel = self._room.channel(emission.lo_hz, emission.lines.sample_rate_hz, emission.lines.places)
         signal = np.zeros(piece.last - piece.first, dtype=np.complex64)
         for pattern, share in piece.shares:
             signal += share * tuned.samples(channel.during(pattern, start_s, end_s), signal.size)
         return signal
-
-    def _make_channel(self, lo_hz: float, sample_rate_hz: float, places: Places) -> Unmoved:
-        rf_hz = lo_hz + offsets_hz(places, sample_rate_hz)
-
-        def on_lines(propagation: Propagation) -> LineChannel:
-            return LineChannel(self._band(propagation, lo_hz, sample_rate_hz), rf_hz)
-
-        if self._route is None:
-            channel: Unmoved = on_lines(self._propagation)
-        else:
-            band = self._band(self._propagation, lo_hz, sample_rate_hz, self._route.spare_s, WALKING_TOLERANCE)
-            channel = WalkingChannel(LineChannel(band, rf_hz), self._route, self._at)
-        if self._walkers is None:
-            return channel
-        if self._walkers.at_surface:
-            return MovingChannel(channel, self._walkers, [on_lines(echo) for echo in self._echoes])
-        return MovingChannel(channel, self._walkers, [DirectEcho(echo, rf_hz) for echo in self._echoes])
-
-
-def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig, at_m: Position) -> Scene:
-    return build_scene(
-        scene,
-        carrier_hz=testbed.radio.lo_hz,
-        geometry=geometry,
-        transmitter_m=testbed.transmitter_m,
-        surface_m=testbed.surface.position_m,
-        facing_deg=testbed.surface.facing_deg,
-        user=user,
-        element_gain_dbi=testbed.surface.element_gain_dbi,
-        at_m=at_m,
-    )

@@ -14,15 +14,16 @@ from hil.sim.hidden import build_true_board
 from hil.sim.iiod import IiodServer
 from hil.sim.pty import serve_pty, serve_tcp
 from hil.testbed.open import find_user
-from hil.testbed.station import make_pluto, make_world, wired
+from hil.testbed.station import make_pluto, make_receiver, make_world, wired
 
 
 @dataclass(frozen=True)
 class Served:
-    """Where clients find the simulated instruments."""
+    """Where clients find the simulated instruments. receiver_uri: of the second radio, where there is one."""
 
     pluto_uri: str
     board_port: str
+    receiver_uri: str | None = None
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def wait(self) -> None:
@@ -55,8 +56,10 @@ def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]
             else serve_tcp(board, clock)
         )
         closing.enter_context(line)
-        pluto = make_pluto(config, config.simulation, world)
+        radios = [make_pluto(config, config.simulation, world)]
+        if config.receiver is not None:
+            radios.append(make_receiver(config, config.simulation, world))
         if wired(config):
-            pluto.connect_pulse(line.line.trigger)
-        server = closing.enter_context(IiodServer(pluto))
-        yield Served(server.uri, line.path)
+            radios[-1].connect_pulse(line.line.trigger)
+        sender, *receiver = [closing.enter_context(IiodServer(radio)).uri for radio in radios]
+        yield Served(sender, line.path, *receiver)

@@ -70,6 +70,12 @@ def make_pluto(config: TestbedConfig, simulation: SimulationConfig, world: World
     return SimulatedPluto(world, config.power, simulation, plan_rate_hz=config.ofdm.sample_rate_hz)
 
 
+def make_receiver(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
+    """The second radio of a station that has two: on a crystal of its own, its transmitter in a load."""
+    own = simulation.model_copy(update={"seed": simulation.seed + 1, "crystal": simulation.receiver_crystal})
+    return SimulatedPluto(world, config.power, own, plan_rate_hz=config.ofdm.sample_rate_hz, tx_connected=False)
+
+
 def _states(config: TestbedConfig, profile: FirmwareProfile) -> StateSet:
     """What the elements reflect: by the profile, or what stands in their place, the same at every frequency."""
     states = profile.state_set()
@@ -106,7 +112,7 @@ def _simulated(
     radio: PlutoSdr | TwoPlutos = sender
     receiver = pluto
     if config.receiver is not None:
-        receiver = _listener(config, simulation, world)
+        receiver = make_receiver(config, simulation, world)
         radio = TwoPlutos(sender, _simulated_driver(receiver, simulation, gate, world))
     latency_s = simulation.ftdi_latency_s
     link = SimulatedLink(
@@ -131,12 +137,6 @@ def _simulated_driver(
     return PlutoSdr(
         partial(face, pluto), gate, world.clock, name="sim", timeout_s=SIMULATION_TIMEOUT_S, exclusive=False
     )
-
-
-def _listener(config: TestbedConfig, simulation: SimulationConfig, world: World) -> SimulatedPluto:
-    """A second radio in the same world, on its own crystal, its transmitter in a load."""
-    own = simulation.model_copy(update={"seed": simulation.seed + 1, "crystal": simulation.receiver_crystal})
-    return SimulatedPluto(world, config.power, own, plan_rate_hz=config.ofdm.sample_rate_hz, tx_connected=False)
 
 
 def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import hil.sim.world
+import hil.sim.room
 from hil.config import UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
@@ -162,9 +162,9 @@ def test_a_walk_that_comes_too_near_to_the_surface_on_its_way_is_refused(make_wa
 def test_the_scene_is_built_where_the_way_asks_for_it_and_nowhere_twice(make_walked, monkeypatch):
     world = make_walked(walker((2.0, 0.0, 0.0), speed=0.5))
     built = []
-    build = hil.sim.world.build_scene
+    build = hil.sim.room.build_scene
     monkeypatch.setattr(
-        hil.sim.world, "build_scene", lambda *a, at_m, **k: built.append(at_m) or build(*a, at_m=at_m, **k)
+        hil.sim.room, "build_scene", lambda *a, at_m, **k: built.append(at_m) or build(*a, at_m=at_m, **k)
     )
     radiate(world)
     for step in range(200):
