@@ -1,6 +1,7 @@
 """What the soundings of a sweep have in common, and how likely it makes a sounding."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,21 +46,28 @@ class DelayModel:
         power = (1 - white) * power + white * power.mean()
         return cls(basis, mean, (vectors * power) @ vectors.conj().T, floor)
 
+    @cached_property
+    def spectrum(self) -> tuple[Float[np.ndarray, "direction"], Complex[np.ndarray, "tap direction"]]:
+        """Powers and directions of the surface's part."""
+        power, vectors = np.linalg.eigh(self.covariance)
+        return np.maximum(power, 0), vectors
+
+    @cached_property
     def filters(self) -> tuple[Complex[np.ndarray, "tap"], Complex[np.ndarray, "tap direction"]]:
         """`matched`, `scaled` such that 2 re <matched, x> + |scaled^H x|^2 is the log-likelihood of x, up to a constant
         of the sounding that no advance changes."""
-        power, vectors = np.linalg.eigh(self.covariance)
-        total = np.maximum(power, 0) + self.noise_var
+        power, vectors = self.spectrum
+        total = power + self.noise_var
         matched = vectors @ (vectors.conj().T @ self.mean / total)
         told = power > TOLD * self.noise_var
-        return matched, (vectors * np.sqrt(np.maximum(1 / self.noise_var - 1 / total, 0)))[:, told]
+        return matched, (vectors * np.sqrt(1 / self.noise_var - 1 / total))[:, told]
 
     @property
     def log_norm(self) -> float:
         """What is taken from `log_likelihood`, and the response's energy over `noise_var` too, for models to be
         compared."""
-        power, vectors = np.linalg.eigh(self.covariance)
-        total = np.maximum(power, 0) + self.noise_var
+        power, vectors = self.spectrum
+        total = power + self.noise_var
         others = len(self.basis.basis) - self.basis.num_taps
         mean = float(np.sum(np.abs(vectors.conj().T @ self.mean) ** 2 / total))
         return mean + float(np.log(total).sum()) + others * float(np.log(self.noise_var))
@@ -68,7 +76,7 @@ class DelayModel:
         self, responses: Complex[np.ndarray, "pattern subcarrier"], fft_size: int
     ) -> Float[np.ndarray, "pattern shift"]:
         """Of each response at each advance, up to a constant of the response."""
-        matched, scaled = (self.basis.projector.conj().T @ each for each in self.filters())
+        matched, scaled = (self.basis.projector.conj().T @ each for each in self.filters)
         score = 2 * correlate(responses, matched.astype(responses.dtype), fft_size).real
         for direction in scaled.T:
             coordinate = correlate(responses, direction.astype(responses.dtype), fft_size)
@@ -82,10 +90,10 @@ class DelayModel:
 
         With x = direct + surface and y = direct - surface, x + y holds no surface and x - y no direct channel.
         """
-        power, vectors = np.linalg.eigh(self.covariance)
+        power, vectors = self.spectrum
         both = (taps + complements) / np.sqrt(2) - np.sqrt(2) * self.mean
         apart = ((taps - complements) / np.sqrt(2)) @ vectors.conj()
-        weight = 1 / (2 * np.maximum(power, 0) + self.noise_var)
+        weight = 1 / (2 * power + self.noise_var)
         inside = (energy(taps) + energy(complements) - energy(both)) / self.noise_var
         return np.asarray(inside - (np.abs(apart) ** 2) @ weight)
 

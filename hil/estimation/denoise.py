@@ -15,7 +15,7 @@ from hil.arrays import Complex, Float
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.tucker import Bases, Powers, Tensor, Tucker, directions, first_bases, times, unfold
 
-TYPICAL = 512  # elements whose median variance is that of all
+TYPICAL = 128  # elements whose median variance is that of all
 LEAST_OTHERS = 1e-2  # share of the others in an element that is projected: less of it tells nothing
 
 
@@ -30,7 +30,8 @@ def denoise(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimat
         estimate = _untie(estimate, spread, *_from_others(noisy, bases))
         noisy[0, 0] = estimate.cascade[0] / spread
     filtered, risk = _least_risk(noisy, bases)
-    cascade = (filtered * spread).reshape(estimate.cascade.shape).astype(estimate.cascade.dtype)
+    filtered *= spread
+    cascade = filtered.reshape(estimate.cascade.shape).astype(estimate.cascade.dtype, copy=False)
     variance = np.minimum(estimate.cascade_var, risk / noisy.size * spread**2)
     return replace(estimate, cascade=cascade, cascade_var=variance)
 
@@ -63,37 +64,43 @@ def _from_others(noisy: Tensor, bases: Bases) -> tuple[Complex[np.ndarray, "tap"
     Under a projection on subspaces, what the others make of an element is its projection without its own share.
     """
     rows, cols, taps = bases
-    share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))[..., None]
+    share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))
+    others = 1 / np.maximum(1 - share, LEAST_OTHERS)
     own = noisy @ taps.conj()
     core = times(times(own, rows.conj(), 0), cols.conj(), 1)
-    guess = (times(times(core, cols.T, 1), rows.T, 0) - share * own) * (1 / np.maximum(1 - share, LEAST_OTHERS))
-    others = (_energy(each.reshape(-1, each.shape[2])[1:]) for each in (guess - own, noisy, own))
-    inside, all_delays, kept_delays = others
-    return guess[0, 0] @ taps.T, (inside + all_delays - kept_delays) / (noisy.size - noisy.shape[2])
+    missed = times(times(core, cols.T, 1), rows.T, 0) - own  # by the projection; times `others` by the guess
+    guess = own[0, 0] + others[0, 0] * missed[0, 0]
+    inside = np.vdot(_energies(missed)[1:], (others**2).ravel()[1:])
+    left = inside + _energies(noisy)[1:].sum() - _energies(own)[1:].sum()
+    return guess @ taps.T, float(left) / (noisy.size - noisy.shape[2])
 
 
 def _least_risk(noisy: Tensor, bases: Bases) -> tuple[Tensor, float]:
     """The best mixture of both filters for noise of unit variance, and its expected squared error."""
-    (safe, safe_divergence), (keen, keen_divergence) = _filter_taps(noisy), _filter_subspaces(noisy, bases)
-    step = keen - safe
-    slope = float(np.vdot(step, noisy - safe).real) - (keen_divergence - safe_divergence)
+    (taken, safe_divergence), (keen, keen_divergence) = _filter_taps(noisy), _filter_subspaces(noisy, bases)
+    step = keen - noisy
+    step += taken  # from the safe filter to the keen one
+    slope = float(np.vdot(step, taken).real) - (keen_divergence - safe_divergence)
     mix = float(np.clip(slope / max(_energy(step), np.finfo(float).tiny), 0, 1))
-    mixed = safe + mix * step
-    return mixed, _risk(noisy, mixed, safe_divergence + mix * (keen_divergence - safe_divergence))
+    step *= mix
+    step -= taken
+    risk = _risk(step, safe_divergence + mix * (keen_divergence - safe_divergence))
+    step += noisy
+    return step, risk
 
 
-def _risk(noisy: Tensor, filtered: Tensor, divergence: float) -> float:
-    """Stein's estimate of the squared error; never below half of what the noise alone must leave."""
-    return max(_energy(filtered - noisy) - noisy.size + 2 * divergence, divergence / 2)
+def _risk(change: Tensor, divergence: float) -> float:
+    """Stein's estimate of a filter's squared error by what it changes; never below half of what noise must leave."""
+    return max(_energy(change) - change.size + 2 * divergence, divergence / 2)
 
 
 def _filter_taps(noisy: Tensor) -> tuple[Tensor, float]:
-    """Wiener filter over the delays, with the covariance that all elements share; and its divergence."""
+    """What a Wiener filter over the delays takes away, with the covariance that all elements share; and the filter's
+    divergence."""
     elements = noisy.shape[0] * noisy.shape[1]
     energy, vectors = directions(noisy, 2)
-    energy = energy.astype(float)
     gain = np.maximum(1 - 1 / np.maximum(energy / elements, 1), 0)
-    weights = ((vectors * gain) @ vectors.conj().T).T.astype(noisy.dtype)
+    weights = ((vectors * (1 - gain)) @ vectors.conj().T).T.astype(noisy.dtype)
     divergence = elements * gain.sum() + np.sum(1 - gain, where=gain > 0)
     return noisy @ weights, float(divergence) + _turning(energy, gain[:, None], energy[:, None])
 
@@ -140,3 +147,7 @@ def _own_weight(shape: tuple[int, ...]) -> Float[np.ndarray, "_ _ _"]:
 
 def _energy(values: Complex[np.ndarray, "*any"]) -> float:
     return float(np.vdot(values, values).real)
+
+
+def _energies(values: Tensor) -> Float[np.ndarray, "element"]:
+    return np.asarray(np.vecdot(values, values).real.ravel())

@@ -13,14 +13,14 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.estimation.delay_model import DelayModel
-from hil.phy.taps import DelayBasis, delay_span, gap_ridge
+from hil.phy.taps import DelayBasis, delay_span
 
-# Margin of the wide window on either side in taps, for basis functions leak out of their own, and its tolerance:
-# what is lost of a coordinate is below 5e-4 of its noise, and below 2e-3 where gaps amplify it.
-WHOLE_BAND, WITH_GAPS = (2.0, 1e-4), (3.0, 1e-5)
+# The wide window is cut out of delays with this margin on either side in taps, for basis functions leak out of their
+# own; direction of it, relative to the strongest, that is kept: of a coordinate less than 1e-3 of its noise is lost.
+MARGIN_TAPS, TOLERANCE, LEAST_TOLD = 3.0, 1e-5, 1e-3
 ROWS, CELLS = 256, 1 << 17  # projected at once; scored at once
 PART = 50  # subcarriers of a part of the band, about
-FAINTEST = 1e-4  # direction of a part, relative to the strongest, that is kept: what is lost is below the above
+FAINTEST = 2e-3  # direction of a part, relative to the strongest, that is kept: what is lost is below the above
 
 
 def told_by_neighbours(
@@ -72,10 +72,12 @@ class Lags:
         ramps, index = _ramps(num_subcarriers, self.fft_size), rough % self.fft_size
         found = np.empty((len(responses), self.parts.shape[1]), dtype=np.complex64)
         whole = np.zeros((ROWS, len(self.parts) // num_directions * size), dtype=np.complex64)  # of whole parts
+        ramp = np.empty((ROWS, num_subcarriers), dtype=np.complex64)
         for rows in _parts(len(responses), ROWS):
             some = responses[rows]
             aligned = whole[: len(some)]
-            np.multiply(some, ramps[index[rows]], out=aligned[:, :num_subcarriers], casting="same_kind")
+            turned = np.take(ramps, index[rows], axis=0, out=ramp[: len(some)], mode="clip")
+            np.multiply(some, turned, out=aligned[:, :num_subcarriers], casting="same_kind")
             found[rows] = (aligned.reshape(-1, size) @ self.part).reshape(len(some), -1) @ self.parts
         return found
 
@@ -83,19 +85,17 @@ class Lags:
         self, coordinates: Complex[np.ndarray, "pattern lag"], fine: Int[np.ndarray, "pattern"]
     ) -> Complex[np.ndarray, "pattern tap"]:
         """What the basis holds of soundings that are advanced by `fine` samples more."""
-        advances, count = np.unique(fine, return_counts=True)
-        most = advances[count.argmax()]
-        found = coordinates @ self.transfer[most + self.reach]
-        for advance in advances[advances != most]:
+        found = np.empty((len(coordinates), self.transfer.shape[2]), dtype=np.complex64)
+        for advance in np.unique(fine):
             rows = np.flatnonzero(fine == advance)
             found[rows] = coordinates[rows] @ self.transfer[advance + self.reach]
-        return np.asarray(found)
+        return found
 
     def log_likelihood(
         self, model: DelayModel, coordinates: Complex[np.ndarray, "pattern lag"], reach: int
     ) -> Float[np.ndarray, "pattern advance"]:
         """Of each sounding at each advance of -reach..reach samples, up to a constant of the sounding."""
-        matched, scaled = model.filters()
+        matched, scaled = model.filters
         transfer = self.transfer[self.reach - reach : self.reach + reach + 1]
         advances, lags, num_taps = transfer.shape
         filters = np.concatenate([scaled, matched[:, None]], axis=1).conj().astype(np.complex64)
@@ -113,14 +113,21 @@ class Lags:
 def _build(used: bytes, first: float, last: float, fft_size: int, reach: int) -> Lags:
     mask = np.frombuffer(used, dtype=bool)
     basis = DelayBasis.build(mask, first, last)
-    margin_taps, tolerance = WITH_GAPS if gap_ridge(mask) else WHOLE_BAND
-    further = reach * mask.size / fft_size + margin_taps
-    wide = delay_span(mask.size, first - further, last + further, tolerance=tolerance)
+    further = reach * mask.size / fft_size + MARGIN_TAPS
+    window = delay_span(mask.size, first - further, last + further, tolerance=TOLERANCE)
     k = np.arange(mask.size) - mask.size // 2
     ramps = np.exp(2j * np.pi / fft_size * np.outer(np.arange(-reach, reach + 1), k))
     projector = np.linalg.solve(basis.gram, basis.basis.conj().T)  # responses are zero where `used` is not
-    transfer = ((projector * ramps[:, None]) @ wide).transpose(0, 2, 1)
-    return Lags(basis, reach, fft_size, *by_parts(wide.conj()), np.ascontiguousarray(transfer.astype(np.complex64)))
+    told = (projector * ramps[:, None]) @ window
+    asked = _strongest(told.reshape(-1, window.shape[1]))
+    transfer = np.ascontiguousarray((told @ asked).transpose(0, 2, 1), dtype=np.complex64)
+    return Lags(basis, reach, fft_size, *by_parts((window @ asked).conj()), transfer)
+
+
+def _strongest(asked: Complex[np.ndarray, "_ lag"]) -> Complex[np.ndarray, "lag direction"]:
+    """Directions of the rows of a matrix, those left out that hardly any holds."""
+    squares, vectors = np.linalg.eigh(asked.conj().T @ asked)
+    return np.asarray(vectors[:, squares > LEAST_TOLD**2 * squares[-1]])
 
 
 def by_parts(

@@ -92,13 +92,13 @@ def _climb(
 ) -> tuple[float, Int[np.ndarray, "pattern"], Float[np.ndarray, "delay"]]:
     """Log-likelihood, advances and mean profile from one start."""
     size = profiles.shape[1]
-    samples = np.full(len(profiles), -1)
+    samples, every = np.full(len(profiles), -1), np.arange(len(profiles))
+    advanced = np.lib.stride_tricks.sliding_window_view(np.tile(profiles, 2), size, axis=1)  # [pattern, advance, delay]
     for _ in range(turns):
         expected = np.maximum(profile, floor)
         misfit = _misfit(profiles, expected)
         before, samples = samples, misfit.argmin(axis=1)
-        index = (np.arange(size) + samples[:, None]) % size
-        profile = np.take_along_axis(profiles, index, axis=1).mean(axis=0)
+        profile = advanced[every, samples].mean(axis=0)
         if np.array_equal(before, samples):
             break
     likelihood = -misfit.min(axis=1).sum(dtype=float) - len(profiles) * np.log(expected).sum(dtype=float)

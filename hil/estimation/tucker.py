@@ -16,6 +16,8 @@ Core = Complex[np.ndarray, "_ _ _"]
 Bases = tuple[Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"]]
 Powers = Float[np.ndarray, "_"]
 
+ROUNDING = 0.1  # of the noise's power in a direction, beyond which single precision is too coarse
+
 
 @dataclass(frozen=True)
 class Tucker:
@@ -64,16 +66,21 @@ def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank
     size = tensor.shape[mode]
     edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
     rank = max(int(np.sum(power > edge)), 1)
-    return np.ascontiguousarray(vectors[:, : -rank - 1 : -1]), power[::-1].astype(float)
+    return np.ascontiguousarray(vectors[:, : -rank - 1 : -1]), power[::-1]
 
 
 def directions(tensor: Core, mode: int) -> tuple[Powers, Complex[np.ndarray, "size size"]]:
     """Powers and directions of a tensor's slices along one axis, weakest first: those of their Gram matrix, of which
-    one half is computed."""
-    unfolded = np.ascontiguousarray(unfold(tensor, mode))
-    upper = blas.get_blas_funcs("herk", (unfolded,))(1.0, unfolded.T, trans=2)  # of the conjugate Gram matrix
-    power, turned = eigh(upper, lower=False, driver="evr", overwrite_a=True, check_finite=False)
-    return power, turned.conj()
+    one half is computed; in double precision where the strongest direction's rounding would hide the noise."""
+    last = mode == tensor.ndim - 1  # its slices are columns already
+    slices = np.ascontiguousarray(tensor.reshape(-1, tensor.shape[-1]) if last else unfold(tensor, mode))
+    noise = ROUNDING * tensor.size / tensor.shape[mode]
+    if np.finfo(tensor.dtype).eps * np.vdot(slices, slices).real > noise:
+        slices = slices.astype(complex)
+    herk = blas.get_blas_funcs("herk", (slices,))
+    upper = herk(1.0, slices.T, trans=0 if last else 2)  # of the conjugate Gram matrix, but for the last axis
+    power, vectors = eigh(upper, lower=False, driver="evd", overwrite_a=True, check_finite=False)
+    return power.astype(float), (vectors if last else vectors.conj()).astype(tensor.dtype, copy=False)
 
 
 def unfold(tensor: np.ndarray, mode: int) -> np.ndarray:

@@ -40,6 +40,17 @@ def test_noise_alone_keeps_one_direction():
     assert all(above_noise(tensor, mode)[0].shape[1] == 1 for mode in range(3))
 
 
+@pytest.mark.parametrize("mode", range(3))
+def test_rounding_of_a_strong_direction_is_no_direction(mode):
+    rng = np.random.default_rng(3)
+    tensor = 1e5 * waves(rng, 1) + 5 * waves(rng, 2) + noise(rng, ROWS, COLS, T)
+    kept, powers = above_noise(tensor.astype(np.complex64), mode)
+    exact, exact_powers = above_noise(tensor, mode)
+    assert kept.dtype == np.complex64
+    assert kept.shape == exact.shape
+    assert_allclose(powers, exact_powers, rtol=1e-2)
+
+
 def test_the_model_is_a_projection(model):
     """What is left is orthogonal to what is kept, and coordinates of the expansion are the core."""
     tensor, found = model
