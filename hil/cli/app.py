@@ -28,7 +28,7 @@ from hil.cli import (
     run,
     sim,
 )
-from hil.cli.output import emit_json, say
+from hil.cli.output import emit_json, say, take_kept
 from hil.errors import HilError
 
 INTERRUPTED = 130
@@ -100,9 +100,10 @@ def _failed(message: str, code: int, *, kind: str) -> int:
 
 
 def _told(message: str, code: int, *, kind: str) -> int:
-    """The same for a program, where it asked for JSON."""
+    """The same for a program, where it asked for JSON; and what it may go on with."""
+    kept = take_kept()
     if "--json" in sys.argv:
-        emit_json({"outcome": "ERROR", "error": kind, "message": message, "exit_code": code})
+        emit_json({"outcome": "ERROR", "error": kind, "message": message, "exit_code": code, **kept})
     return code
 
 

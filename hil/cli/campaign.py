@@ -8,7 +8,7 @@ import typer
 
 from hil.cli.host import Ca, Cert, Key
 from hil.cli.options import Json
-from hil.cli.output import emit_json, print_table, progress, say
+from hil.cli.output import emit_json, print_table, progress, resumable, say
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def campaign(
     studies = studies_of(config)
     STATIONS.offer(testbed or [], table.folder / "runs")
     say(f"table in {table.folder}")
-    with open_pool(engine, Tls(ca, cert, key), away_s=away_s, tell=say) as pool, progress() as report:
+    with (
+        resumable(f"hil campaign --resume {table.folder}", folder=table.folder),
+        open_pool(engine, Tls(ca, cert, key), away_s=away_s, tell=say) as pool,
+        progress() as report,
+    ):
         summary = run_campaign(studies, config.stopping, table, pool, report)
     summary |= {
         "outcome": "FAIL" if summary["failed"] else "PASS",

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hil.errors import ConfigError
@@ -14,6 +15,30 @@ from hil.interfaces import Progress
 def say(message: str) -> None:
     """A message for a person."""
     print(message, file=sys.stderr, flush=True)
+
+
+_kept: dict[str, str] = {}
+
+
+@contextmanager
+def resumable(command: str, **folder: Path) -> Iterator[None]:
+    """Where something ends what is inside before its time, say how it goes on.
+
+    folder: by its key in the JSON object of a command that came to its end; that of the error names it too.
+    """
+    try:
+        yield
+    except BaseException:
+        say(f"what is finished is kept; go on with: {command}")
+        _kept.update({key: str(path) for key, path in folder.items()})
+        raise
+
+
+def take_kept() -> dict[str, str]:
+    """What of the command that just failed can be gone on with; nothing when asked again."""
+    kept = dict(_kept)
+    _kept.clear()
+    return kept
 
 
 def ask(prompt: str) -> None:

@@ -1,15 +1,14 @@
 """`hil run`: an experiment from its file to its verdict."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides
-from hil.cli.output import ask, emit_json, progress, say
+from hil.cli.output import ask, emit_json, progress, resumable
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +48,8 @@ def run(
 
     Example: hil run configs/experiments/closed_loop.yaml --testbed configs/testbeds/sim-opensource-ris.yaml
 
-    Interrupted? The radio is quiet and what was recorded is kept: hil run --resume runs/...
+    Interrupted? The radio is quiet and what was recorded is kept: hil run --resume runs/... (`run_dir` of the JSON
+    object).
     """
     from hil.experiments.kinds import kind_of
     from hil.measure.recording import Recording
@@ -91,7 +91,7 @@ def carry_out(
         bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)
         say_begun(recording, bed.grid)
-        with _way_back(recording):
+        with resumable(f"hil run --resume {recording.path}", run_dir=recording.path):
             result = kind.run(bed, procedure, recording, report)
     summary = {
         "run_dir": str(recording.path),
@@ -108,16 +108,6 @@ def carry_out(
         emit_json(summary)
     if summary["outcome"] != "PASS":
         raise typer.Exit(NO_MEASUREMENT if summary["outcome"] == "ERROR" else 1)
-
-
-@contextmanager
-def _way_back(recording: "Recording") -> Iterator[None]:
-    """Whatever ends a run before its time, say how it goes on."""
-    try:
-        yield
-    except BaseException:
-        say(f"finished stages are kept; go on with: hil run --resume {recording.path}")
-        raise
 
 
 def _load(

@@ -227,8 +227,8 @@ def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
     named = "-" if summary["named_s"] is None else f"{1e3 * summary['named_s']:.3g}"
     print(
         f"{summary['outcome']} (chosen over all zeros): {len(summary['users'])} users in {summary['soundings']} "
-        f"soundings, {summary['saved']} saved by what was known nearby; a change takes {1e3 * summary['sent_s']:.3g} ms "
-        f"sent, {named} ms named"
+        f"soundings, {summary['saved']} saved by what was known nearby; "
+        f"a change takes {1e3 * summary['sent_s']:.3g} ms sent, {named} ms named"
     )
 
 

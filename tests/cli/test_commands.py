@@ -1,5 +1,6 @@
 """The commands as a user meets them: what they print, what they leave behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -132,10 +133,10 @@ def test_import_hil_loads_no_library_at_all() -> None:
 
 
 def signalled(arguments: list[str], experiment: Path, number: signal.Signals) -> tuple[int, str, str]:
-    """Exit code, messages and run directory of `hil run` that gets a signal as soon as it has recorded a block."""
-    command = [sys.executable, "-m", "hil", "run", str(experiment), *arguments]
+    """Exit code, all that is printed and run directory of `hil run --json` that gets a signal after its first block."""
+    command = [sys.executable, "-m", "hil", "run", "--json", str(experiment), *arguments]
     child = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ,
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
     )  # fmt: skip
     recorded: list[Path] = []
@@ -143,7 +144,7 @@ def signalled(arguments: list[str], experiment: Path, number: signal.Signals) ->
     while not recorded and time.monotonic() < deadline_s:
         recorded = list(Path(arguments[-1]).glob("*/steps/00001.npy"))
     child.send_signal(number)
-    _, told = child.communicate(timeout=60)
+    told, _ = child.communicate(timeout=60)
     return child.returncode, told, str(recorded[0].parents[1])
 
 
@@ -157,7 +158,9 @@ def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
             code, told, run_dir = signalled([*QUICK, "--out", f"runs-{attempt}"], quick_experiment, number)
     assert code == 130, told
     assert f"hil run --resume {run_dir}" in told
-    resumed = hil("run", "--resume", run_dir, "--json")
+    error = json.loads(told.splitlines()[-1])
+    assert (error["outcome"], error["run_dir"]) == ("ERROR", run_dir)
+    resumed = hil("run", "--resume", error["run_dir"], "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json["outcome"] == "PASS"
 

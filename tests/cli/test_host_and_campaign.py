@@ -84,3 +84,16 @@ def test_a_campaign_in_a_folder_that_is_taken_is_refused(hil, campaign_file, tmp
     (tmp_path / "c/campaign.json").write_text(json.dumps({}))
     done = hil("campaign", campaign_file, "--out", tmp_path / "c")
     assert done.code == 4 and "--resume" in done.err
+
+
+def test_an_interrupted_campaign_says_where_it_goes_on(hil, campaign_file, tmp_path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "c"
+    monkeypatch.setattr("hil.campaign.grid_run.run_campaign", interrupted)
+    done = hil("campaign", campaign_file, "--out", folder, "--json")
+    assert (done.code, done.json["folder"]) == (130, str(folder))
+    assert f"go on with: hil campaign --resume {folder}" in done.err
+    refused = hil("campaign", campaign_file, "--out", folder, "--json")
+    assert refused.code == 4 and "folder" not in refused.json

@@ -1,4 +1,8 @@
-"""Progress where there is no terminal: a line now and then, with what time will be left."""
+"""Progress where there is no terminal: a line now and then, with what time will be left; what a failure leaves."""
+
+from pathlib import Path
+
+import pytest
 
 from hil.cli import output
 
@@ -13,3 +17,17 @@ def test_lines_come_now_and_then_and_tell_what_time_is_left(capsys, monkeypatch)
     lines = capsys.readouterr().err.splitlines()
     assert lines[:3] == ["campaign: 40/100", "campaign: 45/100, about 55 s left", "campaign: 50/100, about 50 s left"]
     assert lines[-1] == "campaign: 100/100" and len(lines) == 13
+
+
+def test_what_fails_inside_can_be_gone_on_with_and_is_told_once(capsys):
+    with pytest.raises(KeyboardInterrupt), output.resumable("hil run --resume here", run_dir=Path("here")):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "what is finished is kept; go on with: hil run --resume here\n"
+    assert output.take_kept() == {"run_dir": "here"}
+    assert output.take_kept() == {}
+
+
+def test_what_comes_to_its_end_needs_no_going_on():
+    with output.resumable("hil run --resume here", run_dir=Path("here")):
+        pass
+    assert output.take_kept() == {}
