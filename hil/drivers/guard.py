@@ -1,10 +1,12 @@
 """A process beside the program that makes the radio quiet where the program no longer can: killed, crashed or frozen.
 
 A Pluto keeps sending after its program is gone: the buffer ends with the connection, the carrier does not. So before
-anything is radiated the guard is told how long it may last, and radiation begins only once it has answered. The pipe
+anything is radiated the guard is told how long it may last, and radiation begins only once it has answered. A radio
+that only receives has one too, for the tracking loops that a program holds: the device keeps them so. The pipe
 between the two closes with the program, however that ends. `hil.drivers.guarding` is the other end.
 """
 
+import math
 import subprocess
 import sys
 import time
@@ -69,7 +71,7 @@ class Guard(Unguarded):
         Raises SafetyError where there is no guard any more.
         """
         until_s = self._now_s() + duration_s
-        if self._until_s is not None and until_s < self._until_s + RENEW_S:
+        if self._until_s is not None and self._until_s < math.inf and until_s < self._until_s + RENEW_S:
             self._check()
             return
         if not self._ready:
@@ -80,12 +82,13 @@ class Guard(Unguarded):
         self._until_s = until_s
 
     def restore_later(self, settings: Mapping[str, str]) -> None:
-        """What the receiver's tracking loops are to be put back to with the radio quiet; it is on the air.
+        """What the receiver's tracking loops are to be put back to; said of a radio that is not on the air, too.
 
         Raises SafetyError where there is no guard any more.
         """
-        if self._until_s is not None:
-            self._say(" ".join(["restore", *(f"{name}={value}" for name, value in settings.items())]))
+        if self._until_s is None:
+            self.watch(math.inf)
+        self._say(" ".join(["restore", *(f"{name}={value}" for name, value in settings.items())]))
 
     def rest(self) -> None:
         """The radio is quiet, all as it was. Silent where the guard is gone: nothing is left to be guarded."""

@@ -2,10 +2,10 @@
 
     python -m hil.drivers.guarding URI TIMEOUT_S
 
-Reads from the program `watch SECONDS` (the radio may be on the air for so long from now; answered by `watching`),
-`restore LOOP=VALUE ...` (tracking loops as they were found) and `rest` (it is quiet, all as it was); the end of its
-input, and a new parent, mean that the program is gone. Exits with 0 where nothing had to be done, 3 after it made the
-radio quiet, 4 where it could not.
+Reads from the program `watch SECONDS` (the radio may be on the air for so long from now; `inf` where it is not, but has
+something to be restored; answered by `watching`), `restore LOOP=VALUE ...` (tracking loops as they were found) and
+`rest` (it is quiet, all as it was); the end of its input, and a new parent, mean that the program is gone. Exits with 0
+where nothing had to be done, 3 after it made the radio quiet, 4 where it could not.
 """
 
 import os
@@ -62,7 +62,7 @@ class Watch:
         if self.until_s is None:
             return None
         if gone:
-            return "its program ended while it was on the air"
+            return "its program ended before it was quiet"
         if now_s > self.until_s + GRACE_S:
             return "its permitted time on the air is over and its program does not react"
         return None

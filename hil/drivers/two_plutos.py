@@ -50,10 +50,7 @@ class TwoPlutos(Closing):
             return self._receiver.set_rx_gain(gain_db)
 
     def set_tracking(self, on: bool) -> None:
-        """Of the receiver, whose loops act on what is heard; `quiet` restores them.
-
-        It never transmits, so no guard watches it, and a program that is killed leaves them held.
-        """
+        """Of the receiver, whose loops act on what is heard; `quiet` restores them, the guard after a kill."""
         with self._both_or_none():
             self._receiver.set_tracking(on)
 

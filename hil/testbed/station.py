@@ -142,19 +142,19 @@ def _simulated_driver(
 def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
     clock = SystemClock()
     gate = TransmitGate(config.safety, config.power, clock)
-    connect = partial(connect_pluto, config.radio.uri, config.radio.timeout_s)
-    guard = Guard(config.radio.uri, config.radio.timeout_s)
-    sender = PlutoSdr(connect, gate, clock, name=config.radio.uri, timeout_s=config.radio.timeout_s, guard=guard)
-    radio: PlutoSdr | TwoPlutos = sender
+    radio: PlutoSdr | TwoPlutos = _real_driver(config.radio.uri, config, gate, clock)
     if config.receiver is not None:
-        listen = partial(connect_pluto, config.receiver.uri, config.radio.timeout_s)
-        radio = TwoPlutos(
-            sender, PlutoSdr(listen, gate, clock, name=config.receiver.uri, timeout_s=config.radio.timeout_s)
-        )
+        radio = TwoPlutos(radio, _real_driver(config.receiver.uri, config, gate, clock))
     link = make_link(config.surface.port, profile.link)
     latency_s, verify = _latency_s(config.surface.port), config.surface.verify_readback
     surface = SurfaceBoard(link, profile, clock, latency_s=latency_s, verify_readback=verify)
     return Station(clock, radio, surface, None, USB_TURNAROUND_S)
+
+
+def _real_driver(uri: str, config: TestbedConfig, gate: TransmitGate, clock: Clock) -> PlutoSdr:
+    timeout_s = config.radio.timeout_s
+    connect, guard = partial(connect_pluto, uri, timeout_s), Guard(uri, timeout_s)
+    return PlutoSdr(connect, gate, clock, name=uri, timeout_s=timeout_s, guard=guard)
 
 
 def _latency_s(port: str) -> float:

@@ -14,14 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hil.config import load_testbed
 from hil.drivers.guard import Guard
 from hil.drivers.guarding import GIVE_UP_S, GRACE_S, Watch, make_quiet, watch
 from hil.drivers.lock import InstrumentLock
 from hil.drivers.pluto_device import connect_pluto
 from hil.drivers.pluto_tracking import LOOPS
 from hil.errors import NotConnected, RadioError, SafetyError
+from hil.testbed import serve
 
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
+TWO_RADIOS = STATION.with_name("sim-two-plutos.yaml")
 TIMEOUT_S = 30.0
 
 words = st.lists(
@@ -125,21 +128,46 @@ def test_a_second_guard_waits_for_the_first(tmp_path: Path) -> None:
         second.acquire(0.01)
 
 
-def test_nothing_is_radiated_without_a_guard() -> None:
+def test_nothing_is_radiated_nor_held_without_a_guard() -> None:
     with pytest.raises(SafetyError, match="guard"):
         Guard("ip:127.0.0.1", 1.0).watch(10.0)
+    with pytest.raises(SafetyError, match="guard"):
+        Guard("ip:127.0.0.1", 1.0).restore_later({"quadrature_tracking_en": "1"})
+
+
+class SaidGuard(Guard):
+    """Writes down what its process would be told."""
+
+    def __init__(self) -> None:
+        super().__init__("ip:127.0.0.1", 1.0, now_s=lambda: 0.0)
+        self.said: list[str] = []
+
+    def _say(self, line: str) -> None:
+        self.said.append(line)
+
+    def _expect(self, answer: str, limit_s: float) -> None: ...
+
+
+def test_a_radio_whose_loops_are_held_is_watched_and_on_the_air_for_as_long_as_is_permitted() -> None:
+    guard = SaidGuard()
+    guard.restore_later({"quadrature_tracking_en": "1"})
+    guard.watch(600.0)
+    guard.restore_later({"quadrature_tracking_en": "1"})
+    guard.rest()
+    restore = "restore quadrature_tracking_en=1"
+    assert guard.said == ["watch inf", restore, "watch 600.0", restore, "rest"]
 
 
 # ------------------------------------------------------------------------------------------------- over the wire
 
 PROGRAM = """
-import sys
+import json, sys
 from hil.errors import SafetyError
 from hil.testbed import open_testbed
-station, uri, port, max_duration_s = sys.argv[1:]
-where = {"radio.uri": uri, "surface.port": port, "safety.max_duration_s": float(max_duration_s)}
+station, where = sys.argv[1], json.loads(sys.argv[2])
 with open_testbed(station, overrides=where) as testbed, testbed.on_air():
-    print(testbed.sdr._connection._guard.pid, flush=True)
+    radio = getattr(testbed.sdr, "_receiver", testbed.sdr)
+    print(radio._connection._guard.pid, flush=True)
     for _ in sys.stdin:
         try:
             testbed.sdr.capture(1024)
@@ -148,6 +176,23 @@ with open_testbed(station, overrides=where) as testbed, testbed.on_air():
             print(error, flush=True)
             break
 """
+
+
+def launch(station: Path, where: dict[str, object], locks: Path) -> tuple["subprocess.Popen[str]", int]:
+    """A program that radiates, and the process number of its guard, of two radios that of the receiver's.
+
+    Its locks are its own: simulated radios of other tests have the same serial number.
+    """
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(station), json.dumps(where)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "TMPDIR": str(locks)},
+    )
+    assert program.stdout is not None
+    return program, int(program.stdout.readline())
 
 
 @pytest.fixture(scope="module")
@@ -167,25 +212,14 @@ Start = Callable[..., tuple["subprocess.Popen[str]", int]]
 
 @pytest.fixture
 def start(served: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Starts a program that radiates; returns it and its guard's process number.
-
-    Its locks are its own: simulated radios of other tests have the same serial number.
-    """
+    """Starts a program that radiates; returns it and its guard's process number."""
     programs: list[subprocess.Popen[str]] = []
 
     def start(max_duration_s: float = 600.0) -> tuple["subprocess.Popen[str]", int]:
-        where = [str(STATION), served["pluto"], served["board"], str(max_duration_s)]
-        program = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *where],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-        )
+        where = {"radio.uri": served["pluto"], "surface.port": served["board"]}
+        program, guard = launch(STATION, {**where, "safety.max_duration_s": max_duration_s}, tmp_path)
         programs.append(program)
-        assert program.stdout is not None
-        return program, int(program.stdout.readline())
+        return program, guard
 
     yield start
     for program in programs:
@@ -237,6 +271,21 @@ def test_a_killed_program_s_radio_is_quiet_soon_and_its_loops_run(start: Start, 
     assert until_quiet(served["pluto"])
     assert until_gone(guard)
     assert held_loops(served["pluto"]) == set()
+
+
+@pytest.mark.wire
+def test_of_two_radios_the_one_that_receives_gets_its_loops_back_too_when_the_program_is_killed(tmp_path: Path) -> None:
+    with serve(load_testbed(TWO_RADIOS)) as there:
+        where = {"radio.uri": there.pluto_uri, "receiver.uri": there.receiver_uri, "surface.port": there.board_port}
+        program, guard = launch(TWO_RADIOS, where, tmp_path)
+        assert there.receiver_uri is not None
+        held = held_loops(there.receiver_uri)
+        program.kill()
+        program.communicate(timeout=TIMEOUT_S)
+        assert held == set(LOOPS)
+        assert until_gone(guard)
+        assert held_loops(there.receiver_uri) == set()
+        assert until_quiet(there.pluto_uri)
 
 
 @pytest.mark.wire
