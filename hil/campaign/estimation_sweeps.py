@@ -14,7 +14,7 @@ from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, Soundings, sound
 from hil.config import SweepConfig
 from hil.estimation.align import Alignment, align_sweep, align_together
-from hil.estimation.estimate import SIGNS, estimate_taps
+from hil.estimation.estimate import SIGNS, AlignedSoundings, estimate_taps
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.measure.roots import RootPlan
 from hil.measure.sweep import SweepPlan
@@ -141,14 +141,9 @@ def _judge(channel: Problem, plan: SweepPlan, during: Conditions, kind: str, see
     basis = alignment.model.basis
     tap_var = soundings.noise_var[0] * basis.noise_gain
     estimate = estimate_taps(
-        plan,
-        alignment.taps,
-        tap_var,
-        soundings.time_s,
-        basis=basis.basis,
+        AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis),
         rows=channel.rows,
         cols=channel.cols,
-        lost=alignment.ambiguous,
         denoised=kind == "denoised",
         states=SIGNS if channel.states is None else channel.states,
     )

@@ -1,6 +1,6 @@
 """From a recorded sweep to the cascaded channel: align, project, least squares, denoise."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
@@ -30,6 +30,13 @@ from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 
 ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
+Parts = tuple[
+    SweepPlan,
+    Complex[np.ndarray, "pattern tap"],
+    Float[np.ndarray, "tap"],
+    Float[np.ndarray, "pattern"],
+    Bool[np.ndarray, "pattern"],
+]
 SIGNS = np.array([1.0 + 0j, -1.0])
 WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they share noise, taken for structure
 
@@ -84,15 +91,11 @@ def estimate_channel(
         learnt = align(soundings.response[some], soundings.noise_var[some])
         alignment = at_one_start(learnt, soundings.response, soundings.reference)
     basis = alignment.model.basis
+    tap_var = float(np.mean(soundings.noise_var)) * basis.noise_gain
     estimate = estimate_taps(
-        plan,
-        alignment.taps,
-        float(np.mean(soundings.noise_var)) * basis.noise_gain,
-        soundings.time_s,
-        basis=basis.basis,
+        AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis),
         rows=setup.rows,
         cols=setup.cols,
-        lost=alignment.ambiguous,
         denoised=denoised,
         states=setup.states,
         element_one=element_one,
@@ -100,44 +103,65 @@ def estimate_channel(
     return replace(estimate, effective_taps=basis.effective_taps, states=setup.states, dispersion=setup.dispersion)
 
 
+@dataclass(frozen=True)
+class AlignedSoundings:
+    """Soundings at one start, projected on a basis, in the plan's order.
+
+    tap_var: noise variance of each coordinate of one sounding. lost: soundings that tell nothing.
+    """
+
+    plan: SweepPlan
+    taps: Complex[np.ndarray, "pattern tap"]
+    tap_var: Float[np.ndarray, "tap"]
+    time_s: Float[np.ndarray, "pattern"]
+    lost: Bool[np.ndarray, "pattern"]
+    basis: Complex[np.ndarray, "subcarrier tap"]
+
+    @property
+    def parts(self) -> Parts:
+        """All but the basis, as whoever looks for drift or change takes them."""
+        return self.plan, self.taps, self.tap_var, self.time_s, self.lost
+
+    def of_surface(self) -> "AlignedSoundings":
+        """Without the references between them."""
+        which = self.plan.of_surface
+        return replace(
+            self, plan=self.plan.only(which), taps=self.taps[which], time_s=self.time_s[which], lost=self.lost[which]
+        )
+
+
 def estimate_taps(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    time_s: Float[np.ndarray, "pattern"],
+    heard: AlignedSoundings,
     *,
-    basis: Complex[np.ndarray, "subcarrier tap"],
     rows: int,
     cols: int,
-    lost: Bool[np.ndarray, "pattern"],
     denoised: bool,
     states: Complex[np.ndarray, "state"] = SIGNS,
     element_one: ElementOne = "column",
 ) -> CascadedEstimate:
-    """The same from soundings that are aligned and projected; arguments as of `fit_channel` and `remove_drift`.
+    """The same from soundings that are aligned and projected; states as of `fit_channel`.
 
     Complements show the radio's drift better than references in the plan: these correct the others where complements
     show none, and are left out then. Where complements show it, the estimate stands on axes of which the first is the
     direct channel. Elements that switch together share their noise, which denoising takes for structure: they are left
     as they are.
     """
-    which = plan.of_surface
-    surface = plan.only(which)
-    require_coherence(change_between_pairs(surface, taps[which], tap_var, time_s[which], lost[which]))
-    require_coherence(change_between_references(plan, taps, tap_var, time_s, lost), "reference")
-    drift, followed = remove_drift(surface, taps[which], tap_var, time_s[which], lost[which]), None
-    if drift is None and plan.reference.size:
-        followed = follow_references(plan, taps, tap_var, time_s, lost)
-        taps, tap_var = _corrected(taps, tap_var, followed)
-    plan, taps, time_s, lost = surface, taps[which], time_s[which], lost[which]
-    change = change_between_pairs(plan, taps, tap_var, time_s, lost)
+    surface, followed = heard.of_surface(), None
+    require_coherence(change_between_pairs(*surface.parts))
+    require_coherence(change_between_references(*heard.parts), "reference")
+    drift = remove_drift(*surface.parts)
+    if drift is None and heard.plan.reference.size:
+        followed = follow_references(*heard.parts)
+        surface = _corrected(heard, followed).of_surface()
+    plan, lost = surface.plan, surface.lost
+    change = change_between_pairs(*surface.parts)
     if drift is None:
-        raw = fit_channel(plan, taps, tap_var, basis=basis, cols=cols, states=states, lost=lost)
+        raw = fit_channel(plan, surface.taps, surface.tap_var, basis=heard.basis, cols=cols, states=states, lost=lost)
     else:
-        axes = basis @ drift.axes
+        axes = heard.basis @ drift.axes
         raw = fit_channel(plan, drift.taps, drift.tap_var, basis=axes, cols=cols, states=states, lost=lost)
         raw = replace(raw, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
-        change = change_between_pairs(plan, drift.taps[:, 1:], drift.tap_var[1:], time_s, lost)
+        change = change_between_pairs(plan, drift.taps[:, 1:], drift.tap_var[1:], surface.time_s, lost)
     if followed is not None:
         raw = replace(raw, drift_deg=followed.phase_deg, drift_db=followed.gain_db)
     raw = _told_of_motion(raw, change)
@@ -150,14 +174,12 @@ def estimate_taps(
     return denoise_quadrature(raw, rows, cols, share=drift.quadrature_var / float(drift.tap_var[0]))
 
 
-def _corrected(
-    taps: Complex[np.ndarray, "pattern tap"], tap_var: Float[np.ndarray, "tap"], followed: Followed | None
-) -> tuple[Complex[np.ndarray, "pattern tap"], Float[np.ndarray, "tap"]]:
+def _corrected(heard: AlignedSoundings, followed: Followed | None) -> AlignedSoundings:
     """Soundings without the gain that references showed; what is left of it is noise as strong as they are."""
     if followed is None:
-        return taps, tap_var
-    steady = taps * np.exp(-followed.log_gain)[:, None]
-    return steady.astype(taps.dtype), tap_var + followed.left_var * np.mean(np.abs(steady) ** 2, axis=0)
+        return heard
+    steady = (heard.taps * np.exp(-followed.log_gain)[:, None]).astype(heard.taps.dtype)
+    return replace(heard, taps=steady, tap_var=heard.tap_var + followed.left_var * np.mean(np.abs(steady) ** 2, axis=0))
 
 
 def _by_shape(raw: CascadedEstimate, element_one: ElementOne, rows: int, cols: int) -> CascadedEstimate:

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
 from hil.estimation.drift import follow_walk, remove_drift
-from hil.estimation.estimate import estimate_taps
+from hil.estimation.estimate import AlignedSoundings, estimate_taps
 from hil.measure.sweep import SweepPlan
 
 T, ROWS, COLS, INTERVAL_S = 20, 16, 16, 2e-3
@@ -58,8 +58,10 @@ class Sweep:
 
     def estimate(self, heard, denoised=False):
         lost = np.zeros(len(heard), dtype=bool)
-        options = {"basis": np.eye(T, dtype=complex), "rows": ROWS, "cols": COLS, "lost": lost, "denoised": denoised}
-        return estimate_taps(self.plan, heard, self.variance(), self.time_s, **options)
+        soundings = AlignedSoundings(
+            self.plan, heard, self.variance(), self.time_s, lost, basis=np.eye(T, dtype=complex)
+        )
+        return estimate_taps(soundings, rows=ROWS, cols=COLS, denoised=denoised)
 
     def error_db(self, estimate):
         """Of the cascade, up to one phase."""

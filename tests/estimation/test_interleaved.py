@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
-from hil.estimation.estimate import estimate_taps
+from hil.estimation.estimate import AlignedSoundings, estimate_taps
 from hil.estimation.interleaved import FEWEST, MOST, follow_references, spacing_for
 from hil.measure.sweep import SweepPlan
 
@@ -40,10 +40,8 @@ class Sweep:
         return follow_references(self.plan, self.heard, self.tap_var, self.time_s, self.lost)
 
     def estimate(self):
-        return estimate_taps(
-            self.plan, self.heard, self.tap_var, self.time_s, basis=BASIS, rows=ROWS, cols=COLS, lost=self.lost,
-            denoised=False,
-        )  # fmt: skip
+        heard = AlignedSoundings(self.plan, self.heard, self.tap_var, self.time_s, self.lost, basis=BASIS)
+        return estimate_taps(heard, rows=ROWS, cols=COLS, denoised=False)
 
     def error_db(self, found=None):
         found = found or self.estimate()

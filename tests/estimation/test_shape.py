@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
-from hil.estimation.estimate import estimate_taps
+from hil.estimation.estimate import AlignedSoundings, estimate_taps
 from hil.estimation.least_squares import least_squares
 from hil.estimation.shape import resolve_by_neighbours, resolve_by_subspace
 from hil.estimation.subspace import AngularSubspace
@@ -102,10 +102,10 @@ def test_an_estimate_takes_the_shape_that_it_is_given():
     taps = direct + plan.signs().astype(float) @ cascade
 
     def found(element_one):
-        return estimate_taps(
-            plan, taps, np.full(T, 1e-9), np.arange(N) * 1e-3, basis=BASIS, rows=ROWS, cols=COLS,
-            lost=np.zeros(N, dtype=bool), denoised=False, element_one=element_one,
-        )  # fmt: skip
+        heard = AlignedSoundings(
+            plan, taps, np.full(T, 1e-9), np.arange(N) * 1e-3, np.zeros(N, dtype=bool), basis=BASIS
+        )
+        return estimate_taps(heard, rows=ROWS, cols=COLS, denoised=False, element_one=element_one)
 
     ways = ("column", "neighbours", modes)
     by_column, by_neighbours, by_waves = (first_error_db(found(way), cascade) for way in ways)

@@ -5,7 +5,7 @@ import pytest
 
 from hil.config import SweepConfig
 from hil.errors import MeasurementError
-from hil.estimation.estimate import estimate_taps
+from hil.estimation.estimate import AlignedSoundings, estimate_taps
 from hil.estimation.stillness import change_between_pairs
 from hil.measure.sweep import SweepPlan
 
@@ -33,8 +33,8 @@ class Room:
     def estimate(self, heard):
         heard = heard + np.sqrt(self.noise_var) * noise(self.rng, self.count, T)
         lost, variance = np.zeros(self.count, dtype=bool), np.full(T, self.noise_var)
-        options = {"basis": np.eye(T, dtype=complex), "rows": ROWS, "cols": COLS, "lost": lost, "denoised": False}
-        return estimate_taps(self.plan, heard, variance, self.time_s, **options)
+        soundings = AlignedSoundings(self.plan, heard, variance, self.time_s, lost, basis=np.eye(T, dtype=complex))
+        return estimate_taps(soundings, rows=ROWS, cols=COLS, denoised=False)
 
     def echo(self, level_db):
         """Of somebody who moves so fast that it is another one at each sounding, over the surface's part."""
