@@ -11,7 +11,7 @@ from hil.cli.output import emit_json, print_table, progress
 def cup(
     seeds: Annotated[int, typer.Option(min=1, help="Random environments, each with users of its own.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
-    size: Annotated[int, typer.Option(min=4, help="Elements a side, a power of two.")] = 64,
+    size: Annotated[int, typer.Option(min=4, help="Elements a side.")] = 64,
     users: Annotated[
         int, typer.Option(min=1, help="Users, of which the share of the Cup does not see the surface.")
     ] = 50,

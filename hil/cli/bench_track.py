@@ -132,4 +132,4 @@ def _signed(interval: list[float]) -> str:
 def _short(value: object) -> object:
     if isinstance(value, list):
         return f"{value[0]:.4f}-{value[-1]:.4f}"
-    return "-" if value is None else value
+    return value

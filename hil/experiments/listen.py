@@ -46,13 +46,14 @@ def words(heard: Iterable[dict[str, Any]]) -> str:
     looks = list(heard)
     if not looks:
         return ""
+    before = f"listened before {len(looks)} {'stage' if len(looks) == 1 else 'stages'}"
     worst = max(looks, key=lambda each: (each["loud_duty"], each["duty"]))
     waited_s = sum(each["waited_s"] for each in looks)
     waited = f", waited for {waited_s:.3g} s" if waited_s else ""
     if not worst["duty"]:
-        return f"listened before {len(looks)} stages: nobody else on the air{waited}"
+        return f"{before}: nobody else on the air{waited}"
     return (
-        f"listened before {len(looks)} stages: others on the air for up to {worst['duty']:.0%} of the time, "
+        f"{before}: others on the air for up to {worst['duty']:.0%} of the time, "
         f"{worst['level_dbfs']:.1f} dBFS, {worst['level_db']:+.1f} dB over the signal expected, "
         f"{worst['bursts']} bursts in {1e3 * worst['duration_s']:.3g} ms{waited}"
     )
