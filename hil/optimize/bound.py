@@ -1,7 +1,8 @@
 """Certified upper bounds: no configuration whatsoever has a higher rate.
 
-Continuous phases, or any states: the semidefinite relaxation (`relaxation`), of the states' smallest enclosing circle.
-States on a line, as those of a 1-bit board: sector by sector (`sectors`), which is far tighter.
+Continuous phases, or any states: the semidefinite relaxation (`relaxation`), of the states' smallest enclosing circle;
+where states vary over the band, of a ball around the terms of each (`Problem.over_band`). States on a line, as those of
+a 1-bit board: sector by sector (`sectors`), which is far tighter.
 """
 
 import numpy as np

@@ -18,8 +18,7 @@ import numpy as np
 from hil.arrays import Complex, Float, Int, UInt8
 from hil.optimize.bound import certified_bound
 from hil.optimize.discrete import StateSearch
-from hil.optimize.objective import Problem, as_reals, power, unit
-from hil.optimize.quasi_newton import Ascent
+from hil.optimize.objective import Problem, power, unit
 from hil.optimize.relaxation import Relaxation
 from hil.optimize.sectors import FIRST_WEIGHT, sectors
 
@@ -150,7 +149,7 @@ class Tree:
             best, rate = self.best_of_all(pattern, free)
             return Branch(rate, best, codes, FREE, tilt)
         rest = self.rest(pattern, tilt)
-        codes = _ascend(rest, codes, steps)
+        codes = rest.ascended(codes, steps)
         _, _, snr, price = rest.evaluate(codes)
         undecided = self.margin(rest, codes)
         return Branch(rest.certificate(snr, price), pattern, codes, int(free[np.argmin(undecided)]), tilt)
@@ -209,12 +208,3 @@ def prove_patterns(
         proofs.append(tree.prove(pattern, ceiling=ceilings[user], max_branches=branches, until_s=until_s_here))
     bound = problem.mbps_per_nat * np.array([proof.bound for proof in proofs])
     return np.stack([proof.pattern for proof in proofs]), bound
-
-
-def _ascend(relaxation: Relaxation, codes: Complex[np.ndarray, "rank tap"], steps: int) -> np.ndarray:
-    evaluate = relaxation.evaluator(codes.shape)
-    state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), evaluate, 0.05, np)
-    for _ in range(steps):
-        state = state.advance(evaluate, unit, 0.7)
-    half = state.point.shape[-1] // 2
-    return np.asarray((state.point[..., :half] + 1j * state.point[..., half:]).reshape(codes.shape))

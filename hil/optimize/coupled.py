@@ -27,7 +27,8 @@ def refined(
 ) -> tuple[Patterns, Float[np.ndarray, "user"]]:
     """Better patterns, one for each user, and their rates in Mbit/s, coupling included; never worse than those given.
 
-    problem: with states and one batch axis; its cascade is the elements' own, as if each reflected alone.
+    problem: with states, one number each, and one batch axis; its cascade is the elements' own, as if each reflected
+    alone.
     A round takes the best of the changes that it tries, or the best few together; the last one finds none.
     """
     found = []

@@ -26,7 +26,7 @@ def rate_and_slope(objective: Objective, phases: Any) -> tuple[Any, Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Descending:
+class AdamState:
     """State of Adam: phases, what they give, and the moments of the gradient."""
 
     phases: Any
@@ -48,19 +48,19 @@ class PhaseAdam:
     kind: Kind = "reflection"
     device: str | None = None
 
-    def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Descending:
+    def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> AdamState:
         phases = random_phases(objective, self.starts, rng)
-        return Descending(phases, *rate_and_slope(objective, phases), 0 * phases, 0 * phases)
+        return AdamState(phases, *rate_and_slope(objective, phases), 0 * phases, 0 * phases)
 
-    def step(self, objective: Objective, state: Descending) -> Descending:
+    def step(self, objective: Objective, state: AdamState) -> Descending:
         steps = state.steps + 1
         mean = MEAN_DECAY * state.mean + (1 - MEAN_DECAY) * state.slope
         square = SQUARE_DECAY * state.square + (1 - SQUARE_DECAY) * state.slope**2
         rate = self.learning_rate / (1 - MEAN_DECAY**steps)
         phases = state.phases + rate * mean / ((square / (1 - SQUARE_DECAY**steps)) ** 0.5 + 1e-12)
-        return Descending(phases, *rate_and_slope(objective, phases), mean, square, steps)
+        return AdamState(phases, *rate_and_slope(objective, phases), mean, square, steps)
 
-    def terminate(self, state: Descending) -> bool:
+    def terminate(self, state: AdamState) -> bool:
         return state.steps >= self.steps
 
 

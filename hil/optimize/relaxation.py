@@ -28,6 +28,7 @@ TOLERANCE = 5e-5  # relative gap between relaxed value and certificate at which 
 CHECK_EVERY, MAX_STEPS = 5, 100
 COARSE_STEPS = 20  # of the search, on some of the rows and in single precision; its last digits need all, in double
 COARSE_ROWS = 1024
+FIRST_STEP, NEAR_STEP, LONGEST = 0.1, 0.05, 0.7  # of codes of unit norm: the first, from a good start, the longest
 WEIGHT = 1 / 3  # power of a term's share in the states' energy; tightest for slopes of 20 to 120 deg over the band
 
 
@@ -168,9 +169,9 @@ class Relaxation:
     ) -> tuple[float, Complex[np.ndarray, "rank tap"]]:
         """Maximise the relaxation. Returns the best certificate on the way, and the codes where it ended."""
         coarse, fine = self.thinned(COARSE_ROWS, rng).single().evaluator(codes.shape), self.evaluator(codes.shape)
-        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), coarse, 0.1, np)
+        state = Ascent.dense(unit(as_reals(codes.reshape(1, 1, -1), np)), coarse, FIRST_STEP, np)
         for _ in range(min(COARSE_STEPS, max_steps)):
-            state = state.advance(coarse, unit, 0.7)
+            state = state.advance(coarse, unit, LONGEST)
         state, best = state.under(fine), np.inf
         while True:
             codes = as_complex(state.point).reshape(codes.shape)
@@ -179,7 +180,16 @@ class Relaxation:
             if best <= (1 + TOLERANCE) * value or state.steps >= max_steps:
                 return best, codes
             for _ in range(CHECK_EVERY):
-                state = state.advance(fine, unit, 0.7)
+                state = state.advance(fine, unit, LONGEST)
+
+    def ascended(self, codes: Complex[np.ndarray, "rank tap"], steps: int) -> Complex[np.ndarray, "rank tap"]:
+        """Codes after some steps uphill, taken in the precision of the rows."""
+        evaluate = self.evaluator(codes.shape)
+        start = unit(as_reals(codes.reshape(1, 1, -1), np)).astype(self.rows.real.dtype)
+        state = Ascent.dense(start, evaluate, NEAR_STEP, np)
+        for _ in range(steps):
+            state = state.advance(evaluate, unit, LONGEST)
+        return np.asarray(as_complex(state.point).reshape(codes.shape).astype(complex))
 
     def evaluator(self, shape: tuple[int, ...]) -> Evaluate:
         """Value and gradient for the ascent: codes of a shape as one vector of real numbers."""

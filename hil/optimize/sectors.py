@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.optimize.objective import as_complex, as_reals, power, unit
-from hil.optimize.quasi_newton import Ascent
+from hil.optimize.objective import as_reals, power, unit
 from hil.optimize.relaxation import Relaxation
 
 NUM_SECTORS = 8
@@ -89,7 +88,7 @@ def _search(relaxation: Relaxation, sector: Sector, search: Search, enough: floa
     form, low, high = sector.form(), 0.0, np.inf
     for _ in range(ROUNDS):
         tilted = replace(relaxation, tilt=search.weight * form)
-        codes = _ascend(tilted.single(), search.codes)
+        codes = tilted.single().ascended(search.codes, STEPS)
         _, _, snr, price = tilted.evaluate(codes)
         search = Search(codes, search.weight, min(search.bound, tilted.certificate(snr, price)))
         if search.bound <= (1 + TOLERANCE) * enough:
@@ -98,12 +97,3 @@ def _search(relaxation: Relaxation, sector: Sector, search: Search, enough: floa
         low, high = (search.weight, high) if (taps * (taps @ form)).sum() < 0 else (low, search.weight)
         search = replace(search, weight=min(max((low + high) / 2, high / 1.3), 1.3 * low or np.inf))
     return search
-
-
-def _ascend(relaxation: Relaxation, codes: Complex[np.ndarray, "rank tap"]) -> Complex[np.ndarray, "rank tap"]:
-    evaluate = relaxation.evaluator(codes.shape)
-    start = unit(as_reals(codes.reshape(1, 1, -1), np)).astype(np.float32)
-    state = Ascent.dense(start, evaluate, 0.05, np)
-    for _ in range(STEPS):
-        state = state.advance(evaluate, unit, 0.7)
-    return np.asarray(as_complex(state.point).reshape(codes.shape).astype(complex))

@@ -6,6 +6,7 @@ import pytest
 from hil.errors import ConfigError
 from hil.optimize import branch_and_bound
 from hil.optimize.branch_and_bound import Tree
+from hil.optimize.relaxation import Relaxation
 from hil.optimize.solve import solve
 
 TWO, UNEQUAL, FOUR = [1, -1], [0.9, 0.3 + 0.5j], [1, 1j, -1, -1j]
@@ -64,7 +65,7 @@ def test_a_search_that_finds_nothing_loosens_bounds_and_breaks_none(make_problem
     problem = make_problem(3, 4, num_taps=5, states=TWO, seed=1)
     rng = np.random.default_rng(0)
     monkeypatch.setattr(
-        branch_and_bound, "_ascend", lambda relaxation, codes, steps: rng.standard_normal((*codes.shape, 2)) @ [1, 1j]
+        Relaxation, "ascended", lambda self, codes, steps: rng.standard_normal((*codes.shape, 2)) @ [1, 1j]
     )
     best = best_of_all(problem)
     assert proven(problem, max_branches=10)[1] >= best
