@@ -52,7 +52,7 @@ class PhaseAdam:
         phases = random_phases(objective, self.starts, rng)
         return AdamState(phases, *rate_and_slope(objective, phases), 0 * phases, 0 * phases)
 
-    def step(self, objective: Objective, state: AdamState) -> Descending:
+    def step(self, objective: Objective, state: AdamState) -> AdamState:
         steps = state.steps + 1
         mean = MEAN_DECAY * state.mean + (1 - MEAN_DECAY) * state.slope
         square = SQUARE_DECAY * state.square + (1 - SQUARE_DECAY) * state.slope**2
