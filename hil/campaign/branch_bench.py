@@ -8,7 +8,7 @@ import numpy as np
 
 from hil.campaign.sites import make_site
 from hil.interfaces import Progress, no_progress
-from hil.optimize.solve import solve
+from hil.optimize.solve import Options, solve
 
 PROVEN = 1e-5  # relative gap from where on a pattern counts as proven the best
 
@@ -28,7 +28,7 @@ def bench_branches(
         base = solve(problem, "tap-space", seed=seed, certify=False).rate_mbps
         for name in ("tap-space", "turn-sweep", "branch-and-bound"):
             began_s = time.process_time()
-            solution = solve(problem, name, epochs=branches, seed=seed)
+            solution = solve(problem, name, Options(epochs=branches), seed=seed)
             taken_s = time.process_time() - began_s
             gap = solution.bound_mbps / solution.rate_mbps - 1
             rows.append(

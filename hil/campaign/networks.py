@@ -12,7 +12,7 @@ from hil.campaign.sites import make_site
 from hil.campaign.workbook import Artifact, Workbook
 from hil.interfaces import Progress
 from hil.optimize.neural import PRACTICAL, PRINTED
-from hil.optimize.solve import solve
+from hil.optimize.solve import Options, solve
 from hil.report.paper_figures import Curve, Panel, curves_figure, images_figure
 
 CONVERGED = 0.95
@@ -146,7 +146,7 @@ def _configurations(size: int, epochs: int, seed: int) -> dict[str, Any]:
     run = partial(solve, links.truth, seed=seed, certify=False)
     solutions = {
         "STM, strongest tap": run("stm-strongest"),
-        "paper's network": run("neural-prior-paper", starts=4, epochs=epochs, polish=False),
+        "paper's network": run("neural-prior-paper", Options(starts=4, epochs=epochs, polish=False)),
         "neural-prior": run("neural-prior"),
     }
     bound = float(links.bound_mbps()[0])
@@ -201,5 +201,5 @@ def _epochs(name: str, size: int, epochs: int, users: int, seed: int, progress: 
 
 def _default_of(final_mbps: Float[np.ndarray, "user"], links: Links, seed: int) -> float:
     """Mean rate of `neural-prior-paper` as it runs by default, not polished, over that at the end of a training."""
-    default = solve(links.truth, "neural-prior-paper", starts=STARTS, polish=False, seed=seed, certify=False)
+    default = solve(links.truth, "neural-prior-paper", Options(STARTS, polish=False), seed=seed, certify=False)
     return float((default.rate_mbps / final_mbps).mean())

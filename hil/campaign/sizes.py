@@ -9,7 +9,7 @@ from hil.campaign.optimizers import compare, table
 from hil.campaign.sites import make_site
 from hil.campaign.table1 import PAPER_MBPS
 from hil.campaign.workbook import Artifact, Workbook
-from hil.optimize.solve import solve
+from hil.optimize.solve import Options, solve
 from hil.report.paper_figures import Curve, Panel, curves_figure
 
 NAMES = {
@@ -102,7 +102,7 @@ def _at_size(size: int, users: int, epochs: int, seed: int) -> list[dict[str, An
     run = partial(solve, seed=seed, certify=False)
     contestants = {
         "stm": partial(run, algorithm="stm"),
-        "paper's network": partial(run, algorithm="neural-prior-paper", starts=4, epochs=epochs, polish=False),
+        "paper's network": partial(run, algorithm="neural-prior-paper", options=Options(4, epochs, polish=False)),
         "tap-space": partial(run, algorithm="tap-space"),
         "neural-prior": partial(run, algorithm="neural-prior"),
     }

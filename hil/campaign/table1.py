@@ -6,7 +6,7 @@ from typing import Any
 from hil.campaign.judge import Contestant, judge
 from hil.campaign.sites import at_base_station, make_site
 from hil.campaign.workbook import Artifact, Workbook
-from hil.optimize.solve import solve
+from hil.optimize.solve import Options, solve
 from hil.report.paper_figures import bars_figure
 
 PAPER_MBPS = {
@@ -58,8 +58,8 @@ def table1_contestants(epochs: int, seed: int) -> dict[str, Contestant]:
         "STM, strongest tap": partial(run, algorithm="stm-strongest"),
         "STM, best tap": partial(run, algorithm="stm"),
         "gradient, on phases": partial(run, algorithm="phases-adam"),
-        "paper's network": partial(run, algorithm="neural-prior-paper", starts=4, epochs=epochs, polish=False),
-        "tap-code network": partial(run, algorithm="neural-prior", polish=False),
+        "paper's network": partial(run, algorithm="neural-prior-paper", options=Options(4, epochs, polish=False)),
+        "tap-code network": partial(run, algorithm="neural-prior", options=Options(polish=False)),
         "neural-prior (polished)": partial(run, algorithm="neural-prior"),
     }
 

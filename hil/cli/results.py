@@ -144,7 +144,7 @@ def optimize(
     from hil.experiments.sound import load_sweep
     from hil.measure.recording import Recording
     from hil.measure.setup import Setup
-    from hil.optimize.solve import ALGORITHMS, solve
+    from hil.optimize.solve import ALGORITHMS, Options, solve
 
     if algorithm == "list":
         print("\n".join(ALGORITHMS))
@@ -153,7 +153,7 @@ def optimize(
     setup = Setup.from_json(recording.manifest)
     problem = problem_of(estimate_channel(load_sweep(recording), setup), setup)
     started_s = time.perf_counter()
-    solution = solve(problem, algorithm, starts=starts, epochs=epochs, seed=seed or 0)
+    solution = solve(problem, algorithm, Options(starts, epochs), seed=seed or 0)
     summary = {
         "algorithm": algorithm,
         "rate_mbps": float(solution.rate_mbps),

@@ -7,12 +7,12 @@ import numpy as np
 from hil.arrays import Complex
 from hil.config import OptimizerConfig
 from hil.optimize.objective import Problem
-from hil.optimize.solve import Solution, solve
+from hil.optimize.solve import Options, Solution, solve
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a problem shall be solved; the fields are those of `hil.optimize.solve.solve`.
+    """How a problem shall be solved; the fields are those of `hil.optimize.solve.solve` and its `Options`.
 
     user: whose warm state to start from, and to leave. warm: false to leave one only.
     """
@@ -84,11 +84,8 @@ def run_round(question: Question) -> Answer:
     solution = solve(
         problem,
         method.algorithm,
-        starts=method.starts,
-        epochs=method.epochs,
-        polish=method.polish,
+        Options(method.starts, method.epochs, method.polish, method.device),
         seed=method.seed,
-        device=method.device,
         warm=start,
         network=warm.network if warm is not None and method.warm else (),
         certify=method.certify,

@@ -34,15 +34,20 @@ from hil.yamltree import no_such
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may choose. starts, epochs: None for what the algorithm needs. device: cpu, cuda or cuda:N.
+    """How much an algorithm may do, and where.
 
-    memory: of the paper's network.
+    starts, epochs: of those that train or ascend from random starts; None for what they need.
+    polish: refine a network's result, in tap space and on the board's states. device: cpu, cuda or cuda:N.
+    deadline_s: branch and bound stops so long after the call at the latest, or after `epochs` branches for each user;
+    it then returns the best pattern and the best bound so far.
+    memory: of the paper's network; `solve` gives it.
     """
 
     starts: int | None = None
     epochs: int | None = None
     polish: bool = True
     device: str = "cpu"
+    deadline_s: float = np.inf
     memory: Memory | None = None
 
 
@@ -128,47 +133,37 @@ class Solution:
 def solve(
     problem: Problem,
     algorithm: str = "neural-prior",
+    options: Options | None = None,
     *,
-    starts: int | None = None,
-    epochs: int | None = None,
-    polish: bool = True,
     seed: int = 0,
-    device: str = "cpu",
     warm: Complex[np.ndarray, "*batch tap"] | None = None,
     network: tuple[np.ndarray, ...] = (),
     certify: bool = True,
-    deadline_s: float | None = None,
 ) -> Solution:
     """Choose a configuration for every user of a problem.
 
-    algorithm: a key of `ALGORITHMS`. starts, epochs, device: of those that train or ascend from random starts.
-    polish: refine a network's result, in tap space and on the board's states. warm: `Solution.code` of an earlier
-    channel on the same basis, to begin with beside the algorithm's own starts; tap-space and neural-prior make use of
-    it. network: `Solution.network` of an earlier channel, with which the paper's network goes on where `starts` and the
-    surface are the same.
-    certify: compute the upper bound. deadline_s: branch and bound stops so long after the call at the latest, or after
-    `epochs` branches for each user; it then returns the best pattern and the best bound so far.
-    Same seed, same solution, unless a deadline came before.
+    algorithm: a key of `ALGORITHMS`. warm: `Solution.code` of an earlier channel on the same basis, to begin with
+    beside the algorithm's own starts; tap-space and neural-prior make use of it. network: `Solution.network` of an
+    earlier channel, with which the paper's network goes on where the starts and the surface are the same.
+    certify: compute the upper bound. Same seed, same solution, unless a deadline came before.
 
     Raises ConfigError for an unknown algorithm, for one that needs states where there are none, and for a device that
     is not there.
     """
     if algorithm not in ALGORITHMS:
         raise ConfigError(f"algorithm: {no_such(algorithm, ALGORITHMS)}")
-    chosen = ALGORITHMS[algorithm]
-    memory = Memory(network)
-    until_s = time.monotonic() + (np.inf if deadline_s is None else deadline_s)
-    options = Options(starts, epochs, polish, find_device(device), memory)
-    flipped = chosen.flipped if polish else 0
+    chosen, asked, memory = ALGORITHMS[algorithm], options or Options(), Memory(network)
+    until_s = time.monotonic() + asked.deadline_s
+    flipped = chosen.flipped if asked.polish else 0
     run = _Run(problem.with_leading_axis(), np.random.default_rng(seed), chosen.offered, flipped)
     if problem.states is not None and chosen.patterns is not None:
         run.take_patterns(algorithm, chosen.patterns)
     elif chosen.stages is not None and not (problem.states is None and chosen.states_only):
-        run.optimise(chosen.stages(options), warm)
+        run.optimise(chosen.stages(replace(asked, device=find_device(asked.device), memory=memory)), warm)
     else:
         raise ConfigError(f"algorithm: {algorithm} chooses states; this surface takes any phase")
     if chosen.branches:
-        run.prove(algorithm, chosen.branches if epochs is None else epochs, until_s)
+        run.prove(algorithm, chosen.branches if asked.epochs is None else asked.epochs, until_s)
     return replace(run.solution(problem, certify, seed), network=() if memory.arrays is network else memory.arrays)
 
 

@@ -18,7 +18,7 @@ from hil.optimize.device import find_device
 from hil.optimize.iterate import Candidates
 from hil.optimize.objective import Objective, Problem
 from hil.optimize.replay import prepared, replayed_s
-from hil.optimize.solve import POLISH_STEPS, solve
+from hil.optimize.solve import POLISH_STEPS, Options, solve
 from hil.optimize.thinned import ELEMENTS
 
 PASSES = 4  # of an evaluation with its gradient over the cascade
@@ -113,7 +113,7 @@ def throughput(
         return prepared(objective, starts, epochs, device)()
 
     def whole() -> None:
-        solve(problem, "neural-prior", starts=starts, epochs=epochs, device=device, certify=False)
+        solve(problem, "neural-prior", Options(starts, epochs, device=device), certify=False)
 
     kernel_s, memory_taken = min(clock(train) for _ in range(repetitions)), _taken(device)
     total_s = min(clock(whole) for _ in range(2))
@@ -149,7 +149,7 @@ def _of(problem: Problem, users: int) -> Problem:
 
 def _agreement(problem: Problem, starts: int, epochs: int, device: str) -> float:
     """Of what tensors on the device find with what arrays of the CPU do; the true channel judges both."""
-    here = solve(problem, "neural-prior", starts=starts, epochs=epochs, certify=False).rate_mbps
+    here = solve(problem, "neural-prior", Options(starts, epochs), certify=False).rate_mbps
     objective = Objective.of(problem, np.complex64)
     found = prepared(objective.on(device), starts, epochs, device)()
     there = problem.rate_mbps(found.best_reflection(objective))

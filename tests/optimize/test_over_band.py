@@ -15,7 +15,7 @@ from hil.optimize.bound import certified_bound
 from hil.optimize.discrete import StateSearch
 from hil.optimize.objective import Problem
 from hil.optimize.relaxation import Relaxation
-from hil.optimize.solve import ALGORITHMS, solve
+from hil.optimize.solve import ALGORITHMS, Options, solve
 from hil.phy.band import band_powers
 
 MakeProblem = Callable[..., Problem]
@@ -157,7 +157,7 @@ def test_the_relaxations_gradient_equals_finite_differences(make_problem: MakePr
 def test_branch_and_bound_proves_the_best_pattern(make_problem: MakeProblem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_bound, "LISTED", 4)
     problem = turning(make_problem(2, 3, states=FOUR, num_taps=3, seed=3), 120, slant=0.2)
-    solution = solve(problem, "branch-and-bound", epochs=3000)
+    solution = solve(problem, "branch-and-bound", Options(epochs=3000))
     assert solution.rate_mbps == pytest.approx(problem.rate_of(every_pattern(problem)).max())
     assert solution.rate_mbps <= solution.bound_mbps <= solution.rate_mbps * (1 + 2e-6)
 
@@ -167,7 +167,7 @@ def test_every_algorithm_tells_the_rate_that_its_pattern_has_over_the_band(
     make_problem: MakeProblem, algorithm: str
 ) -> None:
     problem = turning(make_problem(2, 4, users=2, states=FOUR, seed=5), 100)
-    solution = solve(problem, algorithm, epochs=5)
+    solution = solve(problem, algorithm, Options(epochs=5))
     assert solution.pattern is not None
     for user in range(2):
         alone = replace(problem, direct=problem.direct[user], cascade=problem.cascade[user])

@@ -6,10 +6,10 @@ import pytest
 from hil.errors import ConfigError
 from hil.optimize.baselines import AllZero
 from hil.optimize.bound import certified_bound
-from hil.optimize.solve import ALGORITHMS, Algorithm, Stage, solve
+from hil.optimize.solve import ALGORITHMS, Algorithm, Options, Stage, solve
 from hil.optimize.stm import StrongestTap
 
-QUICK = {"epochs": 20, "starts": 3}
+QUICK = Options(epochs=20, starts=3)
 
 
 STATES = {"phases": None, "1 bit": [1, -1], "3 states": [0.9, 0.6j, -0.5]}
@@ -30,7 +30,7 @@ def test_every_algorithm_gives_what_the_surface_can_do_and_says_its_true_rate(ma
         with pytest.raises(ConfigError, match="chooses states"):
             solve(problem, algorithm)
         return
-    solution = solve(problem, algorithm, certify=False, **QUICK)
+    solution = solve(problem, algorithm, QUICK, certify=False)
     assert solution.reflection.shape == (2, 16)
     assert np.allclose(solution.rate_mbps, problem.rate_mbps(solution.reflection))
     assert np.all(solution.rate_mbps <= bounds[kind])
@@ -45,7 +45,7 @@ def test_every_algorithm_gives_what_the_surface_can_do_and_says_its_true_rate(ma
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_same_seed_gives_the_same_solution(make_problem, algorithm):
     problem = make_problem(users=2, states=[1, -1], seed=15)
-    first, second = (solve(problem, algorithm, seed=3, **QUICK, certify=False) for _ in range(2))
+    first, second = (solve(problem, algorithm, QUICK, seed=3, certify=False) for _ in range(2))
     assert np.array_equal(first.pattern, second.pattern)
     assert np.array_equal(first.rate_mbps, second.rate_mbps)
 
@@ -70,7 +70,7 @@ def test_several_batch_axes_come_back_as_they_were(make_problem):
 
 
 def test_the_stages_say_what_the_network_found_and_what_the_polish_added(make_problem):
-    solution = solve(make_problem(8, 8, seed=16), "neural-prior-paper", epochs=10, starts=2)
+    solution = solve(make_problem(8, 8, seed=16), "neural-prior-paper", Options(epochs=10, starts=2))
     assert list(solution.stages) == ["network", "polish"]
     assert solution.winner == "polish"
     assert solution.stages["network"] < solution.stages["polish"] == solution.rate_mbps
@@ -87,8 +87,8 @@ def test_a_stage_that_makes_it_worse_is_reported_and_not_taken(make_problem, mon
 
 
 def test_without_polish_the_result_is_the_raw_networks(make_problem):
-    raw = solve(make_problem(8, 8, seed=16), "neural-prior-paper", epochs=10, starts=2, polish=False)
-    both = solve(make_problem(8, 8, seed=16), "neural-prior-paper", epochs=10, starts=2)
+    raw = solve(make_problem(8, 8, seed=16), "neural-prior-paper", Options(epochs=10, starts=2, polish=False))
+    both = solve(make_problem(8, 8, seed=16), "neural-prior-paper", Options(epochs=10, starts=2))
     assert list(raw.stages) == ["network"]
     assert raw.rate_mbps == pytest.approx(float(both.stages["network"]))
 
