@@ -13,6 +13,7 @@ from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel
 from hil.estimation.interleaved import Followed, follow_references
 from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.over_band import ROUNDS, added_over_band
 from hil.estimation.quadrature import denoise_quadrature
 from hil.estimation.reference import at_one_start, captures_of, refer
 from hil.estimation.shape import resolve_by_neighbours, resolve_by_subspace
@@ -92,14 +93,20 @@ def estimate_channel(
         alignment = at_one_start(learnt, soundings.response, soundings.reference)
     basis = alignment.model.basis
     tap_var = float(np.mean(soundings.noise_var)) * basis.noise_gain
-    estimate = estimate_taps(
-        AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis),
+    heard = AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis)
+    estimated = partial(
+        estimate_taps,
         rows=setup.rows,
         cols=setup.cols,
         denoised=denoised,
         states=setup.states,
         element_one=element_one,
     )
+    estimate = estimated(heard)
+    if setup.dispersion is not None and isinstance(plan, RootPlan):
+        for _ in range(ROUNDS):
+            added = added_over_band(plan, estimate, setup.dispersion, basis.projector)
+            estimate = estimated(replace(heard, taps=(heard.taps - added).astype(heard.taps.dtype)))
     return replace(estimate, effective_taps=basis.effective_taps, states=setup.states, dispersion=setup.dispersion)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hil.arrays import Complex, Pattern
 from hil.config import SweepConfig, TestbedConfig
 from hil.estimation.estimate import estimate_channel
+from hil.estimation.prediction import nmse_to_truth_db
 from hil.experiments import closed_loop
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import sound_surface
@@ -190,3 +191,25 @@ def test_what_a_sweep_and_the_profile_tell_of_many_states_chooses_a_better_patte
     )
     assert rates[0] > 1.003 * rates[1]
     assert predicted == pytest.approx(rates, rel=0.01)
+
+
+def test_a_sweep_over_all_states_is_estimated_by_what_they_are_over_the_band(
+    station: Callable[..., TestbedConfig], slanted_board: str, tmp_path: Path
+) -> None:
+    config = station(
+        surface__profile=slanted_board, ofdm__repetitions=16, power__radiated_power_dbm=-14.0, simulation__scene__seed=3
+    )
+    with open_testbed(config, user="shelf") as bed:
+        setup, truth = setup_of(bed, tmp_path), bed.truth
+        assert truth is not None and setup.dispersion is not None
+        recording = closed_loop.new_recording(bed, root=tmp_path)
+        sweep = sound_surface(bed, recording, SweepConfig(scheme="dft"), seed=1)
+    patterns = np.random.default_rng(1).integers(0, 8, (8, setup.num_elements), dtype=np.uint8)
+    true = np.array([truth.response(pattern) for pattern in patterns]) * setup.grid.used
+    errors_db = []
+    for known in (setup, replace(setup, dispersion=None)):
+        estimate = replace(estimate_channel(sweep, known), dispersion=setup.dispersion)
+        predicted = estimate.predict_patterns(patterns) * setup.grid.used * setup.budget.scale
+        errors_db.append(nmse_to_truth_db(predicted, true, setup.testbed.ofdm.fft_size))
+    print(f"error of predictions {errors_db[0]:.1f} dB, each state as one number in the fit {errors_db[1]:.1f} dB")
+    assert errors_db[0] < -50 < -40 < errors_db[1]
