@@ -57,15 +57,12 @@ class Timed:
 def bench_campaign(num_tasks: int, users: int, repeats: int, progress: Progress) -> dict[str, Any]:
     """Figures of `hil bench campaign`. users: of each kind in the campaign of real work, which runs `repeats` times.
 
-    Workers are up and have done the same work once before they are timed: their start and their imports are no part of
-    a long campaign, and not counted. One worker and two take turns, and medians count. Pairs are of one worker, of two.
+    Workers are up and have done some of the same work before they are timed: their start and their imports are no part
+    of a long campaign, and not counted. One worker and two take turns, and medians count. Pairs are of one, of two.
     """
     overhead_s = _of_nothing(num_tasks, progress)
     client_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    with open_pool("workers:1") as one, open_pool("workers:2") as two:
-        for count, pool in ((1, one), (2, two)):
-            _timed(_real(2 * count), pool, progress)
-        runs = [(_timed(_real(users), one, progress), _timed(_real(users), two, progress)) for _ in range(repeats)]
+    runs = [(_of_work(1, users, progress), _of_work(2, users, progress)) for _ in range(repeats)]
     return {
         "no_work_tasks": num_tasks,
         "no_work_s": overhead_s,
@@ -101,6 +98,12 @@ def _of_nothing(num_tasks: int, progress: Progress) -> float:
     study = Study("nothing", "nothing", {"size": tuple(range(10))}, seeds=max(1, num_tasks // 10))
     with open_pool("workers:2") as pool:
         return _timed(study, pool, progress).wall_s
+
+
+def _of_work(workers: int, users: int, progress: Progress) -> Timed:
+    with open_pool(f"workers:{workers}") as pool:
+        _timed(_real(2 * workers), pool, progress)
+        return _timed(_real(users), pool, progress)
 
 
 def _real(users: int) -> Study:
