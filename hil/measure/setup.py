@@ -14,9 +14,7 @@ from hil.phy.band import band_powers, smooth_over
 from hil.phy.metrics import rate_mbps
 from hil.phy.ofdm import OfdmGrid
 
-NARROW = (
-    0.01  # by which a state may differ from its curve over the band, one number at first: 40 dB below what it reflects
-)
+NARROW = 0.01  # by which a state may differ from its curve over the band: 40 dB below what it reflects
 MOST_TERMS = 7  # of a curve over the band
 
 
