@@ -144,17 +144,17 @@ class PlutoSdr(Closing):
             samples = session.receive(num_samples)
         return self._as_capture(samples, time_s)
 
-    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
+    def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
         """Start to take contiguous samples and return; `end_capture` fetches them.
 
-        in_pieces: it shall be heard while it arrives: the first part is on its way before the last one is taken.
+        piece_samples: of about that size, each on its way while later ones are taken, where it shall be heard so.
         Its first sample is taken before this returns. What is begun again before its end is dropped.
         Raises as `capture`.
         """
         time_s = self._clock.now_s()
         with self._connection.guarded("begin_capture") as session:
             self._admit_capture(session.configured, num_samples, self.max_samples)
-            session.begin_receiving(Arriving(num_samples, time_s), in_pieces=in_pieces)
+            session.begin_receiving(Arriving(num_samples, time_s), piece_samples=piece_samples)
 
     def end_capture(self, hear: Hear | None = None) -> Capture:
         """The samples since `begin_capture`, once all of them are taken. Raises as `capture`.

@@ -15,7 +15,7 @@ KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
 SAMPLE_BYTES = 4  # of one receiver
 MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
-SMALL_BLOCK_BYTES = 1 << 20  # the first ones travel while the next are filled, at a turn-around each
+TRAIN_BLOCK_BYTES = 1 << 20  # of a train of frames: the first ones travel while the next are filled
 MOST_BLOCKS = 64  # that the kernel queues ("ought to be enough for anybody", industrialio-buffer-dma.c)
 MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
 
@@ -45,16 +45,17 @@ class Receiver:
         device._rxadc.set_kernel_buffers_count(KERNEL_BUFFERS * self.num_blocks)
         self._taken = True
 
-    def resize(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
-        """A new buffer for captures of that size, opened by the first `read`; `in_pieces`: of many small blocks."""
+    def resize(self, device: PlutoDevice, num_samples: int, piece_samples: int | None = None) -> None:
+        """A new buffer for captures of that size, opened by the first `read`; its blocks have about `piece_samples`."""
         num_bytes = num_samples * SAMPLE_BYTES * self.num_listening
-        wanted = min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) if in_pieces else MAX_BLOCK_BYTES
+        piece_bytes = (piece_samples or num_samples) * SAMPLE_BYTES * self.num_listening
+        wanted = min(piece_bytes, MAX_BLOCK_BYTES)
         num_blocks = min(math.ceil(num_bytes / wanted), MOST_BLOCKS)
         self._resize(device, num_samples, num_blocks, math.ceil(num_samples / num_blocks))
 
-    def begin(self, device: PlutoDevice, num_samples: int, *, in_pieces: bool = False) -> None:
+    def begin(self, device: PlutoDevice, num_samples: int, piece_samples: int | None = None) -> None:
         """As `resize`, and opened at once: its blocks are filled from now on."""
-        self.resize(device, num_samples, in_pieces=in_pieces)
+        self.resize(device, num_samples, piece_samples)
         device._rx_init_channels()  # as the first `rx` would
 
     def begin_train(self, device: PlutoDevice, train: FrameTrain) -> int:
@@ -73,7 +74,7 @@ class Receiver:
     def _frames_of_a_block(self, train: FrameTrain) -> int:
         """As few as make small blocks, all of which find a frame to begin with."""
         needed = math.ceil((train.num_samples + train.spare_samples) / train.frame_samples)
-        wanted = max(min(SMALL_BLOCK_BYTES, MAX_BLOCK_BYTES) // SAMPLE_BYTES // train.frame_samples, 1)
+        wanted = max(min(TRAIN_BLOCK_BYTES, MAX_BLOCK_BYTES) // SAMPLE_BYTES // train.frame_samples, 1)
         most = min(math.ceil(needed / wanted), MOST_BLOCKS)
         sizes = (math.ceil(needed / num_blocks) for num_blocks in range(most, 0, -1))
         return next(size for size in sizes if (math.ceil(needed / size) - 1) * size < train.num_frames)

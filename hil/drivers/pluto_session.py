@@ -141,12 +141,12 @@ class PlutoSession:
         self.begun = None
         return self._all_blocks()
 
-    def begin_receiving(self, capture: Arriving, *, in_pieces: bool = False) -> None:
+    def begin_receiving(self, capture: Arriving, *, piece_samples: int | None = None) -> None:
         """Let the device fill new blocks from now on, which `blocks` hands over.
 
-        in_pieces: many small ones rather than as few as the kernel allows.
+        piece_samples: of about that size rather than as few as the kernel allows.
         """
-        self._on_device(lambda device: self._receiver.begin(device, capture.num_samples, in_pieces=in_pieces))
+        self._on_device(lambda device: self._receiver.begin(device, capture.num_samples, piece_samples))
         self.begun = capture
 
     def blocks(self, *, whole: bool = False) -> Iterator[Complex[np.ndarray, "receiver sample"]]:

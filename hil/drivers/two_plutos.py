@@ -67,9 +67,9 @@ class TwoPlutos(Closing):
         """Of the receiver."""
         return self._receiver.max_samples
 
-    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
+    def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
         with self._both_or_none():
-            self._receiver.begin_capture(num_samples, in_pieces=in_pieces)
+            self._receiver.begin_capture(num_samples, piece_samples=piece_samples)
 
     def end_capture(self, hear: Hear | None = None) -> Capture:
         with self._both_or_none():

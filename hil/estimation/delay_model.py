@@ -1,5 +1,6 @@
 """What the soundings of a sweep have in common, and how likely it makes a sounding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,6 +83,21 @@ class DelayModel:
             coordinate = correlate(responses, direction.astype(responses.dtype), fft_size)
             score += coordinate.real**2 + coordinate.imag**2
         return np.asarray(score)
+
+    def joint_log_likelihoods(
+        self, groups: Sequence[Complex[np.ndarray, "_ subcarrier"]], fft_size: int
+    ) -> Float[np.ndarray, "group shift"]:
+        """Of responses that have the same advance, the sum of theirs: their covariance tells it, by one FFT for all."""
+        matched, scaled = (self.basis.projector.conj().T @ each for each in self.filters)
+        index, weights = np.arange(len(scaled)), scaled.conj() @ scaled.T
+        turns = (np.subtract.outer(index, index) % fft_size).ravel()  # of each product of two subcarriers
+        score = np.empty((len(groups), fft_size))
+        for number, responses in enumerate(groups):
+            together = (weights * (responses.T @ responses.conj())).ravel()
+            real, imag = (np.bincount(turns, each, fft_size) for each in (together.real, together.imag))
+            score[number] = np.fft.ifft(real + 1j * imag, norm="forward").real
+            score[number] += 2 * correlate(responses.sum(axis=0, dtype=complex), matched, fft_size).real
+        return score
 
     def pair_log_likelihood(
         self, taps: Complex[np.ndarray, "*#batch tap"], complements: Complex[np.ndarray, "*#batch tap"]

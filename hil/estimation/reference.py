@@ -50,9 +50,12 @@ def at_one_start(
     one capture are asked by themselves. What all of them leave open stays ambiguous.
     """
     samples, margin = np.empty(len(responses), dtype=int), np.empty(len(responses))
-    for those in [np.arange(len(responses)), *captures_of(reference)]:
-        some = those[:: -(-those.size // JUDGES)]
-        score = alignment.model.log_likelihood(responses[some], alignment.fft_size).sum(axis=0)
+    captures = captures_of(reference)
+    everybody = [] if sum(those.size for those in captures) == len(responses) else [np.arange(len(responses))]
+    groups = [*everybody, *captures]
+    judges = [responses[those[:: -(-those.size // JUDGES)]] for those in groups]
+    scores = alignment.model.joint_log_likelihoods(judges, alignment.fft_size)
+    for those, score in zip(groups, scores, strict=True):
         samples[those], margin[those] = score.argmax(), margin_of(score)
     taps = alignment.model.basis.project(advance(responses, samples, alignment.fft_size))
     return replace(alignment, samples=samples, margin=margin, taps=taps)

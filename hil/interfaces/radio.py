@@ -93,10 +93,10 @@ class StreamingSdr(Sdr, Protocol):
         """Of one capture."""
         ...
 
-    def begin_capture(self, num_samples: int, *, in_pieces: bool = False) -> None:
+    def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
         """Start to take contiguous samples; the first is taken before this returns.
 
-        in_pieces: it shall be heard while it arrives, at a turn-around a piece.
+        piece_samples: it shall be heard while it arrives, in pieces of about that size, at a turn-around each.
         """
         ...
 

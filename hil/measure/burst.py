@@ -20,13 +20,12 @@ from hil.errors import BoardReset
 from hil.interfaces import Capture, Clock, StateSet, StreamingSdr, SurfaceTiming
 from hil.measure.burst_start import find_start
 from hil.measure.clocks import Tuned, follow, tune
-from hil.measure.continuity import repeated_from, slipped_from
+from hil.measure.continuity import slipped_from
 from hil.measure.dwells import (
     capture_references,
     demodulate_dwells,
     dwell_references,
     is_still,
-    tap_track,
     until_whole,
     usual_noise,
 )
@@ -34,12 +33,14 @@ from hil.measure.reference import steadied
 from hil.measure.self_stepping import HOST_SAMPLES, MAX_PATTERNS, complement, require_no_overload
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import pattern_floor_s
+from hil.measure.track import TrackHearing
 from hil.phy.ofdm import OfdmGrid
 
 GUARD_S = 10e-6  # of a dwell, on either side of its symbols
 LATEST_START_S = 2e-3  # of a capture's first sample behind its request
 TAIL_S = 1e-3  # of a capture, after the last dwell as planned
 MIN_SYMBOLS = 2  # of a dwell, whose scatter tells the noise
+PIECE_SAMPLES = 1 << 21  # of a capture, heard while the next ones arrive: a turn-around is time of the burst's
 MIN_PATTERNS = 4  # of one capture, below which another mode is as fast
 
 
@@ -136,8 +137,9 @@ def sound_burst(
     def take(some: Patterns, missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
         spare = int(missing.size < len(some))  # the first step must be clear, and is not into any pattern
         shown = np.concatenate([some[:spare], some[missing]])
-        capture, settled_s = _capture(sdr, surface, clock, grid, plan, shown, before)
-        block, good = split_burst(capture, settled_s, grid, plan, referred=before is not None)
+        hearing = TrackHearing(grid, plan.num_taps)
+        capture, settled_s = _capture(sdr, surface, clock, grid, plan, shown, before, hearing)
+        block, good = split_burst(capture, settled_s, grid, plan, referred=before is not None, hearing=hearing)
         return block[spare:], good[spare:]
 
     def report(start: int, count: int) -> None:
@@ -158,19 +160,24 @@ def split_burst(
     plan: BurstPlan,
     *,
     referred: bool = False,
+    hearing: TrackHearing | None = None,
 ) -> tuple[SoundingBlock, Bool[np.ndarray, "pattern"]]:
     """The soundings of a burst, referred to the capture's first sample, and which of them are good.
 
     settled_s: from when on each pattern stands still, on the clock of `capture.time_s`; NaN where that is not known.
     referred: beside them stands what was heard before the burst, or what a second receiver heard.
+    hearing: heard the capture arrive.
     Raises MeasurementError where the patterns' changes do not tell when the capture started.
     """
-    capture = steadied(capture, grid)
+    heard, capture = capture, steadied(capture, grid)
     tuned = Tuned.of_one_radio(capture) if plan.apart_lo_hz is None else tune(capture, grid, plan.apart_lo_hz)
     samples, rate_hz = tuned.capture.samples, grid.sample_rate_hz * tuned.pace
     length, still = plan.repetitions * grid.fft_size, int(plan.still_s * rate_hz)
     planned = (np.nan_to_num(settled_s, nan=capture.time_s) - capture.time_s) * rate_hz
-    late = _late(samples, planned, still, grid, plan)
+    if hearing is None or samples is not heard.samples:
+        hearing = TrackHearing(grid, plan.num_taps)
+    late = _late(hearing.track(samples), planned, still, grid, plan)
+    repeated = hearing.repeated_from(samples)
     starts = np.floor(planned - late).astype(int)
     good = np.isfinite(settled_s) & (starts >= 0) & (starts + still <= samples.size)
     starts = np.clip(starts, 0, samples.size - still)
@@ -180,7 +187,8 @@ def split_burst(
         tuned = follow(tuned, grid, within, surely)
         samples = tuned.capture.samples
     response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
-    good &= is_still(samples, starts, still, grid, plan.num_taps) & _before_repeats(samples, starts + still)
+    good &= is_still(samples, starts, still, grid, plan.num_taps)
+    good &= starts + still <= (samples.size if repeated is None else repeated)
     good = _before_slip(response, good, grid, plan)
     reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
     if reference is None and referred:
@@ -201,7 +209,7 @@ def split_burst(
 
 
 def _late(
-    samples: Complex[np.ndarray, "sample"],
+    track: Complex[np.ndarray, "symbol tap"],
     planned: Float[np.ndarray, "pattern"],
     still: int,
     grid: OfdmGrid,
@@ -209,20 +217,12 @@ def _late(
 ) -> float:
     """By how many samples the capture began late; planned, still: starts and length of the dwells, in samples."""
     return grid.fft_size * find_start(
-        tap_track(samples, grid, plan.num_taps),
+        track,
         planned / grid.fft_size,
         still=still / grid.fft_size,
         before=plan.before_s / grid.symbol_s,
         latest=LATEST_START_S / grid.symbol_s,
     )
-
-
-def _before_repeats(
-    samples: Complex[np.ndarray, "sample"], ends: Int[np.ndarray, "pattern"]
-) -> Bool[np.ndarray, "pattern"]:
-    """Which dwells end before a block comes that was there already."""
-    repeated = repeated_from(samples)
-    return ends <= (samples.size if repeated is None else repeated)
 
 
 def _before_slip(
@@ -245,6 +245,7 @@ def _capture(
     plan: BurstPlan,
     patterns: Patterns,
     before: Pattern | None,
+    hearing: TrackHearing,
 ) -> tuple[Capture, Float[np.ndarray, "pattern"]]:
     """Samples of a burst and when each pattern stood still.
 
@@ -252,10 +253,10 @@ def _capture(
     """
     shown = complement(patterns[0], surface.states) if before is None else before
     surface.apply(shown, None if surface.timing.stream_s else patterns[0])
-    sdr.begin_capture(plan.num_samples(len(patterns), grid))
+    sdr.begin_capture(plan.num_samples(len(patterns), grid), piece_samples=PIECE_SAMPLES)
     clock.sleep(plan.head_s)
     settled_s = surface.stream(patterns, plan.still_s)
-    capture = sdr.end_capture()
+    capture = sdr.end_capture(hearing.hear)
     surface.check()
     held = surface.read_pattern()
     if held is not None and not np.array_equal(held, patterns[-1]):

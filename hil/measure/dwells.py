@@ -134,17 +134,6 @@ def stands_out(apart: Float[np.ndarray, "dwell"], num_delays: int) -> Bool[np.nd
     return np.asarray(apart > usual + UNREST_SIGMAS * spread)
 
 
-def tap_track(
-    samples: Complex[np.ndarray, "sample"], grid: OfdmGrid, num_taps: int
-) -> Complex[np.ndarray, "symbol tap"]:
-    """The response of each symbol of a capture, at the delays at which something arrives only.
-
-    White noise of variance v on a subcarrier has variance v on each tap.
-    """
-    symbols = whole_symbols(samples, grid)
-    return at_delays(symbols, delays_heard(symbols, num_taps))
-
-
 def delays_heard(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int) -> Int[np.ndarray, "delay"]:
     """The delays, in taps, at which something arrives."""
     num_subcarriers = response.shape[1]

@@ -42,6 +42,7 @@ from hil.phy.ofdm import OfdmGrid
 GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
 LEAD_S, TAIL_S = 3e-3, 1e-3  # of a capture: for the way of the command to the board, and after the last dwell
 STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends by
+PIECE_SAMPLES = 1 << 18  # of a capture, heard while the next ones are taken
 REFERENCE_SYMBOLS = 128  # of the capture before the sequence, where captures are tied together
 
 
@@ -201,7 +202,7 @@ def _capture(
     """Samples of a whole sequence. Before it the surface shows `before`, or what makes the clearest first step."""
     count, referred = len(patterns), before is not None
     surface.apply(complement(patterns[0], surface.states) if before is None else before)
-    sdr.begin_capture(plan.num_samples(count, grid, referred=referred), in_pieces=True)
+    sdr.begin_capture(plan.num_samples(count, grid, referred=referred), piece_samples=PIECE_SAMPLES)
     clock.sleep(plan.still_s(grid, referred=referred))
     arm(surface, count, plan.dwell_s, "timer", rows)
     capture = sdr.end_capture(hearing.hear)

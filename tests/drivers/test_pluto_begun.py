@@ -133,19 +133,24 @@ def test_a_capture_of_several_blocks_misses_nothing_however_slow_usb_is(begun: b
             assert np.abs(phase_steps(samples)).max() < 0.5
 
 
-@pytest.mark.parametrize("in_pieces", [True, False])
-def test_a_capture_is_heard_in_growing_parts_of_what_it_will_be(
-    monkeypatch: pytest.MonkeyPatch, in_pieces: bool
-) -> None:
-    monkeypatch.setattr("hil.drivers.pluto_receiver.SMALL_BLOCK_BYTES", 4000)
+@pytest.mark.parametrize("piece_samples", [1000, None])
+def test_a_capture_is_heard_in_growing_parts_of_what_it_will_be(piece_samples: int | None) -> None:
     with opened({}) as (sdr, _):
         heard: list[np.ndarray] = []
-        sdr.begin_capture(6003, in_pieces=in_pieces)
+        sdr.begin_capture(6003, piece_samples=piece_samples)
         capture = sdr.end_capture(lambda samples: heard.append(samples.copy()))
-    assert len(heard) == (7 if in_pieces else 1)
+    assert len(heard) == (7 if piece_samples else 1)
     assert np.all(np.diff([part.size for part in heard]) > 0)
     assert all(np.array_equal(part, capture.samples[: part.size]) for part in heard)
     assert heard[-1].size == capture.samples.size == 6003
+
+
+def test_no_more_pieces_are_asked_for_than_the_kernel_queues() -> None:
+    with opened({}) as (sdr, _):
+        heard: list[int] = []
+        sdr.begin_capture(10_000, piece_samples=100)
+        assert sdr.end_capture(lambda samples: heard.append(samples.size)).samples.size == 10_000
+    assert len(heard) == 64
 
 
 @pytest.mark.usefixtures("small_blocks")

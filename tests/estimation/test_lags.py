@@ -61,6 +61,17 @@ def test_the_likelihood_of_an_advance_is_that_of_the_whole_response(soundings):
     assert_allclose(quick, slow, atol=0.02 * np.abs(every).max())
 
 
+def test_the_likelihood_of_an_advance_that_all_share_is_the_sum_of_theirs(soundings):
+    responses, start = soundings(np.arange(K) != K // 2, noise_var=0.1)
+    basis = DelayBasis.build(np.arange(K) != K // 2, -1.0, float(NUM_TAPS))
+    responses = advance(responses, -start + 17, L)
+    model = DelayModel.fit(basis, basis.project(advance(responses, np.full(len(start), -17), L)), np.ones(40), 0.1)
+    every = model.log_likelihood(responses, L)
+    both = np.stack([every.sum(axis=0, dtype=float), every[:7].sum(axis=0, dtype=float)])
+    assert_allclose(model.joint_log_likelihoods([responses, responses[:7]], L), both, rtol=1e-5)
+    assert np.all(both.argmax(axis=1) == L - 17)
+
+
 @pytest.mark.parametrize(("direct_db", "snr_db"), [(-10.0, 5.0), (0.0, 20.0), (20.0, 5.0)])
 @pytest.mark.parametrize("kind", ["few", "rough"])
 def test_what_is_found_where_power_places_it_is_the_best_of_all_advances(make_channel, sweep, kind, direct_db, snr_db):
