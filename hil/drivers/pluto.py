@@ -221,7 +221,8 @@ class PlutoSdr(Closing):
         with self._connection.guarded("capture_frames") as session:
             if sends and session.playing is None:
                 raise RadioError(f"radio {self._name}: nothing is on the air; call transmit() first")
-            self._admit_capture(session.configured, train.num_samples, self.max_train_samples)
+            most = self.max_train_samples if train.spare_samples else max_block_samples(self.num_receivers)
+            self._admit_capture(session.configured, train.num_samples, most)
             pitch, blocks = session.receive_frames(train, sends=sends)
             return self._take_in(Arriving(train.num_samples, time_s), blocks, hear, pitch)
 
@@ -264,7 +265,8 @@ class PlutoSdr(Closing):
         if num_samples > most:
             raise RadioError(
                 f"radio {self._name}: a capture of {num_samples} samples does not fit in its memory, {most} do "
-                f"({MAX_BLOCKS} blocks of {MAX_BLOCK_BYTES >> 20} MiB; one for frames of two receivers); split it"
+                f"({MAX_BLOCKS} blocks of {MAX_BLOCK_BYTES >> 20} MiB; one for frames of two receivers or "
+                "without spare samples); split it"
             )
         self._connection.renew(duration_s)
 

@@ -741,6 +741,18 @@ def test_a_connection_frees_its_buffers_before_its_context(hardware: Hardware) -
     assert (hardware.crashes, hardware.tx_frame, hardware.open_rx) == (0, None, 0)
 
 
+@pytest.mark.parametrize("operation", ["tx_destroy_buffer", "rx_destroy_buffer"])
+def test_a_context_whose_buffer_cannot_be_destroyed_is_never_freed(
+    operation: str, on_air: PlutoSdr, hardware: Hardware
+) -> None:
+    on_air.capture(16)
+    fail_at(hardware, operation, OSError(errno.EPIPE, "Broken pipe"), times=2)  # going quiet, and letting go
+    on_air.quiet()
+    gc.collect()
+    assert hardware.connections == 2
+    assert hardware.crashes == 0
+
+
 def test_an_lo_that_does_not_power_up_is_seen(
     sdr: PlutoSdr, hardware: Hardware, monkeypatch: pytest.MonkeyPatch
 ) -> None:

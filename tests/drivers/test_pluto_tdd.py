@@ -160,6 +160,27 @@ def test_a_stuck_engine_is_an_error_and_leaves_the_radio_quiet_and_the_engine_as
     assert bench.pluto.read_attr("ad9361-phy", "powerdown", channel="altvoltage1", output=True) == "1"
 
 
+def test_a_begun_capture_is_dropped_where_frames_are_captured(make_bench: Callable[[], Bench]) -> None:
+    sdr = make_bench().start()
+    sdr.begin_capture(1000)
+    sdr.capture_frames(TRAIN)
+    with pytest.raises(RadioError, match="no capture was begun"):
+        sdr.end_capture()
+
+
+def test_frames_without_spare_samples_that_do_not_fit_in_a_block_are_refused(
+    make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A further block would begin a frame later, and a longer one is cut in silence."""
+    monkeypatch.setattr("hil.drivers.pluto_receiver.MAX_BLOCK_BYTES", 4 * 6000)
+    sdr = make_bench().start()
+    assert sdr.capture_frames(TRAIN).samples.size == 6000
+    with pytest.raises(RadioError, match="6001 samples does not fit in its memory, 6000 do"):
+        sdr.capture_frames(FrameTrain(1000, 5, 400, 6001))
+    sdr.transmit(WAVE)
+    assert sdr.capture_frames(FrameTrain(1000, 6, 400, 6001, spare_samples=64)).samples.size == 6001
+
+
 def test_an_interrupt_in_the_midst_of_a_capture_puts_the_engine_back(
     make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
