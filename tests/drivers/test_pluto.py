@@ -479,6 +479,8 @@ def test_the_receive_gain_can_be_changed_alone(on_air: PlutoSdr, hardware: Hardw
     hardware.values["gain_control_mode_chan0"] = "slow_attack"  # another program meddled
     assert on_air.set_rx_gain(12.0) == 12.0
     assert hardware.values["rx_hardwaregain_chan0"] == 12.0
+    session = on_air._connection.session
+    assert session is not None and session.configured == replace(SETTINGS, rx_gain_db=12.0)
     assert hardware.radiating
 
 
@@ -573,6 +575,9 @@ class ToldGuard(Unguarded):
     def rest(self) -> None:
         self._log.append("rest")
 
+    def close(self) -> None:
+        self._log.append("guard closed")
+
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_guard_knows_before_anything_is_radiated_and_once_nothing_is_any_more(
@@ -596,6 +601,7 @@ def test_the_guard_knows_before_anything_is_radiated_and_once_nothing_is_any_mor
             sdr.quiet()
         assert hardware.quiet
         assert len(hardware.log) - 1 - hardware.log[::-1].index("powerdown") < hardware.log.index("rest")
+    assert hardware.log[-1] == "guard closed"
 
 
 # -------------------------------------------------------------------------------------------------------- reception
