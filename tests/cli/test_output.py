@@ -19,6 +19,11 @@ def test_lines_come_now_and_then_and_tell_what_time_is_left(capsys, monkeypatch)
     assert lines[-1] == "campaign: 100/100" and len(lines) == 13
 
 
+def test_what_is_not_known_is_a_dash_in_a_table(capsys):
+    output.print_table(["user", "rate"], [["desk", None], ["shelf", 12.3456]])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [["desk", "-"], ["shelf", "12.35"]]
+
+
 def test_what_fails_inside_can_be_gone_on_with_and_is_told_once(capsys):
     with pytest.raises(KeyboardInterrupt), output.resumable("hil run --resume here", run_dir=Path("here")):
         raise KeyboardInterrupt
