@@ -232,7 +232,16 @@ def _client(address: str, security: "Security | None") -> "Client":
     except BaseException:
         _close(client)
         raise
+    _let_go_when_lost(client)
     return client
+
+
+def _let_go_when_lost(client: Any) -> None:
+    """A client that loses its scheduler closes; the pool connects anew.
+
+    Its own trying would be cut off in the middle of a handshake, and leave an open socket behind.
+    """
+    client._timeout = 0.0  # for how long it tries
 
 
 def _check_versions(client: "Client") -> None:
