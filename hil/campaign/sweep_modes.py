@@ -8,6 +8,9 @@ one piece (`took_s`).
 Software time is this process's processor time without the simulator's: what driver, recording and demodulation take.
 `left_s` is what of it and of the estimate comes after the last sample was handed over. What is done between pieces is
 hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of one capture.
+
+An estimate needs the last sounding and takes about two FFTs over all of them (`hil bench estimation`), a record on disk
+before it as long. `two_ffts_share` is that of `took_s`: no sweep that is short against it leaves a hundredth.
 """
 
 import tempfile
@@ -16,6 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hil.arrays import Complex
 from hil.config import SweepConfig, TestbedConfig
 from hil.estimation.estimate import estimate_channel
 from hil.experiments.closed_loop import new_recording
@@ -27,6 +33,7 @@ from hil.testbed import open_testbed
 
 USB_BYTES_PER_S = 28e6  # what a Pluto brings over USB 2 without gaps: 7 MS/s
 SAMPLE_BYTES = 4
+FFTS = 5  # of which the median counts
 PIECE_BYTES = 1 << 20  # of a capture that is heard while it arrives
 
 FLOOR = (
@@ -104,9 +111,20 @@ def _time_mode(
             "estimate_s": estimated_s - swept_s,
             "left_s": left_s,
             "left_share": left_s / took_s,
+            "two_ffts_share": 2 * _fft_s(sweep.soundings.response) / took_s,
             "retaken": sweep.retaken,
             "ambiguous": sweep.ambiguous,
         }
+
+
+def _fft_s(responses: Complex[np.ndarray, "pattern subcarrier"]) -> float:
+    """Processor time of one FFT over all soundings, median of some."""
+    times_s = []
+    for _ in range(FFTS):
+        started_s = time.process_time()
+        np.fft.fft(responses, axis=1)
+        times_s.append(time.process_time() - started_s)
+    return float(np.median(times_s))
 
 
 def _samples(config: TestbedConfig, mode: SweepMode, symbols: int, sweep: Sweep) -> float:

@@ -22,6 +22,7 @@ SHOWN = (
     "estimate_s",
     "left_s",
     "left_share",
+    "two_ffts_share",
 )
 
 
@@ -46,7 +47,7 @@ def sweep(
     bringing the samples over USB `drain_s`, at the simulation's `usb_bytes_per_s` or 28 MB/s;
     `software_s` is the processor's time without the simulator's, `estimate_s` that of the estimate behind it, and
     `left_s` what of both comes after the last sample; `left_share` over `took_s`, from the first sample to the last one
-    on this side of the USB.
+    on this side of the USB, `two_ffts_share` what two FFTs over all soundings are of that: an estimate's own bound.
     `peak_memory_mb` is beyond what program and station held before, without what the simulator uses up.
 
     Examples: `hil bench sweep --testbed configs/testbeds/sim-64x64.yaml --modes sequence,pipelined`,
