@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -53,51 +54,52 @@ def _run(function: Callable[..., Row], place: Place, fixed: Mapping[str, Any]) -
     return row | {"seconds": time.perf_counter() - began_s, "cpu_seconds": time.thread_time() - began_cpu_s}
 
 
-def channel(
-    *,
-    scene: str,
-    size: int,
-    bits: int,
-    csi: str,
-    kind: str,
-    algorithm: str,
-    seed: int,
-    user: int,
-    users: int,
-    bound: bool,
-) -> Row:
-    """One optimizer for one user, judged over the true channel."""
-    where = (scene, size, bits, kind, seed, user, users)
-    links = _links(*where)
+@dataclass(frozen=True)
+class Where:
+    """A user of an environment, and the surface there. kind: los or nlos. users: how many of each kind there are."""
+
+    scene: str
+    size: int
+    bits: int
+    kind: str
+    seed: int
+    user: int
+    users: int
+
+
+def channel(*, csi: str, algorithm: str, bound: bool, **where: Any) -> Row:
+    """One optimizer for one user, judged over the true channel. where: see `Where`."""
+    place = Where(**where)
+    links = _links(place)
     if algorithm == NO_SURFACE:
         rate = links.no_surface_mbps()
     else:
-        rate = links.rate_mbps(solve(_observed(*where, csi), algorithm, seed=seed, certify=False))
+        rate = links.rate_mbps(solve(_observed(place, csi), algorithm, seed=place.seed, certify=False))
     row: Row = {"rate_mbps": float(rate[0])}
     if bound:
-        limit = _bound(*where)
+        limit = _bound(place)
         row |= {"bound_mbps": limit, "fraction": row["rate_mbps"] / limit}
     return row
 
 
 @lru_cache(maxsize=4)
-def _links(scene: str, size: int, bits: int, kind: str, seed: int, user: int, users: int) -> Links:
+def _links(where: Where) -> Links:
     """The true channel of one user."""
-    site = make_site(scene, size=size, users=users, bits=bits, seed=seed)
-    chosen = [each for each in site.users if each.line_of_sight == (kind == "los")][user]
+    site = make_site(where.scene, size=where.size, users=where.users, bits=where.bits, seed=where.seed)
+    chosen = [each for each in site.users if each.line_of_sight == (where.kind == "los")][where.user]
     return site.links([chosen])
 
 
 @lru_cache(maxsize=4)
-def _observed(scene: str, size: int, bits: int, kind: str, seed: int, user: int, users: int, csi: str) -> Problem:
+def _observed(where: Where, csi: str) -> Problem:
     """What the optimizers see of it: noise of its own for each user."""
-    noise = int(np.random.SeedSequence([seed, user, kind == "los"]).generate_state(1)[0])
-    return observe(_links(scene, size, bits, kind, seed, user, users), csi, seed=noise)
+    noise = int(np.random.SeedSequence([where.seed, where.user, where.kind == "los"]).generate_state(1)[0])
+    return observe(_links(where), csi, seed=noise)
 
 
 @lru_cache(maxsize=4)
-def _bound(*where: Any) -> float:
-    return float(_links(*where).bound_mbps()[0])
+def _bound(where: Where) -> float:
+    return float(_links(where).bound_mbps()[0])
 
 
 def closed_loop(

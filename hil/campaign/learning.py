@@ -33,22 +33,24 @@ class LearningCurve:
         return np.asarray(self.rate_mbps[min(epochs, len(self.rate_mbps) - 1)])
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """How long a network is trained, and from where.
+
+    warm: go on with the network trained for an earlier channel, which stays as it is. progress: told of each epoch.
+    """
+
+    epochs: int
+    seed: int
+    warm: LearningCurve | None = None
+    progress: Progress = no_progress
+
+
 class Network(Protocol):
     """An untrained network that is trained online."""
 
-    def learn(
-        self,
-        problem: Problem,
-        epochs: int,
-        *,
-        seed: int,
-        warm: LearningCurve | None = None,
-        progress: Progress = no_progress,
-    ) -> LearningCurve:
-        """Train on a channel; `warm`: go on with the network trained for an earlier one, which stays as it is.
-
-        progress: told of each epoch.
-        """
+    def learn(self, problem: Problem, lesson: Lesson) -> LearningCurve:
+        """Train on a channel."""
         ...
 
 
@@ -58,24 +60,16 @@ class PaperNetwork:
 
     reading: neural.Reading = neural.PRACTICAL
 
-    def learn(
-        self,
-        problem: Problem,
-        epochs: int,
-        *,
-        seed: int,
-        warm: LearningCurve | None = None,
-        progress: Progress = no_progress,
-    ) -> LearningCurve:
+    def learn(self, problem: Problem, lesson: Lesson) -> LearningCurve:
         """As `Network.learn`."""
-        solver = neural.PaperPrior(starts=1, epochs=epochs, reading=self.reading)
+        solver = neural.PaperPrior(starts=1, epochs=lesson.epochs, reading=self.reading)
         exact = Objective.of(problem)
         objective = exact.on("cpu")
-        if warm is None:
-            state = solver.init(objective, None, np.random.default_rng(seed))
+        if lesson.warm is None:
+            state = solver.init(objective, None, np.random.default_rng(lesson.seed))
         else:
-            state = solver.begin(objective, deepcopy(warm.state.network))
-        return _train(solver, objective, state, epochs, lambda state: _exact_rate(exact, state), progress)
+            state = solver.begin(objective, deepcopy(lesson.warm.state.network))
+        return _train(solver, objective, state, lesson, lambda state: _exact_rate(exact, state))
 
 
 @dataclass(frozen=True)
@@ -84,23 +78,16 @@ class TapCodeNetwork:
 
     starts: int = 8
 
-    def learn(
-        self,
-        problem: Problem,
-        epochs: int,
-        *,
-        seed: int,
-        warm: LearningCurve | None = None,
-        progress: Progress = no_progress,
-    ) -> LearningCurve:
+    def learn(self, problem: Problem, lesson: Lesson) -> LearningCurve:
         """As `Network.learn`."""
-        solver, objective = prior.TapCodePrior(starts=self.starts, epochs=epochs), Objective.of(problem)
-        if warm is None:
-            state = solver.init(objective, None, np.random.default_rng(seed))
+        solver, objective = prior.TapCodePrior(starts=self.starts, epochs=lesson.epochs), Objective.of(problem)
+        if lesson.warm is None:
+            state = solver.init(objective, None, np.random.default_rng(lesson.seed))
         else:
-            old, zeros = warm.state, tuple(0 * weight for weight in warm.state.weights)
+            old = lesson.warm.state
+            zeros = tuple(0 * weight for weight in old.weights)
             state = solver.forward(objective, old.inputs, old.weights, zeros, zeros, 0)
-        return _train(solver, objective, state, epochs, lambda state: state.rate, progress)
+        return _train(solver, objective, state, lesson, lambda state: state.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +119,13 @@ class KeptCode:
 
 
 def _train(
-    solver: Solver[Any], objective: Objective, state: Any, epochs: int, rate: Callable[[Any], Any], progress: Progress
+    solver: Solver[Any], objective: Objective, state: Any, lesson: Lesson, rate: Callable[[Any], Any]
 ) -> LearningCurve:
     rates = [rate(state).max(axis=-1)]
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, lesson.epochs + 1):
         state = solver.step(objective, state)
         rates.append(rate(state).max(axis=-1))
-        progress("epochs", epoch, epochs)
+        lesson.progress("epochs", epoch, lesson.epochs)
     return LearningCurve(np.maximum.accumulate(np.array(rates), axis=0), state)
 
 

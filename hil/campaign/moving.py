@@ -14,7 +14,7 @@ import numpy as np
 
 from hil.arrays import Float
 from hil.campaign.followed import followed
-from hil.campaign.learning import KeptCode, LearningCurve, Network, PaperNetwork, TapCodeNetwork
+from hil.campaign.learning import KeptCode, LearningCurve, Lesson, Network, PaperNetwork, TapCodeNetwork
 from hil.campaign.links import Links
 from hil.campaign.sites import Site, make_site
 from hil.campaign.workbook import Artifact, Workbook
@@ -212,7 +212,7 @@ def set_out(site: Site, users: Sequence[UserConfig], epochs: int, *, seed: int) 
     return Start(
         users,
         np.random.default_rng([seed, 6]).uniform(0, 2 * np.pi, len(users)),
-        {name: network.learn(truth, epochs, seed=seed) for name, network in NETWORKS.items()},
+        {name: network.learn(truth, Lesson(epochs, seed)) for name, network in NETWORKS.items()},
         best.rate_mbps,
         KeptCode.of(truth, best.reflection),
     )
@@ -223,8 +223,8 @@ def arrive(site: Site, start: Start, distance_m: float, epochs: int, *, seed: in
     links = site.links(start.walked(distance_m))
     rows: list[dict[str, Any]] = []
     for name, network in NETWORKS.items():
-        warm = network.learn(links.truth, epochs, seed=seed, warm=start.curves[name])
-        cold = network.learn(links.truth, epochs, seed=seed + 1)
+        warm = network.learn(links.truth, Lesson(epochs, seed, start.curves[name]))
+        cold = network.learn(links.truth, Lesson(epochs, seed + 1))
         best = np.maximum(warm.rate_mbps[-1], cold.rate_mbps[-1])
         needed = {case: curve.epochs_to(0.99 * best).mean() for case, curve in (("cold", cold), ("warm", warm))}
         rows.append({"figure": "fig8", "case": name, **{case: float(epochs) for case, epochs in needed.items()}})

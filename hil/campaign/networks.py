@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.campaign.learning import Network, PaperNetwork, TapCodeNetwork
+from hil.campaign.learning import Lesson, Network, PaperNetwork, TapCodeNetwork
 from hil.campaign.links import Links
 from hil.campaign.sites import make_site
 from hil.campaign.workbook import Artifact, Workbook
@@ -123,7 +123,7 @@ def fig7(workbook: Workbook) -> Artifact:
 def _outputs(size: int, epochs: int, seed: int) -> dict[str, Any]:
     site = make_site("paper", size=size, users=1, seed=seed)
     links = site.links(site.users[:1])
-    curve = PaperNetwork().learn(links.truth, epochs, seed=seed)
+    curve = PaperNetwork().learn(links.truth, Lesson(epochs, seed))
     network = curve.state.network
     rows, cols = (np.asarray(network.branch(which).detach())[0] for which in (0, 1))
     phases = np.asarray(network.phases().detach(), dtype=float)[0]
@@ -179,9 +179,8 @@ def bend_deg(reflection: Complex[np.ndarray, "row col"]) -> float:
 def _epochs(name: str, size: int, epochs: int, users: int, seed: int, progress: Progress) -> dict[str, Any]:
     links = make_site("paper", size=size, users=users, seed=seed).links()
     stage = f"fig7, network {list(NETWORKS).index(name) + 1}, {size} x {size}"
-    curve = NETWORKS[name].learn(
-        links.truth, epochs, seed=seed, progress=lambda _, epoch, total: progress(stage, epoch, total)
-    )
+    lesson = Lesson(epochs, seed, progress=lambda _, epoch, total: progress(stage, epoch, total))
+    curve = NETWORKS[name].learn(links.truth, lesson)
     final = curve.rate_mbps[-1]
     needed = curve.epochs_to(CONVERGED * final)
     bound = links.bound_mbps()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.campaign.learning import KeptCode, LearningCurve, PaperNetwork, TapCodeNetwork
+from hil.campaign.learning import KeptCode, LearningCurve, Lesson, PaperNetwork, TapCodeNetwork
 from hil.campaign.sites import make_site
 from hil.optimize.neural import PRINTED
 from hil.optimize.solve import solve
@@ -23,22 +23,22 @@ def elsewhere():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_best_rate_so_far_never_falls_and_repeats_with_the_seed(network, truth):
-    first, again = (network.learn(truth, 6, seed=3).rate_mbps for _ in range(2))
+    first, again = (network.learn(truth, Lesson(6, seed=3)).rate_mbps for _ in range(2))
     assert first.shape == (7, 2)
     assert (np.diff(first, axis=0) >= 0).all() and np.array_equal(first, again)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_warm_start_begins_where_the_old_training_ended(network, truth):
-    curve = network.learn(truth, 30, seed=3)
-    warm = network.learn(truth, 2, seed=3, warm=curve)
+    curve = network.learn(truth, Lesson(30, seed=3))
+    warm = network.learn(truth, Lesson(2, seed=3, warm=curve))
     assert warm.rate_mbps[0] == pytest.approx(np.asarray(curve.state.rate).max(axis=-1), rel=0.05)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_training_on_leaves_the_old_network_as_it_was(network, truth, elsewhere):
-    curve = network.learn(truth, 3, seed=3)
-    first, again = (network.learn(elsewhere, 4, seed=3, warm=curve).rate_mbps for _ in range(2))
+    curve = network.learn(truth, Lesson(3, seed=3))
+    first, again = (network.learn(elsewhere, Lesson(4, seed=3, warm=curve)).rate_mbps for _ in range(2))
     assert np.array_equal(first, again)
 
 
