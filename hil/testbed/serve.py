@@ -61,5 +61,5 @@ def serve(config: TestbedConfig, *, user: str | None = None) -> Iterator[Served]
             radios.append(make_receiver(config, config.simulation, world))
         if wired(config):
             radios[-1].connect_pulse(line.line.trigger)
-        sender, *receiver = [closing.enter_context(IiodServer(radio)).uri for radio in radios]
-        yield Served(sender, line.path, *receiver)
+        uris = [closing.enter_context(IiodServer(radio)).uri for radio in radios]
+        yield Served(uris[0], line.path, None if config.receiver is None else uris[-1])

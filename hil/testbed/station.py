@@ -142,9 +142,10 @@ def _simulated_driver(
 def _real(config: TestbedConfig, profile: FirmwareProfile) -> Station:
     clock = SystemClock()
     gate = TransmitGate(config.safety, config.power, clock)
-    radio: PlutoSdr | TwoPlutos = _real_driver(config.radio.uri, config, gate, clock)
+    sender = _real_driver(config.radio.uri, config, gate, clock)
+    radio: PlutoSdr | TwoPlutos = sender
     if config.receiver is not None:
-        radio = TwoPlutos(radio, _real_driver(config.receiver.uri, config, gate, clock))
+        radio = TwoPlutos(sender, _real_driver(config.receiver.uri, config, gate, clock))
     link = make_link(config.surface.port, profile.link)
     latency_s, verify = _latency_s(config.surface.port), config.surface.verify_readback
     surface = SurfaceBoard(link, profile, clock, latency_s=latency_s, verify_readback=verify)
