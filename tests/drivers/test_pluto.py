@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hil.config import BandConfig, PowerConfig, SafetyConfig
+from hil.drivers.bounded import BoundedCaller
 from hil.drivers.gate import TransmitGate
 from hil.drivers.guard import Unguarded
 from hil.drivers.pluto import PlutoSdr
@@ -913,6 +914,22 @@ def test_a_call_that_hangs_is_left_behind_and_the_radio_made_quiet_over_a_new_co
     assert hardware.quiet
     assert hardware.connections == 2
     sdr.close()
+
+
+def test_a_call_is_left_behind_only_once_the_library_should_have_given_it_up_itself(
+    hardware: Hardware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits_s: list[float] = []
+
+    class Noted(BoundedCaller):
+        def __init__(self, name: str, limit_s: float) -> None:
+            limits_s.append(limit_s)
+            super().__init__(name, limit_s)
+
+    monkeypatch.setattr("hil.drivers.pluto_session.BoundedCaller", Noted)
+    with make(hardware, timeout_s=3.0) as sdr:
+        sdr.open()
+    assert limits_s and min(limits_s) >= 3.5
 
 
 def test_a_capture_that_hangs_with_an_open_buffer_does_not_keep_the_radio_on_the_air(
