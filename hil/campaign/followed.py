@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from hil.campaign.shipped import CONFIGS
 from hil.campaign.tracks import walkers
 from hil.campaign.workbook import Workbook
 from hil.config import SweepConfig, TestbedConfig, TrackConfig, UserConfig
@@ -22,15 +23,15 @@ from hil.experiments import track
 from hil.experiments.begin import begin
 from hil.experiments.track import TrackResult
 from hil.experiments.tracking.round_record import CONVERGED, epochs_to
+from hil.firmware.profile import FOLDER
 from hil.interfaces import SweepMode
 from hil.measure.sweep import SweepPlan
 from hil.testbed import open_testbed
 from hil.units import wavelength_m
 from hil.yamlfile import load_yaml
 
-ROOT = Path(__file__).parents[2]
-STATION = ROOT / "configs/testbeds/sim-64x64-walk.yaml"
-BOARD = ROOT / "firmware_profiles/reference-64x64.yaml"
+STATION = CONFIGS / "testbeds/sim-64x64-walk.yaml"
+BOARD = FOLDER / "reference-64x64.yaml"
 NETWORK = "neural-prior-paper"
 ELEMENT_SYMBOLS = 256  # of a sounding, times elements a side: what a small surface adds must be told too
 STILL = 1 / 64  # wavelengths that a user goes during a sweep

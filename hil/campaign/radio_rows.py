@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.campaign.shipped import STATION
 from hil.config import SweepConfig, TestbedConfig, load_testbed
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
@@ -19,7 +20,6 @@ from hil.measure.setup import Setup
 from hil.testbed import Testbed, open_testbed
 from hil.units import power_db, power_from_db
 
-STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 CLOSE = {"power.radiated_power_dbm": -16.0, "radio.rx_gain_db": 46}  # some 40 dB SNR with 16 symbols
 DRIFT = {"simulation.rf_drift": {"phase_deg_per_sqrt_s": 10.0}}
 COUPLER = {"simulation.num_channels": 2, "simulation.reference_db": -30.0}

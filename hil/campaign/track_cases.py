@@ -6,15 +6,14 @@ overlap, what is left of it without `receive_s` is more than `thinking_ms`.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from hil.campaign.shipped import CONFIGS
 from hil.campaign.tracks import Case, walkers
 from hil.config import TestbedConfig, TrackConfig
 from hil.errors import ConfigError
 from hil.yamlfile import load_yaml, load_yaml_text
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 POLICIES = ("two_timescale", "full", "grouped", "partial", "progressive")
 PAPER = {"station": "sim-64x64-walk", "start_s": 12.0, "way_m": 6.0, "users": 10}
 LAB = {"station": "sim-opensource-ris-walk", "start_s": 2.2, "way_m": 1.2, "users": 10}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hil.campaign.shipped import STATION
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress
 
@@ -15,9 +16,7 @@ def field_test(
     tests: Annotated[int, typer.Option(min=1, help="Simulated field tests, each in a room of its own.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Number of the first: 100 tests can be run in pieces.")] = 0,
     rounds: Annotated[int, typer.Option(min=6, help="Rounds of a visit.")] = 12,
-    testbed: Annotated[Path, typer.Option(help="The simulated station.")] = Path(
-        "configs/testbeds/sim-opensource-ris.yaml"
-    ),
+    testbed: Annotated[Path, typer.Option(help="The simulated station.", show_default=STATION.stem)] = STATION,
     json: Json = False,
 ) -> None:
     """Simulate field tests and count wrong verdicts. With drift and walkers; counts sham arms that hold 0 dB and

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.campaign.shipped import STATION
 from hil.cli.options import Json, Set, TestbedFile, overrides
 from hil.cli.output import emit_json, print_table, progress
 
 if TYPE_CHECKING:
     from hil.config import TestbedConfig
-
-STATION = Path("configs/testbeds/sim-opensource-ris.yaml")
 
 
 def peers(

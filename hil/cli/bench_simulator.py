@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from hil.campaign.shipped import CONFIGS, STATION
 from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress
 
 SPEEDS_M_PER_S = (0.05, 0.5, 1.5)
-STATIONS = [Path("configs/testbeds/sim-opensource-ris.yaml"), Path("configs/testbeds/sim-64x64.yaml")]
+STATIONS = [STATION, CONFIGS / "testbeds/sim-64x64.yaml"]
 
 
 def simulator(

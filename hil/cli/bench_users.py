@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hil.campaign.shipped import STATION
 from hil.cli.options import Json, Set, TestbedFile, overrides
 from hil.cli.output import emit_json, print_table, progress
 from hil.errors import ConfigError
@@ -15,7 +16,6 @@ from hil.errors import ConfigError
 if TYPE_CHECKING:
     from hil.campaign.many_users import Beside, NewUser
 
-STATION = Path("configs/testbeds/sim-opensource-ris.yaml")
 LOW_M, HIGH_M = (1.6, -1.4, 1.2), (2.8, 1.4, 1.2)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from hil.campaign import tracks
 from hil.campaign.cells import Cells
-from hil.campaign.track_cases import CONFIGS, POLICIES, cases, loop_of
+from hil.campaign.shipped import CONFIGS
+from hil.campaign.track_cases import POLICIES, cases, loop_of
 from hil.campaign.track_rows import COUNTS, FIGURES, MEDIANS, row_of
 from hil.campaign.tracks import Case, compare, flat_snr_db, walkers
 from hil.config import TrackConfig, UserConfig
