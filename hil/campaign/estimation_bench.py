@@ -24,10 +24,12 @@ from hil.campaign.estimation_sweeps import (
     lab_channel,
     large_rows,
     states_rows,
+    used_of,
 )
 from hil.campaign.radio_rows import radio_rows
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, sound
+from hil.campaign.start_bounds import least_doubt
 from hil.config import SweepConfig
 from hil.estimation.denoise import denoise
 from hil.estimation.least_squares import least_squares
@@ -74,18 +76,25 @@ def bench(*, full: bool, seed: int, progress: Progress = no_progress) -> list[Ro
 def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
     """Starts resolved wrongly without a mark, and those marked, at 5 dB SNR a sample and one symbol a sounding.
 
-    guards: share of the band that is unused at each edge.
+    guards: share of the band that is unused at each edge. Beside them how many noise alone leaves in doubt
+    (`hil.campaign.start_bounds`): where every response is known but for its start, and where their statistics are.
     """
     snr_db = OFFSET_SNR_DB + float(power_db(OVERSAMPLING))
-    wrong = ambiguous = count = 0
+    wrong = ambiguous = count = response_known = statistics_known = 0
     for seed in seeds:
         channel, plan = lab_channel(direct_db, seed), _pairs(seed)
         fft_size = fft_size_of(channel)
         soundings = sound(channel, plan, Conditions(snr_db), fft_size=fft_size, seed=seed)
-        alignment = align(soundings, channel, plan, guards=round(guards * channel.basis.shape[0]))
+        unused = round(guards * channel.basis.shape[0])
+        alignment = align(soundings, channel, plan, guards=unused)
         left = (alignment.samples + soundings.start) % fft_size
         wrong += int(np.sum((left != np.bincount(left).argmax()) & ~alignment.ambiguous))
         ambiguous += int(alignment.ambiguous.sum())
+        least = least_doubt(soundings, channel, plan, used_of(channel, unused), fft_size)
+        response_known, statistics_known = (
+            response_known + least.response_known,
+            statistics_known + least.statistics_known,
+        )
         count += plan.num_patterns
     return {
         "case": f"starts, {direct_db:+.0f} dB" + (f", guards of {guards:.0%} at each edge" if guards else ""),
@@ -95,6 +104,8 @@ def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
         "direct_to_surface_db": float(direct_db),
         "wrong": wrong,
         "ambiguous": ambiguous,
+        "ambiguous_by_statistics": statistics_known,
+        "ambiguous_at_least": response_known,
         "soundings": count,
         "seeds": list(seeds),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.arrays import Bool
 from hil.campaign.estimation_bounds import drifting_pairs_error, patterns_error, pilots_error
 from hil.campaign.estimation_scenes import SCHEMES, Row
 from hil.campaign.sites import make_site
@@ -196,11 +197,17 @@ def fft_size_of(channel: Problem) -> int:
 
 def align(soundings: Soundings, channel: Problem, plan: SweepPlan, *, guards: int = 0) -> Alignment:
     """The length of the channel known; each sounding's start for itself. guards: subcarriers unused at each edge."""
-    used = np.ones(channel.basis.shape[0], dtype=bool)
-    used[:guards] = used[used.size - guards :] = False
+    used = used_of(channel, guards)
     frame = _frame(channel) | {"used": used}
     response = soundings.response * used if guards else soundings.response
     return align_sweep(response, soundings.noise_var, **frame, partner=plan.partner)
+
+
+def used_of(channel: Problem, guards: int) -> Bool[np.ndarray, "subcarrier"]:
+    """All subcarriers but so many at each edge."""
+    used = np.ones(channel.basis.shape[0], dtype=bool)
+    used[:guards] = used[used.size - guards :] = False
+    return used
 
 
 def align_as_one(soundings: Soundings, channel: Problem) -> Alignment:
@@ -209,5 +216,4 @@ def align_as_one(soundings: Soundings, channel: Problem) -> Alignment:
 
 
 def _frame(channel: Problem) -> dict[str, Any]:
-    used = np.ones(channel.basis.shape[0], dtype=bool)
-    return {"used": used, "fft_size": fft_size_of(channel), "num_taps": channel.num_taps}
+    return {"used": used_of(channel, 0), "fft_size": fft_size_of(channel), "num_taps": channel.num_taps}

@@ -29,7 +29,8 @@ from hil.phy.taps import DelayBasis, band_of, delay_profile, guards_of, place_wi
 
 SUBSET = 512  # soundings that mean and covariance are learnt from
 PAIRS = 32  # resolved at once: bounds the memory
-MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, below it a sounding is ambiguous
+MIN_MARGIN = float(np.log(1e5))  # log-likelihood ratio to the second best advance, with which one is sure by itself
+WRONG = 2e-6  # share of wrong ones among the others: a model that these taught is two to five times too sure of itself
 REACH_TAPS, CENTRED_BY = 4, 64  # how far the window may move once all soundings are aligned, and by how many of them
 LEARNING_TAPS = 3  # from where power places them, within which the likeliest advance is looked for
 DOUBTED = 0.1  # share of the soundings that are learnt from, above which other advances are tried
@@ -62,7 +63,7 @@ class Alignment:
     @property
     def ambiguous(self) -> Bool[np.ndarray, "pattern"]:
         """Soundings whose advance is in doubt: to be retaken."""
-        return np.asarray(self.margin < MIN_MARGIN)
+        return in_doubt(self.margin)
 
     def locate(self, responses: Complex[np.ndarray, "pattern subcarrier"]) -> "Alignment":
         """The same reference for other soundings that the radio took at the same LO phases."""
@@ -101,7 +102,7 @@ def align_sweep(
     told = centroid_error(snr, sweep.used.size) < ROUGHEST_TAPS
     found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
     if partner is not None:
-        found = _resolve_pairs(found, sweep.responses, partner)
+        found = resolve_pairs(found, sweep.responses, partner)
     return found.between(guards_of(used))
 
 
@@ -380,11 +381,11 @@ class _Sweep:
         return DelayModel.fit(basis, taps, self.strength[learnt] - energy(taps), noise_var)
 
 
-def _resolve_pairs(
+def resolve_pairs(
     found: Alignment, responses: Complex[np.ndarray, "pattern subcarrier"], partner: Int[np.ndarray, "pattern"]
 ) -> Alignment:
     """Soundings in doubt once more, together with their complements."""
-    doubtful = found.ambiguous & (partner >= 0)
+    doubtful = (found.margin < MIN_MARGIN) & (partner >= 0)
     first = np.flatnonzero(doubtful | doubtful[partner])
     first = first[partner[first] > first]
     if not first.size:
@@ -395,3 +396,17 @@ def _resolve_pairs(
         both = np.stack([one, partner[one]])
         samples[both], margin[both], taps[both] = search_pairs(found.model, responses[both], found.fft_size)
     return replace(found, samples=samples, margin=margin, taps=taps)
+
+
+def in_doubt(margin: Float[np.ndarray, "pattern"]) -> Bool[np.ndarray, "pattern"]:
+    """As few as possible, such that on average hardly any of the others is wrong.
+
+    A decision is wrong with a chance of about exp(-margin). Fewest are left out where all above one threshold are kept
+    (Forney 1968, erasures), which is the least that keeps the mean chance below `WRONG`.
+    """
+    chance = np.exp(-margin)
+    order = np.argsort(chance)
+    sure = np.searchsorted(np.cumsum(chance[order]) / np.arange(1, margin.size + 1), WRONG, side="right")
+    doubtful = margin < MIN_MARGIN
+    doubtful[order[:sure]] = False
+    return doubtful
