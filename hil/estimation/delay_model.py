@@ -61,7 +61,7 @@ class DelayModel:
         total = power + self.noise_var
         matched = vectors @ (vectors.conj().T @ self.mean / total)
         told = power > TOLD * self.noise_var
-        return matched, (vectors * np.sqrt(1 / self.noise_var - 1 / total))[:, told]
+        return matched, vectors[:, told] * np.sqrt(1 / self.noise_var - 1 / total[told])
 
     @property
     def log_norm(self) -> float:
