@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.campaign.grid import Study
-from hil.campaign.grid_plan import MAX_BATCH, Plan, half_width
+from hil.campaign.grid_plan import BATCH_S, LEAST_S, MAX_BATCH, Plan, half_width
 from hil.config.campaign import StoppingConfig
 from hil.engine.dask_pool import AHEAD
 
@@ -103,6 +103,19 @@ def test_batches_grow_with_the_speed_of_the_tasks_and_have_an_end():
         for task in batch:
             plan.record(task, 1.0, 1e-6)
     assert sizes[0] == 1 and max(sizes) == MAX_BATCH
+
+
+def test_a_batch_is_so_much_work_and_less_towards_the_end():
+    plan = Plan([Study("test", "nothing", {"size": (1,)}, 400)])
+    plan.start()
+    work_s, batches = 0.1, []
+    while plan.tags:
+        batches.append(len(batch := plan.next_batch("compute", workers=2)))
+        for task in batch:
+            plan.record(task, 1.0, work_s)
+    assert batches[0] == 1 and max(batches) == batches[1] == pytest.approx(BATCH_S / work_s, abs=1)
+    assert batches[1:-1] == sorted(batches[1:-1], reverse=True)
+    assert min(batches[1:-1]) == pytest.approx(LEAST_S / work_s, abs=1)
 
 
 def test_cells_that_were_not_timed_are_begun_with_one_channel():

@@ -168,7 +168,9 @@ def test_a_worker_of_this_machine_that_dies_is_started_again(tmp_path):
 
     with open_pool("workers:1") as pool:
         told = run_campaign(studies_of(config), None, table, pool, kill_once)
+        (kept_up,) = pool._client.run(lambda dask_worker: set(dask_worker.periodic_callbacks)).values()
     assert 0 < killed[0] < told["tasks"] == 12 and not told["failed"]
+    assert "heartbeat" in kept_up and "profile" not in kept_up, "the cores are for the tasks"
 
 
 def test_stations_beside_this_machine_are_measured_on_by_a_worker_each(tmp_path, monkeypatch):
