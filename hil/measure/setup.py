@@ -127,7 +127,8 @@ def _units_over_band(
 ) -> tuple[Complex[np.ndarray, "state"], Complex[np.ndarray, "power state"] | None]:
     """Reflection in units of the sweep's +1 and -1 at the carrier, and how it varies over the band.
 
-    At the band's ends that lie outside the table its last value holds.
+    As few powers as bring every state within `NARROW`, `MOST_TERMS` coefficients at most. At the band's ends that lie
+    outside the table its last value holds.
     """
     count, step_hz = testbed.ofdm.num_subcarriers, testbed.ofdm.bandwidth_hz / testbed.ofdm.num_subcarriers
     lo_hz = testbed.radio.lo_hz
