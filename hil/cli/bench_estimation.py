@@ -20,7 +20,10 @@ SHOWN = (
     "worst_user_ratio",
     "wrong",
     "ambiguous",
+    "ambiguous_by_statistics",
+    "ambiguous_at_least",
     "times_fft",
+    "times_double_fft",
 )
 
 
@@ -33,7 +36,9 @@ def estimation(
 
     least_over_db, most_over_db: errors over that bound in single seeds. bound_over_still_db: what the radio's drift
     costs any estimate; see `hil/campaign/estimation_bounds.py`. rate_ratio: rate with the denoised estimate over that
-    with the raw one.
+    with the raw one. ambiguous_by_statistics, ambiguous_at_least: starts that noise leaves in doubt where the sweep's
+    statistics, and where all responses are known (`hil/campaign/start_bounds.py`). times_fft: over numpy's FFT of the
+    responses as recorded, in single precision; times_double_fft: in double precision, in which numpy is faster.
 
     Example: hil bench estimation --json
     """

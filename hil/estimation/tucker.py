@@ -16,6 +16,7 @@ Core = Complex[np.ndarray, "_ _ _"]
 Bases = tuple[Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"], Complex[np.ndarray, "_ _"]]
 Powers = Float[np.ndarray, "_"]
 
+ROUNDED = 16  # rounding of the strongest direction's power, in units of the precision, at the most
 ROUNDING = 0.1  # of the noise's power in a direction, beyond which single precision is too coarse
 
 
@@ -48,34 +49,37 @@ class Tucker:
 def first_bases(noisy: Tensor, *, without_first: bool = False) -> Bases:
     """Bases to begin with: rows from all there is, columns within the rows', delays within both.
 
-    The axis of fewest waves stands first, and lowers the noise's edge for the others. without_first: from what has
-    nothing to do with the first element.
+    The axis of fewest waves stands first, and lowers the noise's edge for the others. What rounding hides is left to
+    refinement. without_first: from what has nothing to do with the first element.
     """
     first = int(without_first and min(noisy.shape[:2]) > 1)
-    rows, _ = above_noise(noisy[:, first:], 0)
+    rows, _ = above_noise(noisy[:, first:], 0, rough=True)
     seen = times(noisy[first:], rows[first:].conj(), 0)
-    cols, _ = above_noise(seen, 1)
-    taps, _ = above_noise(times(seen, cols.conj(), 1), 2)
+    cols, _ = above_noise(seen, 1, rough=True)
+    taps, _ = above_noise(times(seen, cols.conj(), 1), 2, rough=True)
     return rows, cols, taps
 
 
-def above_noise(tensor: Core, mode: int) -> tuple[Complex[np.ndarray, "size rank"], Powers]:
+def above_noise(tensor: Core, mode: int, *, rough: bool = False) -> tuple[Complex[np.ndarray, "size rank"], Powers]:
     """Directions along one axis that stand above the edge of the noise's singular values, at least one, and the powers
-    of all."""
-    power, vectors = directions(tensor, mode)
+    of all. rough: and above the rounding of the tensor's precision, in which they are found."""
+    power, vectors = directions(tensor, mode, rough=rough)
     size = tensor.shape[mode]
     edge = (np.sqrt(size) + np.sqrt(tensor.size / size)) ** 2
+    if rough:
+        edge = max(edge, ROUNDED * np.finfo(tensor.dtype).eps * power[-1])
     rank = max(int(np.sum(power > edge)), 1)
     return np.ascontiguousarray(vectors[:, : -rank - 1 : -1]), power[::-1]
 
 
-def directions(tensor: Core, mode: int) -> tuple[Powers, Complex[np.ndarray, "size size"]]:
+def directions(tensor: Core, mode: int, *, rough: bool = False) -> tuple[Powers, Complex[np.ndarray, "size size"]]:
     """Powers and directions of a tensor's slices along one axis, weakest first: those of their Gram matrix, of which
-    one half is computed; in double precision where the strongest direction's rounding would hide the noise."""
+    one half is computed; unless rough, in double precision where the strongest direction's rounding would hide the
+    noise."""
     last = mode == tensor.ndim - 1  # its slices are columns already
     slices = np.ascontiguousarray(tensor.reshape(-1, tensor.shape[-1]) if last else unfold(tensor, mode))
     noise = ROUNDING * tensor.size / tensor.shape[mode]
-    if np.finfo(tensor.dtype).eps * np.vdot(slices, slices).real > noise:
+    if not rough and np.finfo(tensor.dtype).eps * np.vdot(slices, slices).real > noise:
         slices = slices.astype(complex)
     herk = blas.get_blas_funcs("herk", (slices,))
     upper = herk(1.0, slices.T, trans=0 if last else 2)  # of the conjugate Gram matrix, but for the last axis
