@@ -1,7 +1,7 @@
 """What simulated hardware costs: the time of a capture through the real driver, world and radio model included."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -59,15 +59,28 @@ class WalkingCost:
 
 
 def walking_cost(
-    config: TestbedConfig, *, patterns: int, speeds_m_per_s: Sequence[float], captures: int = 3
+    config: TestbedConfig,
+    *,
+    patterns: int,
+    speeds_m_per_s: Sequence[float],
+    captures: int = 3,
+    spent_s: Callable[[], float] = time.process_time,
 ) -> list[WalkingCost]:
-    """Time captures of a sequence, every pattern new; users walk to and fro beside the first user's place."""
+    """Time captures of a sequence, every pattern new; users walk to and fro beside the first user's place.
+
+    spent_s: processor time of this process so far.
+    """
     spent: dict[float, list[float]] = {speed: [] for speed in (0.0, *speeds_m_per_s)}
     worlds = {speed: _world(config, speed) for speed in spent}
-    rng = np.random.default_rng(0)
+    rng, rate_hz = np.random.default_rng(0), config.ofdm.sample_rate_hz
+    num_samples = round(patterns * DWELL_S * rate_hz)
     for number in range(captures + 1):
         for speed, world in worlds.items():
-            spent[speed].append(_time_sequence(world, config, number * 2 * patterns * DWELL_S, patterns, rng))
+            start_s = number * 2 * patterns * DWELL_S
+            _show_sequence(world, start_s, patterns, rng)
+            begun_s = spent_s()
+            world.receive(start_s, num_samples, sample_rate_hz=rate_hz, lo_hz=config.radio.lo_hz)
+            spent[speed].append(spent_s() - begun_s)
     typical = {speed: 1e3 * median(each[1:]) for speed, each in spent.items()}  # the first one fills tables
     return [
         WalkingCost(config.name, patterns, speed, cpu_ms, cpu_ms / typical[0.0]) for speed, cpu_ms in typical.items()
@@ -88,16 +101,10 @@ def _world(config: TestbedConfig, speed_m_per_s: float) -> World:
     return world
 
 
-def _time_sequence(
-    world: World, config: TestbedConfig, start_s: float, patterns: int, rng: np.random.Generator
-) -> float:
+def _show_sequence(world: World, start_s: float, patterns: int, rng: np.random.Generator) -> None:
     num_elements = world.pattern_at(0.0).size
     for number in range(patterns):
         world.set_pattern(rng.integers(0, 2, num_elements, dtype=np.uint8), start_s + number * DWELL_S)
-    rate_hz = config.ofdm.sample_rate_hz
-    begun_s = time.process_time()
-    world.receive(start_s, round(patterns * DWELL_S * rate_hz), sample_rate_hz=rate_hz, lo_hz=config.radio.lo_hz)
-    return time.process_time() - begun_s
 
 
 def _time_captures(testbed: Testbed, num_samples: int, captures: int) -> CaptureCost:

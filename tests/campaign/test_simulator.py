@@ -17,11 +17,14 @@ def test_each_station_has_its_row() -> None:
     assert row.mean_ms > 0
 
 
-def test_a_walk_costs_more_than_standing_and_the_row_says_how_much() -> None:
-    rows = walking_cost(load_yaml(STATION, TestbedConfig), patterns=16, speeds_m_per_s=(0.5,), captures=2)
-    assert [(row.testbed, row.patterns, row.speed_m_per_s) for row in rows] == [
-        ("sim-opensource-ris", 16, 0.0),
-        ("sim-opensource-ris", 16, 0.5),
+def test_a_walk_is_held_against_standing_without_the_captures_that_fill_tables() -> None:
+    still_s, walking_s = [100.0, 1.0, 2.0, 9.0], [200.0, 6.0, 8.0, 7.0]
+    reads = iter([t for each in zip(still_s, walking_s, strict=True) for s in each for t in (0.0, s)])
+    rows = walking_cost(
+        load_yaml(STATION, TestbedConfig), patterns=4, speeds_m_per_s=(0.5,), captures=3, spent_s=lambda: next(reads)
+    )
+    assert [(row.testbed, row.patterns, row.speed_m_per_s, row.cpu_ms, row.times_still) for row in rows] == [
+        ("sim-opensource-ris", 4, 0.0, 2000, 1),
+        ("sim-opensource-ris", 4, 0.5, 7000, 3.5),
     ]
-    assert rows[0].times_still == 1
-    assert rows[1].times_still == rows[1].cpu_ms / rows[0].cpu_ms > 1
+    assert next(reads, None) is None
