@@ -39,10 +39,9 @@ ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothin
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
 QUIETEST_SNR = 0.02  # of a subcarrier, over the whole sweep: below it there is no pilot to align
 POWER_MARGIN = 2 * MIN_MARGIN  # the same by power alone, on a comb's profile that has two points a delay
-REACHES = 3  # samples: tables are for multiples of that reach
-LEAST_REACH, BEYOND = 2, 1  # samples: reach of the scored advances at the least, and beyond the spread
+LEAST_REACH, BEYOND = 3, 2  # samples: reach of the scored advances is a multiple of that, and that beyond the spread
 APART = 4  # samples, from which on power must tell two places apart
-SIGMAS = 6.0
+EDGE, SIGMAS = 2, 6.0
 
 
 @dataclass(frozen=True)
@@ -250,9 +249,8 @@ class _Sweep:
         """The best of the advances near the rough ones, and where no other can be better."""
         lags, responses = self.lags(reach), self.responses[which]
         coordinates = lags.coordinates(responses, rough)
-        scored = max(int(np.ceil(reach)), LEAST_REACH)
-        score = lags.log_likelihood(model, coordinates, scored)
-        fine, margin = score.argmax(axis=1) - scored, margin_of(score)
+        score = lags.log_likelihood(model, coordinates, lags.reach)
+        fine, margin = score.argmax(axis=1) - lags.reach, margin_of(score)
         found = Alignment(model, self.fft_size, (rough + fine) % self.fft_size, margin, lags.taps(coordinates, fine))
         return found, self._sure(model, score, self.strength[which] - energy(coordinates), coordinates.shape[1])
 
@@ -360,7 +358,7 @@ class _Sweep:
         """
         matched, _ = model.filters
         best, freedom = score.max(axis=1), model.basis.num_taps
-        ends = np.maximum(score[:, 0], score[:, -1])
+        ends = np.maximum.reduce([score[:, place] for place in (*range(EDGE), *range(-EDGE, 0))])
         noise_alone = freedom + SIGMAS * np.sqrt(freedom + 2 * model.noise_var * float(energy(matched)))
         others = self.used.size - num_lags
         quiet = outside < model.noise_var * (others + SIGMAS * np.sqrt(others))
@@ -368,7 +366,7 @@ class _Sweep:
 
     def lags(self, reach: float) -> Lags:
         """For advances of so many samples at least; few tables serve all."""
-        reach = REACHES * -(-max(reach, 1.0) // REACHES)
+        reach = LEAST_REACH * -(-max(reach, 1.0) // LEAST_REACH)
         return Lags.build(self.used, -1.0, float(self.num_taps), self.fft_size, int(reach))
 
     def _fit(

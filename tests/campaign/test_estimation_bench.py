@@ -8,9 +8,10 @@ import pytest
 from hil.campaign.estimation_bench import offset_row
 from hil.campaign.estimation_bounds import drifting_pairs_error, pilots_error
 from hil.campaign.estimation_scenes import NOISE_DB, denoising_rows, scene_rows
-from hil.campaign.estimation_sweeps import condition_rows, judge_sweep, large_rows, states_rows
+from hil.campaign.estimation_sweeps import align as align_soundings
+from hil.campaign.estimation_sweeps import condition_rows, fft_size_of, judge_sweep, large_rows, one_user, states_rows
 from hil.campaign.sites import make_site
-from hil.campaign.soundings import Conditions
+from hil.campaign.soundings import Conditions, sound
 from hil.config import SweepConfig
 from hil.estimation import align
 from hil.measure.sweep import SweepPlan
@@ -122,6 +123,17 @@ def test_a_single_delay_between_two_samples_is_not_shared_out_to_both(monkeypatc
     row = offset_row(direct_db, seeds=range(seed, seed + 1))
     assert (row["wrong"], row["ambiguous"]) == (0, 0)
     assert bool(tried) == rounded
+
+
+def test_a_faded_sounding_that_power_misplaces_by_three_samples_is_not_placed_beside_them():
+    """The likelihood has a maximum of its own there: the advances next to the ends must be unlikely as well."""
+    channel = one_user("paper", 64, 1)
+    plan = SweepPlan.from_config(SweepConfig(scheme="pairs"), channel.num_elements, seed=1)
+    fft_size = fft_size_of(channel)
+    soundings = sound(channel, plan, Conditions(30.0), fft_size=fft_size, seed=1)
+    found = align_soundings(soundings, channel, plan)
+    left = (found.samples + soundings.start) % fft_size
+    assert np.all((left == np.bincount(left).argmax()) | found.ambiguous)
 
 
 def test_denoising_is_compared_with_the_raw_estimate_at_each_noise():
