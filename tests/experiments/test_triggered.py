@@ -12,6 +12,7 @@ from hil.drivers.pluto import PlutoSdr
 from hil.errors import ConfigError, MeasurementError
 from hil.experiments.sound import Sweep
 from hil.interfaces import Capture, FrameTrain, Hear
+from hil.measure.frames import FrameHearing
 from hil.testbed import Testbed, open_testbed
 from hil.testbed import station as stations
 
@@ -59,6 +60,20 @@ def test_every_pattern_is_sounded_in_its_frame_at_one_offset_for_the_whole_sweep
     assert likeness.min() > 0.98
     assert sweep.retaken == 0
     assert sweep.radio_time_s < 1.05 * sweep.floor_s + sweep.plan.num_blocks * 5e-3
+
+
+def test_frames_are_heard_while_the_next_ones_are_on_their_way(
+    wired: MakeStation, tmp_path: Path, swept: Swept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear, heard = FrameHearing.hear, list[int]()
+
+    def noted(hearing: FrameHearing, samples: np.ndarray) -> None:
+        heard.append(samples.size)
+        hear(hearing, samples)
+
+    monkeypatch.setattr(FrameHearing, "hear", noted)
+    swept(wired(), tmp_path, mode="triggered", scheme="hadamard", repetitions=1)
+    assert len(heard) > 2 and heard[0] < 0.5 * heard[-1]
 
 
 def test_the_noise_that_is_told_is_that_of_the_soundings(
