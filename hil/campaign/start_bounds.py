@@ -2,7 +2,8 @@
 
 Whatever is known, deciding for the likeliest start and leaving those out whose likelihood ratio is small is best: no
 other test leaves fewer out at as few errors (Forney 1968, "Exponential error bounds for erasure, list and decision
-feedback schemes"). So these are bounds of their kind, and judged by the same rule (`hil.estimation.align.in_doubt`).
+feedback schemes"). So these are bounds of their kind, and judged by the same rule
+(`hil.estimation.alignment.in_doubt`).
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from hil.arrays import Bool, Complex
 from hil.campaign.soundings import Soundings, surface_taps
-from hil.estimation.align import Alignment, in_doubt, resolve_pairs
+from hil.estimation.alignment import Alignment, in_doubt, resolve_pairs
 from hil.estimation.delay_model import DelayModel
 from hil.estimation.exhaustive import margin_of, search
 from hil.measure.sweep import SweepPlan

@@ -7,7 +7,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.align import SUBSET, Alignment, align_sweep, align_together
+from hil.estimation.align import SUBSET, align_sweep, align_together
+from hil.estimation.alignment import Alignment
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel

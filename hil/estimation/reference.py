@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from hil.arrays import Complex, Int
-from hil.estimation.align import Alignment
+from hil.estimation.alignment import Alignment
 from hil.estimation.exhaustive import margin_of
 from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock

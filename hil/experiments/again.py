@@ -8,7 +8,8 @@ import numpy as np
 
 from hil.arrays import Int, Patterns
 from hil.errors import MeasurementError
-from hil.estimation.align import Alignment, align_sweep
+from hil.estimation.align import align_sweep
+from hil.estimation.alignment import Alignment
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
 from hil.measure.sounder import Sounder

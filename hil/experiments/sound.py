@@ -11,7 +11,8 @@ import numpy as np
 from hil.arrays import Int, Pattern, Patterns
 from hil.config import SweepConfig
 from hil.errors import BoardReset, RecordingError
-from hil.estimation.align import Alignment, prepare
+from hil.estimation.align import prepare
+from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import SYMBOLS, Doubt, put_in_place, sound_again
 from hil.experiments.calibration.watch import stability_of

@@ -13,7 +13,7 @@ from hil.campaign.estimation_sweeps import condition_rows, fft_size_of, judge_sw
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, sound
 from hil.config import SweepConfig
-from hil.estimation import align
+from hil.estimation import start_search
 from hil.measure.sweep import SweepPlan
 
 KEYS = {"case", "nmse_db", "crlb_db", "rate_fraction", "direct_to_surface_db", "seeds"}
@@ -116,10 +116,10 @@ def test_a_single_delay_between_two_samples_is_not_shared_out_to_both(monkeypatc
     """Power places such soundings with half a sample in common: half of them rounded up would confirm each other, and
     where that happens all are in doubt, and one of them tells the others."""
     tried = []
-    like_one = align._Sweep._like_one
-    monkeypatch.setattr(align._Sweep, "_like_one", lambda *these: tried.append(1) or like_one(*these))
+    like_one = start_search.StartSearch._like_one
+    monkeypatch.setattr(start_search.StartSearch, "_like_one", lambda *these: tried.append(1) or like_one(*these))
     if rounded:
-        monkeypatch.setattr(align, "whole_samples", lambda advances: np.round(advances).astype(int))
+        monkeypatch.setattr(start_search, "whole_samples", lambda advances: np.round(advances).astype(int))
     row = offset_row(direct_db, seeds=range(seed, seed + 1))
     assert (row["wrong"], row["ambiguous"]) == (0, 0)
     assert bool(tried) == rounded

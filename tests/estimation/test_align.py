@@ -2,12 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
-from hil.estimation.align import MIN_MARGIN, WRONG, align_sweep, align_together, in_doubt, prepare
+from hil.estimation.align import align_sweep, align_together, prepare
 from hil.estimation.lags import _build
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
@@ -197,22 +195,3 @@ def test_noise_alone_is_no_pilot_though_its_start_be_known(make_channel, sweep):
     _plan, block, _ = sweep(channel, snr_db=-40.0)
     with pytest.raises(MeasurementError, match="no pilot"):
         align_together(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
-
-
-@given(st.lists(st.floats(0, 40), min_size=1, max_size=200))
-def test_as_few_are_in_doubt_as_keep_the_others_right_on_average(margins):
-    margin = np.array(margins)
-    doubtful = in_doubt(margin)
-    chance = np.sort(np.exp(-margin[~doubtful]))
-    assert np.all(margin[doubtful] < MIN_MARGIN)
-    assert np.all(margin[doubtful][:, None] <= margin[~doubtful])
-    assert np.all(chance[np.cumsum(chance) > WRONG * np.arange(1, len(chance) + 1) * (1 + 1e-9)] <= np.exp(-MIN_MARGIN))
-    if doubtful.any():
-        next_one = np.exp(-margin[doubtful].max())
-        assert chance.sum() + next_one > WRONG * (len(chance) + 1) * (1 - 1e-9)
-
-
-def test_one_sounding_in_doubt_among_many_sure_ones_is_taken_for_sure_sooner():
-    assert in_doubt(np.array([9.0]))[0]
-    assert not in_doubt(np.append(np.full(999, 50.0), 9.0))[-1]
-    assert in_doubt(np.append(np.full(999, 50.0), 3.0))[-1]

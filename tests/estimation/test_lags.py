@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from hil.estimation import align
+from hil.estimation import start_search
 from hil.estimation.align import align_sweep
 from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import search
@@ -111,9 +111,9 @@ def test_what_power_cannot_place_is_looked_for_in_all_of_the_combs_period(make_c
         looked.append((which, reach))
         return near(self, model, which, rough, reach)
 
-    near = align._Sweep._near
-    monkeypatch.setattr(align, "place_by_power", misplace)
-    monkeypatch.setattr(align._Sweep, "_near", spy)
+    near = start_search.StartSearch._near
+    monkeypatch.setattr(start_search, "place_by_power", misplace)
+    monkeypatch.setattr(start_search.StartSearch, "_near", spy)
     found = align_sweep(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
     left = (found.samples + starts) % L
     assert np.all(left == left[0])

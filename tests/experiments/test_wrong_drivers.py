@@ -11,7 +11,8 @@ import pytest
 from hil.config import ClosedLoopConfig, TestbedConfig
 from hil.drivers.board import SurfaceBoard
 from hil.errors import MeasurementError
-from hil.estimation.align import Alignment, align_sweep
+from hil.estimation.align import align_sweep
+from hil.estimation.alignment import Alignment
 from hil.experiments import closed_loop
 from hil.testbed import open_testbed
 
