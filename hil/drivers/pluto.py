@@ -132,6 +132,14 @@ class PlutoSdr(Closing):
             session.set_lo_power(True)
             session.set("tx_hardwaregain_chan0", -settings.tx_attenuation_db, ATTENUATION_STEP_DB / 2)
 
+    def renew(self) -> None:
+        """Tell its guard how long what is on the air may go on, where another radio takes the captures.
+
+        Raises SafetyError where the time on the air is used up: the radio is quiet then.
+        """
+        with self._connection.guarded("renew"):
+            self._connection.renew(0.0)
+
     def capture(self, num_samples: int) -> Capture:
         """Contiguous samples, none older than this call.
 

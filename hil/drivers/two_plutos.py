@@ -59,7 +59,7 @@ class TwoPlutos(Closing):
             self._sender.transmit(frame)
 
     def capture(self, num_samples: int) -> Capture:
-        with self._both_or_none():
+        with self._listening():
             return self._receiver.capture(num_samples)
 
     @property
@@ -68,7 +68,7 @@ class TwoPlutos(Closing):
         return self._receiver.max_samples
 
     def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
-        with self._both_or_none():
+        with self._listening():
             self._receiver.begin_capture(num_samples, piece_samples=piece_samples)
 
     def end_capture(self, hear: Hear | None = None) -> Capture:
@@ -90,7 +90,7 @@ class TwoPlutos(Closing):
 
         What is on the air goes on as it was: it starts with no frame. Raises as `PlutoSdr.listen_in_frames`.
         """
-        with self._both_or_none():
+        with self._listening():
             return self._receiver.listen_in_frames(train, hear)
 
     def tap(self, sink: RawSink | None) -> None:
@@ -107,6 +107,13 @@ class TwoPlutos(Closing):
         with ExitStack() as whatever_fails:
             whatever_fails.callback(self._receiver.close)
             self._sender.close()
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """As `_both_or_none`; what the sender radiates is allowed to go on, and its guard knows."""
+        with self._both_or_none():
+            self._sender.renew()
+            yield
 
     @contextmanager
     def _both_or_none(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """Two Plutos as one radio: what the one sends the other hears, on its own crystal; whatever fails, both are quiet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig, load_testbed
+from hil.drivers.guard import Unguarded
 from hil.drivers.pluto_tracking import LOOPS
 from hil.drivers.two_plutos import TwoPlutos
 from hil.errors import ConfigError, NotConnected, RadioError, SafetyError
@@ -113,6 +114,44 @@ def test_time_on_the_air_is_that_of_the_sender() -> None:
         with pytest.raises(SafetyError, match="max_duration_s"):
             radio.capture(1_000_000)
         assert levels(radio) == ("1", "1")
+
+
+class ToldGuard(Unguarded):
+    """Writes down for how long it is to watch."""
+
+    def __init__(self) -> None:
+        self.told_s: list[float] = []
+
+    def watch(self, duration_s: float) -> None:
+        self.told_s.append(duration_s)
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        lambda radio: radio.capture(1000),
+        lambda radio: radio.begin_capture(1000),
+        lambda radio: radio.capture_frames(FrameTrain(1000, 5, 400, 6000)),
+    ],
+    ids=["capture", "begun capture", "frames"],
+)
+def test_the_senders_guard_learns_of_more_time_while_the_other_one_listens(
+    listen: Callable[[TwoPlutos], object],
+) -> None:
+    """It would else end what the gate has meanwhile allowed to go on."""
+    with make(safety__max_duty=0.5) as radio:
+        guard = radio._sender._connection._guard = ToldGuard()
+        clock = radio._sender._clock
+        radio.open()
+        radio.configure(SETTINGS)
+        radio.transmit(TONE)
+        clock.sleep(20)
+        radio.quiet()
+        clock.sleep(35)
+        radio.transmit(TONE)  # 20 s of the last minute are used up, 30 s are allowed
+        clock.sleep(9)
+        listen(radio)  # nine seconds of those are past the minute
+        assert guard.told_s == pytest.approx([30, 10, 5], abs=0.01)
 
 
 def test_a_simulated_radio_hears_no_real_one() -> None:
