@@ -51,7 +51,8 @@ def _run(function: Callable[..., Row], place: Place, fixed: Mapping[str, Any]) -
         row = function(**place, **fixed)
     except Exception as error:  # noqa: BLE001  whatever it is, the campaign goes on and the row says it
         row = {"error": f"{type(error).__name__}: {error}"}
-    return row | {"seconds": time.perf_counter() - began_s, "cpu_seconds": time.thread_time() - began_cpu_s}
+    cpu_s = time.thread_time() - began_cpu_s
+    return row | {"seconds": time.perf_counter() - began_s, "cpu_seconds": cpu_s}
 
 
 @dataclass(frozen=True)

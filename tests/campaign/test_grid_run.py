@@ -1,5 +1,6 @@
 """Campaigns in this process: the same table after any kill, every failure in it."""
 
+import itertools
 import json
 import random
 import subprocess
@@ -100,6 +101,15 @@ def test_numbers_do_not_depend_on_batches_nor_order(config, tmp_path):
     (study,) = studies_of(config)
     alone = run_batch("channel", [study.place(3, 3)], study.fixed)[0]
     assert alone["rate_mbps"] == rows_of(tables[0])[0, 3, 3]["rate_mbps"]
+
+
+def test_a_task_has_taken_less_cpu_time_than_time(monkeypatch):
+    """However short it was: the one is looked at within the other. Both clocks go on with each look."""
+    looks = itertools.count()
+    for clock in ("perf_counter", "thread_time"):
+        monkeypatch.setattr(f"hil.campaign.grid_tasks.time.{clock}", lambda: next(looks))
+    (row,) = run_batch("nothing", [{"size": 1, "seed": 0, "user": 0}], {})
+    assert row["cpu_seconds"] < row["seconds"]
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
