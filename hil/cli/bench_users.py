@@ -1,5 +1,6 @@
 """`hil bench users`: many users of one surface, where a new one starts and what turns cost."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -42,7 +43,7 @@ def users(
     from hil.config import TestbedConfig
     from hil.yamlfile import load_yaml
 
-    path = testbed or STATION
+    path, ways_m = testbed or STATION, _ways(ways)
     station = load_yaml(path, TestbedConfig, overrides(None, None, set_))
     people, new_people = (
         place_users(LOW_M, HIGH_M, count, prefix=name, seed=seed) for name, count in (("known", known), ("new", new))
@@ -51,7 +52,7 @@ def users(
         room = Room(station, Path(folder), budget, report)
         book, turns = room.know(people)
         rows = room.meet(book, new_people)
-        near = [beside(way_m, room.meet(book, neighbours(people, way_m, seed=seed))) for way_m in _ways(ways)]
+        near = [beside(way_m, room.meet(book, neighbours(people, way_m, seed=seed))) for way_m in ways_m]
     print_table(list(asdict(rows[0])), [list(asdict(row).values()) for row in rows])
     named = "-" if turns.named_s is None else f"{1e3 * turns.named_s:.3g}"
     if near:
@@ -65,9 +66,12 @@ def users(
 def _ways(text: str) -> list[float]:
     """Raises ConfigError."""
     try:
-        return [float(each) for each in text.split(",") if each]
+        ways_m = [float(each) for each in text.split(",") if each]
     except ValueError:
-        raise ConfigError(f"--ways {text}: metres, separated by commas, for instance 0.01,0.05") from None
+        ways_m = [math.nan]
+    if not all(0 <= way_m < math.inf for way_m in ways_m):
+        raise ConfigError(f"--ways {text}: metres, separated by commas, for instance 0.01,0.05")
+    return ways_m
 
 
 def _plain(rows: Sequence["NewUser | Beside"]) -> list[dict[str, Any]]:

@@ -71,6 +71,19 @@ def test_wrong_arguments_are_refused(hil: Callable[..., object], arguments: tupl
     assert done.code == 2
 
 
+@pytest.mark.parametrize("ways", ["near", "0.05,-1", "nan"])
+def test_ways_that_are_no_distances_are_refused_before_anybody_is_met(
+    hil: Callable[..., object], monkeypatch: pytest.MonkeyPatch, ways: str
+) -> None:
+    def meet(*_: object) -> None:
+        raise AssertionError("this takes minutes")
+
+    monkeypatch.setattr("hil.campaign.many_users.Room.know", meet)
+    done = hil("bench", "users", "--ways", ways)
+    assert done.code == 2
+    assert f"--ways {ways}" in done.err
+
+
 def test_a_program_learns_of_wrong_usage_too(hil: Callable[..., object]) -> None:
     done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--seed", "one", "--json")
     assert done.code == 2
