@@ -130,7 +130,10 @@ class ReferencedSdr(Sdr, Protocol):
 
 
 RawSink = Callable[[Complex[np.ndarray, "receiver sample"], float], object]
-"""Called with what the ADCs gave, integers in both parts, and the testbed's time when the capture was asked for."""
+"""Called with what the ADCs gave, integers in both parts, and the testbed's time when the capture was asked for.
+
+Spare samples of frames that were not taken are not among them.
+"""
 
 
 @runtime_checkable

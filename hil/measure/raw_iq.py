@@ -3,7 +3,8 @@
     RUN/iq/sweep-00000.sigmf-data   ci16_le: of each sample I and Q of each receiver; one capture after the other
     RUN/iq/sweep-00000.sigmf-meta   where each capture begins and when it was asked for; how the step was sounded
 
-Captures that were thrown away are among them: they are part of what the driver saw. The step's line in the log names
+Captures that were thrown away are among them: they are part of what the driver saw. A train of frames that came in
+blocks lies there without the spare samples between these: nobody took them. The step's line in the log names
 the files and their hashes, so samples are on disk before the step exists. Format: SigMF 1.2, keys of our own under
 `hil:` (https://sigmf.org).
 """

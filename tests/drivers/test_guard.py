@@ -255,9 +255,10 @@ def until_gone(pid: int) -> bool:
     while time.monotonic() < end_s:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+            zombie = Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z")
+        except (ProcessLookupError, FileNotFoundError):
             return True
-        if Path(f"/proc/{pid}/stat").read_text().split(") ")[1].startswith("Z"):
+        if zombie:
             return True
     return False
 
@@ -279,9 +280,11 @@ def test_of_two_radios_the_one_that_receives_gets_its_loops_back_too_when_the_pr
         where = {"radio.uri": there.pluto_uri, "receiver.uri": there.receiver_uri, "surface.port": there.board_port}
         program, guard = launch(TWO_RADIOS, where, tmp_path)
         assert there.receiver_uri is not None
-        held = held_loops(there.receiver_uri)
-        program.kill()
-        program.communicate(timeout=TIMEOUT_S)
+        try:
+            held = held_loops(there.receiver_uri)
+        finally:
+            program.kill()
+            program.communicate(timeout=TIMEOUT_S)
         assert held == set(LOOPS)
         assert until_gone(guard)
         assert held_loops(there.receiver_uri) == set()
