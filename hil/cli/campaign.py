@@ -106,7 +106,7 @@ def _print(summary: dict[str, Any], json: bool) -> None:
     """A table for each study, each kind of failure once."""
     for name in dict.fromkeys(cell["study"] for cell in summary["cells"]):
         cells = [cell for cell in summary["cells"] if cell["study"] == name]
-        print_table(list(cells[0]), [["-" if value is None else value for value in cell.values()] for cell in cells])
+        print_table(list(cells[0]), [list(cell.values()) for cell in cells])
     for failure in summary["failures"]:
         say(f"failed {failure['count']} times: {failure['error']}; first: {failure['first']}")
     if json:
