@@ -214,7 +214,8 @@ def enclosing_ball(
     energy = power(away).mean(axis=1)
     weight = (np.maximum(energy, 1e-9 * energy.max()) / energy.max()) ** WEIGHT
     radius = np.sqrt((power(away) / weight[:, None]).sum(axis=0).max())
-    return centre, radius * np.sqrt(weight) * np.exp(1j * np.angle(away[0, 0]))
+    along = away[0, 0] - away[0, -1]  # of states on a line, whose reflection is real then
+    return centre, radius * np.sqrt(weight) * np.exp(1j * np.angle(along))
 
 
 def _share(drive: np.ndarray) -> np.ndarray:

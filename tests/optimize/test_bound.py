@@ -29,6 +29,7 @@ STATE_SETS = {
     "1 bit, unequal": [0.9 * np.exp(0.4j), 0.5 * np.exp(2.9j)],
     "2 bit": [1, 1j, -1, -1j],
     "3 states": [1, 0.3 + 0.4j, -0.8],
+    "3 states on a line, the first in its middle": [0, 1j, -1j],
 }
 
 
