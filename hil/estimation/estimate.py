@@ -106,8 +106,7 @@ def estimate_channel(
     estimate = estimated(heard)
     if setup.dispersion is not None and isinstance(plan, RootPlan):
         for _ in range(ROUNDS):
-            added = added_over_band(plan, estimate, setup.dispersion, basis.projector)
-            estimate = estimated(replace(heard, taps=(heard.taps - added).astype(heard.taps.dtype)))
+            estimate = estimated(heard, added=added_over_band(plan, estimate, setup.dispersion, basis.projector))
     return replace(estimate, effective_taps=basis.effective_taps, states=setup.states, dispersion=setup.dispersion)
 
 
@@ -130,12 +129,11 @@ class AlignedSoundings:
         """All but the basis, as whoever looks for drift or change takes them."""
         return self.plan, self.taps, self.tap_var, self.time_s, self.lost
 
-    def of_surface(self) -> "AlignedSoundings":
-        """Without the references between them."""
+    def of_surface(self, added: Complex[np.ndarray, "pattern tap"] | None = None) -> "AlignedSoundings":
+        """Without the references between them, and without what is `added` to each."""
         which = self.plan.of_surface
-        return replace(
-            self, plan=self.plan.only(which), taps=self.taps[which], time_s=self.time_s[which], lost=self.lost[which]
-        )
+        taps = self.taps[which] if added is None else (self.taps - added)[which].astype(self.taps.dtype)
+        return replace(self, plan=self.plan.only(which), taps=taps, time_s=self.time_s[which], lost=self.lost[which])
 
 
 def estimate_taps(
@@ -146,21 +144,24 @@ def estimate_taps(
     denoised: bool,
     states: Complex[np.ndarray, "state"] = SIGNS,
     element_one: ElementOne = "column",
+    added: Complex[np.ndarray, "pattern tap"] | None = None,
 ) -> CascadedEstimate:
     """The same from soundings that are aligned and projected; states as of `fit_channel`.
+
+    added: what states add over the band (`hil.estimation.over_band`), taken out behind the drift that references show.
 
     Complements show the radio's drift better than references in the plan: these correct the others where complements
     show none, and are left out then. Where complements show it, the estimate stands on axes of which the first is the
     direct channel. Elements that switch together share their noise, which denoising takes for structure: they are left
     as they are.
     """
-    surface, followed = heard.of_surface(), None
+    surface, followed = heard.of_surface(added), None
     require_coherence(change_between_pairs(*surface.parts))
     require_coherence(change_between_references(*heard.parts), "reference")
     drift = remove_drift(*surface.parts)
     if drift is None and heard.plan.reference.size:
         followed = follow_references(*heard.parts)
-        surface = _corrected(heard, followed).of_surface()
+        surface = _corrected(heard, followed).of_surface(added)
     plan, lost = surface.plan, surface.lost
     change = change_between_pairs(*surface.parts)
     if drift is None:
