@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
+from scipy.optimize import minimize_scalar
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.measure.sweep import SweepPlan
@@ -128,8 +129,6 @@ def follow_walk(
 
     Smoothing is one tridiagonal system (a Gauss-Markov field, Rue and Held 2005), the evidence its determinant.
     """
-    from scipy.optimize import minimize_scalar
-
     mean = float(seen.mean())
     seen = seen - mean
     field = _Field(np.diff(time_s), first, noise_var)

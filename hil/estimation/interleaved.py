@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
+from scipy.optimize import minimize_scalar
 
 from hil.arrays import Bool, Complex, Float
 from hil.estimation.drift import FASTEST, MIN_EVIDENCE, MIN_SNR
@@ -98,8 +99,6 @@ def _walk(
     time_s: Float[np.ndarray, "pattern"],
 ) -> _Walk:
     """A Wiener process through noisy values, its pace by likelihood (a Gauss-Markov field, Rue and Held 2005)."""
-    from scipy.optimize import minimize_scalar
-
     seen, steps_s = seen - seen.mean(), np.diff(seen_s)
     slowest = 1e-3 * noise_var / float(seen_s[-1] - seen_s[0])
     fit = minimize_scalar(

@@ -16,8 +16,9 @@ def advance(
 ) -> Complex[np.ndarray, "... subcarrier"]:
     """Responses as a capture would show them that starts `samples` later (delays shrink by as much); broadcasts."""
     k = np.arange(responses.shape[-1]) - responses.shape[-1] // 2
-    ramp = np.exp(2j * np.pi / fft_size * np.asarray(samples)[..., None] * k)
-    return np.asarray(responses * ramp.astype(responses.dtype))
+    some, which = np.unique(samples, return_inverse=True)  # soundings of one capture share theirs
+    ramp = np.exp(2j * np.pi / fft_size * some[:, None] * k).astype(responses.dtype)
+    return np.asarray(responses * ramp[which])
 
 
 def correlate(
