@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -73,25 +73,8 @@ def estimate_channel(
     >>> estimate.cascade.shape[0]
     256
     """
-    plan, ofdm = sweep.plan, setup.testbed.ofdm
-    soundings = refer(sweep.soundings, ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
-    align = partial(align_sweep, used=setup.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
-    if sweep.alignment is not None:
-        alignment = sweep.alignment
-    elif soundings.reference is None:
-        alignment = align(soundings.response, soundings.noise_var, partner=plan.partner)
-    elif len(captures_of(soundings.reference)) < 2:
-        alignment = align_together(
-            soundings.response,
-            soundings.noise_var,
-            used=setup.grid.used,
-            fft_size=ofdm.fft_size,
-            num_taps=ofdm.num_taps,
-        )
-    else:  # all share one start: some of them tell what they have in common, and then each capture where it begins
-        some = np.random.default_rng(0).permutation(plan.num_patterns)[:SUBSET]
-        learnt = align(soundings.response[some], soundings.noise_var[some])
-        alignment = at_one_start(learnt, soundings.response, soundings.reference)
+    soundings = refer(sweep.soundings, setup.testbed.ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
+    plan, alignment = sweep.plan, sweep.alignment or _aligned(sweep.plan, soundings, setup)
     basis = alignment.model.basis
     tap_var = float(np.mean(soundings.noise_var)) * basis.noise_gain
     heard = AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis)
@@ -108,6 +91,20 @@ def estimate_channel(
         for _ in range(ROUNDS):
             estimate = estimated(heard, added=added_over_band(plan, estimate, setup.dispersion, basis.projector))
     return replace(estimate, effective_taps=basis.effective_taps, states=setup.states, dispersion=setup.dispersion)
+
+
+def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignment:
+    """Each sounding by itself where it is a capture of its own, else by what is known of the captures' starts."""
+    ofdm = setup.testbed.ofdm
+    frame: dict[str, Any] = {"used": setup.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
+    if soundings.reference is None:
+        return align_sweep(soundings.response, soundings.noise_var, partner=plan.partner, **frame)
+    if len(captures_of(soundings.reference)) < 2:
+        return align_together(soundings.response, soundings.noise_var, **frame)
+    # all share one start: some of them tell what they have in common, and then each capture where it begins
+    some = np.random.default_rng(0).permutation(plan.num_patterns)[:SUBSET]
+    learnt = align_sweep(soundings.response[some], soundings.noise_var[some], **frame)
+    return at_one_start(learnt, soundings.response, soundings.reference)
 
 
 @dataclass(frozen=True)
