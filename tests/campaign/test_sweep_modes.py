@@ -20,9 +20,8 @@ def test_a_pipelined_sweep_of_the_open_source_board_keeps_to_its_floor(turnaroun
     assert 0 < row["software_s"] < row["wall_time_s"] + 0.1
     assert 0 < row["estimate_s"] < row["software_s"]
     assert row["took_s"] == pytest.approx(row["radio_time_s"] + row["drain_s"])
-    assert row["estimate_s"] < row["left_s"] < row["estimate_s"] + row["software_s"] / 2
+    assert row["estimate_s"] < row["left_s"] < row["software_s"] / 4
     assert row["left_share"] * row["took_s"] == pytest.approx(row["left_s"])
-    assert row["left_share"] < 0.02
     assert 0 < row["two_ffts_share"] < row["left_share"]
     assert row["upload_s"] == row["retaken"] == 0
     assert row["drain_s"] == pytest.approx(row["patterns"] * row["symbols"] * 320 / 7e6)
