@@ -19,7 +19,7 @@ from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
 from hil.phy.sync import advance, advance_between, whole_samples
 
-JUDGES = 256  # of a capture's soundings, which tell the start of all
+JUDGES = 32  # of a capture's soundings, which tell the start of all: each more costs time once the sweep is over
 MIN_JUDGES = 16  # of a capture, below which its soundings are judged with all others
 FRACTIONS = 64  # of a sample, to which two crystals' captures are matched
 
