@@ -46,7 +46,7 @@ def doctor(
     `hil doctor --rf --testbed configs/testbeds/sim-opensource-ris.yaml`
     """
     from hil.config import TestbedConfig
-    from hil.testbed import diagnose
+    from hil.testbed import diagnose, find_user
     from hil.yamlfile import load_yaml
 
     if rf:
@@ -56,6 +56,8 @@ def doctor(
     if attenuation_db is not None and not cabled:
         raise ConfigError("--attenuation-db: of a cable between TX and RX; give --cabled too")
     config = load_yaml(testbed, TestbedConfig, overrides(radio, board, set_)) if testbed else None
+    if config is not None:
+        find_user(config, user)  # who is not there is a wrong argument, no finding
     checks = []
     on_air = _on_air(config, user, cabled, attenuation_db, watch_s) if config is not None and rf else ()
     for check in chain(diagnose(config), on_air):

@@ -215,6 +215,15 @@ def test_an_option_of_the_look_on_the_air_that_would_do_nothing_is_refused(
     assert "too" in done.err
 
 
+@pytest.mark.parametrize("options", [[], ["--rf"]])
+def test_a_place_that_the_station_does_not_have_is_refused_before_anything_is_checked(
+    hil: Callable[..., object], options: list[str]
+) -> None:
+    done = hil("doctor", "--testbed", TESTBED, "--user", "nobody", *options)
+    assert (done.code, done.out) == (2, "")
+    assert "--user nobody: sim-opensource-ris has " in done.err
+
+
 def test_a_first_look_that_cannot_be_taken_is_a_check_that_fails(hil: Callable[..., object]) -> None:
     done = hil("doctor", "--rf", "--testbed", TESTBED, "--set", "safety.max_duration_s=1e-9", "--json")
     assert done.code == 3
