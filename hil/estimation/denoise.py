@@ -68,11 +68,11 @@ def _from_others(noisy: Tensor, bases: Bases) -> tuple[Complex[np.ndarray, "tap"
     others = 1 / np.maximum(1 - share, LEAST_OTHERS)
     own = noisy @ taps.conj()
     core = times(times(own, rows.conj(), 0), cols.conj(), 1)
-    missed = times(times(core, cols.T, 1), rows.T, 0) - own  # by the projection; times `others` by the guess
-    guess = own[0, 0] + others[0, 0] * missed[0, 0]
-    inside = np.vdot(_energies(missed)[1:], (others**2).ravel()[1:])
-    left = inside + _energies(noisy)[1:].sum() - _energies(own)[1:].sum()
-    return guess @ taps.T, float(left) / (noisy.size - noisy.shape[2])
+    missed = times(times(core, cols.T, 1), rows.T, 0) - own  # by the projection
+    missed *= others[..., None]
+    missed -= (1 - others * (1 - share))[..., None] * own  # zero, but where the others tell nothing
+    left = (_energies(missed) + _energies(noisy) - _energies(own))[1:].sum()
+    return (own[0, 0] + missed[0, 0]) @ taps.T, float(left) / (noisy.size - noisy.shape[2])
 
 
 def _least_risk(noisy: Tensor, bases: Bases) -> tuple[Tensor, float]:

@@ -144,6 +144,19 @@ def test_element_one_is_untied_from_the_direct_channel_by_the_surfaces_shape(tie
     assert np.linalg.norm(clean.direct - direct) < 0.1 * np.linalg.norm(wrong)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_element_one_is_not_taken_for_known_where_the_others_tell_nothing_of_it(seed):
+    """The subspaces are all there is: what they make of an element is the element itself."""
+    rng = np.random.default_rng(seed)
+    cascade = noise(rng, ROWS * COLS, T)
+    raw = noisy(rng, cascade, -25.0, tied=1)
+    raw.cascade[0] = cascade[0] + np.sqrt(0.5) * noise(rng, T)
+    raw.cascade_var[0] = 0.5
+    direct = raw.direct + raw.cascade[0] - cascade[0]
+    clean = denoise(raw, ROWS, COLS)
+    assert 0.3 < clean.direct_var.mean() / np.mean(np.abs(clean.direct - direct) ** 2) < 3
+
+
 def test_element_one_stays_where_the_shape_tells_nothing():
     rng = np.random.default_rng(7)
     cascade = noise(rng, ROWS * COLS, T)
