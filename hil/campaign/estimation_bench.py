@@ -30,7 +30,7 @@ from hil.campaign.estimation_sweeps import (
 from hil.campaign.radio_rows import radio_rows
 from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, sound
-from hil.campaign.start_bounds import least_doubt
+from hil.campaign.start_bounds import LeastDoubt, least_doubt
 from hil.config import SweepConfig
 from hil.estimation.denoise import denoise
 from hil.estimation.least_squares import least_squares
@@ -82,7 +82,8 @@ def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
     (`hil.campaign.start_bounds`): where every response is known but for its start, and where their statistics are.
     """
     snr_db = OFFSET_SNR_DB + float(power_db(OVERSAMPLING))
-    wrong = ambiguous = count = response_known = statistics_known = 0
+    wrong = ambiguous = count = 0
+    doubts = list[LeastDoubt]()
     for seed in seeds:
         channel, plan = lab_channel(direct_db, seed), _pairs(seed)
         fft_size = fft_size_of(channel)
@@ -92,11 +93,7 @@ def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
         left = (alignment.samples + soundings.start) % fft_size
         wrong += int(np.sum((left != np.bincount(left).argmax()) & ~alignment.ambiguous))
         ambiguous += int(alignment.ambiguous.sum())
-        least = least_doubt(soundings, channel, plan, used_of(channel, unused), fft_size)
-        response_known, statistics_known = (
-            response_known + least.response_known,
-            statistics_known + least.statistics_known,
-        )
+        doubts.append(least_doubt(soundings, channel, plan, used_of(channel, unused), fft_size))
         count += plan.num_patterns
     return {
         "case": f"starts, {direct_db:+.0f} dB" + (f", guards of {guards:.0%} at each edge" if guards else ""),
@@ -106,8 +103,8 @@ def offset_row(direct_db: float, *, seeds: range, guards: float = 0.0) -> Row:
         "direct_to_surface_db": float(direct_db),
         "wrong": wrong,
         "ambiguous": ambiguous,
-        "ambiguous_by_statistics": statistics_known,
-        "ambiguous_at_least": response_known,
+        "ambiguous_by_statistics": sum(each.statistics_known for each in doubts),
+        "ambiguous_at_least": sum(each.response_known for each in doubts),
         "soundings": count,
         "seeds": list(seeds),
     }
