@@ -12,6 +12,7 @@ import typer
 from hil.campaign.shipped import STATION
 from hil.cli.options import Json, Set, TestbedFile, overrides
 from hil.cli.output import emit_json, print_table, progress
+from hil.cli.tell import change_takes
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,10 +55,9 @@ def users(
         rows = room.meet(book, new_people)
         near = [beside(way_m, room.meet(book, neighbours(people, way_m, seed=seed))) for way_m in ways_m]
     print_table(list(asdict(rows[0])), [list(asdict(row).values()) for row in rows])
-    named = "-" if turns.named_s is None else f"{1e3 * turns.named_s:.3g}"
     if near:
         print_table(list(asdict(near[0])), [list(asdict(each).values()) for each in near])
-    print(f"{turns.users} users in turn; a change takes {1e3 * turns.sent_s:.3g} ms sent, {named} ms named")
+    print(f"{turns.users} users in turn; {change_takes(turns.sent_s, turns.named_s)}")
     print(", ".join(f"turns of {turn}: {rate:.4g} Mbit/s a user" for turn, rate in turns.served_mbps.items()))
     if json:
         emit_json({"testbed": str(path), "rows": _plain(rows), "beside": _plain(near), "turns": asdict(turns)})

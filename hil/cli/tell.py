@@ -224,12 +224,17 @@ def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
     _tell_files("figures", figures)
     if summary["misled"]:
         print(f"nearest known pattern, as it is, worse than all zeros: {', '.join(summary['misled'])}")
-    named = "-" if summary["named_s"] is None else f"{1e3 * summary['named_s']:.3g}"
     print(
         f"{summary['outcome']} (chosen over all zeros): {len(summary['users'])} users in {summary['soundings']} "
         f"soundings, {summary['saved']} saved by what was known nearby; "
-        f"a change takes {1e3 * summary['sent_s']:.3g} ms sent, {named} ms named"
+        f"{change_takes(summary['sent_s'], summary['named_s'])}"
     )
+
+
+def change_takes(sent_s: float, named_s: float | None) -> str:
+    """What it costs to turn to another user; named_s: by the name of a stored pattern, None where none is stored."""
+    named = "" if named_s is None else f", {1e3 * named_s:.3g} ms by the name of a stored one"
+    return f"a change takes {1e3 * sent_s:.3g} ms, its pattern sent whole{named}"
 
 
 TELL: dict[str, Tell] = {
