@@ -32,7 +32,8 @@ def denoise(estimate: CascadedEstimate, rows: int, cols: int) -> CascadedEstimat
     filtered, risk = _least_risk(noisy, bases)
     filtered *= spread
     cascade = filtered.reshape(estimate.cascade.shape).astype(estimate.cascade.dtype, copy=False)
-    variance = np.minimum(estimate.cascade_var, risk / noisy.size * spread**2)
+    left = risk / noisy.size * np.maximum(estimate.cascade_var, spread**2)  # of a worse one a like share
+    variance = np.minimum(estimate.cascade_var, left)
     return replace(estimate, cascade=cascade, cascade_var=variance)
 
 

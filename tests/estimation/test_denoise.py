@@ -155,6 +155,7 @@ def test_element_one_is_not_taken_for_known_where_the_others_tell_nothing_of_it(
     direct = raw.direct + raw.cascade[0] - cascade[0]
     clean = denoise(raw, ROWS, COLS)
     assert 0.3 < clean.direct_var.mean() / np.mean(np.abs(clean.direct - direct) ** 2) < 3
+    assert 0.3 < clean.cascade_var[0].mean() / np.mean(np.abs(clean.cascade[0] - cascade[0]) ** 2) < 3
 
 
 def test_element_one_stays_where_the_shape_tells_nothing():
