@@ -1,5 +1,7 @@
 """A cluster that a test plays itself: results that are lost, schedulers that go, batches that must not be."""
 
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +9,14 @@ import pytest
 from distributed.client import ClosedClientError
 
 from hil.engine import work
-from hil.engine.dask_pool import AHEAD, GREETING_S, DaskPool, _check_versions
+from hil.engine.dask_pool import AHEAD, GREETING_S, DaskPool, _check_versions, _client
 from hil.engine.pool import LocalPool
+from hil.engine.quiet import quiet_dask
+from hil.engine.this_machine import start_cluster
 from hil.engine.work import Call, Terms
 from hil.errors import NotConnected
+
+PATIENCE_S = 10.0
 
 
 class PlayedFuture:
@@ -179,6 +185,20 @@ def test_a_scheduler_that_freezes_while_versions_are_compared_is_not_waited_for_
 
     with pytest.raises(NotConnected, match="the scheduler does not answer"):
         _check_versions(Frozen())
+
+
+def test_a_client_that_lost_its_scheduler_closes_and_does_not_try_by_itself():
+    """Of Dask's own: the scheduler is still there, and would take it back."""
+    quiet_dask()
+    with start_cluster(0, []) as cluster:
+        client: Any = _client(cluster.scheduler_address, None)
+        client.loop.add_callback(client.scheduler_comm.comm.abort)
+        end_s = time.monotonic() + PATIENCE_S
+        while client.status != "closed" and time.monotonic() < end_s:
+            os.sched_yield()
+        status = client.status
+        client.close()
+    assert status == "closed"
 
 
 def test_a_cluster_that_does_not_end_in_time_costs_no_campaign():
