@@ -58,11 +58,11 @@ class Problem:
         if self.states is not None and len(self.states) < 2:
             raise ValueError("a surface needs at least two states")
         if self.dispersion is not None and (self.states is None or self.dispersion.shape[1:] != self.states.shape):
-            told = None if self.states is None else self.states.shape
-            raise ValueError(f"dispersion {self.dispersion.shape} does not go with states {told}")
-        channel = (self.direct, self.cascade, self.basis, self.snr_scale)
-        if not all(np.isfinite(part).all() for part in channel):
-            raise ValueError("the channel holds numbers that are not finite")
+            shape = None if self.states is None else self.states.shape
+            raise ValueError(f"dispersion {self.dispersion.shape} does not go with states {shape}")
+        told = (self.direct, self.cascade, self.basis, self.snr_scale, self.states, self.dispersion)
+        if not all(np.isfinite(part).all() for part in told if part is not None):
+            raise ValueError("the channel or the states hold numbers that are not finite")
 
     @property
     def num_elements(self) -> int:

@@ -101,3 +101,14 @@ def test_contradictory_problems_are_refused(make_problem, field, value):
             Problem(**fields)
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("part", ["direct", "cascade", "basis", "states", "dispersion"])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(make_problem, part):
+    problem = Problem(
+        **{**vars(make_problem(users=1)), "states": np.array([1, -1j]), "dispersion": np.ones((1, 2)) + 0j}
+    )
+    broken = getattr(problem, part).astype(complex)
+    broken.flat[-1] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        Problem(**{**vars(problem), part: broken})

@@ -160,7 +160,10 @@ def _by_search(here: Testbed, coming: Coming, stage: str, start: Pattern, progre
 
 
 def _best_start(here: Testbed, coming: Coming, starts: dict[str, Pattern], progress: Progress) -> tuple[str, int]:
-    """The name of the pattern of the highest rate on the air, the first where they are alike; soundings."""
+    """The name of the pattern of the highest rate on the air, the first where they are alike; soundings.
+
+    Compared as the search takes them, by signs: of a board of more states, the two that stand for these.
+    """
     signs = {name: _signs(pattern, coming.setup) for name, pattern in starts.items()}
     search = comparison(np.stack(list(signs.values())))
     asked = _ask(here, coming, "starts", search, CONFIRMATIONS * len(signs), progress)
