@@ -89,13 +89,15 @@ class DelayModel:
     ) -> Float[np.ndarray, "group shift"]:
         """Of responses that have the same advance, the sum of theirs: their covariance tells it, by one FFT for all."""
         matched, scaled = (self.basis.projector.conj().T @ each for each in self.filters)
-        index, weights = np.arange(len(scaled)), scaled.conj() @ scaled.T
-        turns = (np.subtract.outer(index, index) % fft_size).ravel()  # of each product of two subcarriers
+        weights, size = scaled.conj() @ scaled.T, len(scaled)
+        width = fft_size - 1 if size < fft_size else 2 * fft_size - 1  # one less than whole periods
+        # so that products of one lag stand in one column of `lags`
+        flat = np.zeros(-(-size * width // fft_size) * fft_size, dtype=complex)
+        products, lags = flat[: size * width].reshape(size, width)[:, :size], flat.reshape(-1, fft_size)
         score = np.empty((len(groups), fft_size))
         for number, responses in enumerate(groups):
-            together = (weights * (responses.T @ responses.conj())).ravel()
-            real, imag = (np.bincount(turns, each, fft_size) for each in (together.real, together.imag))
-            score[number] = np.fft.ifft(real + 1j * imag, norm="forward").real
+            np.multiply(weights, responses.T @ responses.conj(), out=products)
+            score[number] = np.fft.fft(lags.sum(axis=0)).real
             score[number] += 2 * correlate(responses.sum(axis=0, dtype=complex), matched, fft_size).real
         return score
 
