@@ -55,13 +55,6 @@ class Repeats:
         return int(ends[proven[0]] - lengths[proven[0]] + lag) if proven.size else None
 
 
-def repeated_from(samples: Complex[np.ndarray, "sample"]) -> int | None:
-    """As `Repeats.first`, of a capture that is there."""
-    repeats = Repeats()
-    repeats.hear(samples)
-    return repeats.first(samples)
-
-
 def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: int, num_taps: int) -> int | None:
     """The first dwell from which on the pilot is heard at another place of its period; None where it stays.
 

@@ -15,7 +15,6 @@ from hil.phy.sync import to_delays
 from hil.phy.taps import delay_profile, place_window
 
 CHUNK_SAMPLES = 1 << 18  # demodulated at a time
-CHUNK_DWELLS = 256  # whose changes are looked at together
 DELAY_MARGIN = 3  # taps on either side of the channel's
 UNREST_SIGMAS = 8.0  # of noise, beyond which a dwell did not stand still
 
@@ -94,20 +93,6 @@ def whole_symbols(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> Com
     return grid.demodulate(samples[: samples.size // grid.fft_size * grid.fft_size])
 
 
-def change_heights(
-    response: Complex[np.ndarray, "dwell subcarrier"], num_taps: int
-) -> tuple[Float[np.ndarray, "change"], int]:
-    """Energy of each change from a dwell to the next, at delays at which something arrives only; how many those are.
-
-    White noise of variance v on a subcarrier adds v times the number of subcarriers at each delay.
-    """
-    window = delays_heard(response, num_taps)
-    parts = range(0, len(response) - 1, CHUNK_DWELLS)
-    return np.concatenate(
-        [_energy_at(np.diff(response[part : part + CHUNK_DWELLS + 1], axis=0), window) for part in parts]
-    ), window.size
-
-
 def is_still(
     samples: Complex[np.ndarray, "sample"],
     starts: Int[np.ndarray, "dwell"],
@@ -141,12 +126,6 @@ def delays_heard(response: Complex[np.ndarray, "dwell subcarrier"], num_taps: in
     start = place_window(delay_profile(some, num_subcarriers).mean(axis=0), min(num_taps, num_subcarriers))
     length = min(num_taps + 2 * DELAY_MARGIN, num_subcarriers)
     return np.asarray((start - DELAY_MARGIN + np.arange(length)) % num_subcarriers)
-
-
-def _energy_at(
-    response: Complex[np.ndarray, "dwell subcarrier"], window: Int[np.ndarray, "delay"]
-) -> Float[np.ndarray, "dwell"]:
-    return np.asarray(response.shape[1] * energy(at_delays(response, window)))
 
 
 def at_delays(

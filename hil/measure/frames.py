@@ -19,7 +19,7 @@ GROUP_SAMPLES = 1 << 17
 class Frames:
     """Soundings of all dwells. response, scatter: as of `demodulate_dwells`. good: nothing else changed in a dwell.
 
-    repeated, slipped: as of `measure.continuity.repeated_from` and `slipped_from`. delays: at which something arrives.
+    repeated, slipped: as of `measure.continuity.Repeats.first` and `slipped_from`. delays: at which something arrives.
     """
 
     response: Complex[np.ndarray, "dwell subcarrier"]

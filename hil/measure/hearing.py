@@ -48,7 +48,10 @@ class Dwells:
 
     @property
     def change_heights(self) -> Float[np.ndarray, "change"]:
-        """As `measure.dwells.change_heights`."""
+        """Energy of each change from a dwell to the next, at the delays at which something arrives.
+
+        White noise of variance v on a subcarrier adds v times the number of subcarriers at each delay.
+        """
         return np.asarray(self.response.shape[1] * energy(np.diff(self.echoes, axis=0)))
 
 
@@ -97,7 +100,7 @@ class Hearing:
         return found
 
     def repeated_from(self, samples: Complex[np.ndarray, "sample"]) -> int | None:
-        """As `measure.continuity.repeated_from`, once all was heard."""
+        """As `measure.continuity.Repeats.first`, once all was heard."""
         return self._repeats.first(samples)
 
     def slipped_from(self, dwells: Dwells) -> int | None:

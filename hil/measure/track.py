@@ -38,7 +38,7 @@ class TrackHearing:
         return np.concatenate(self._parts)
 
     def repeated_from(self, samples: Complex[np.ndarray, "sample"]) -> int | None:
-        """As `measure.continuity.repeated_from`, once all was heard."""
+        """As `measure.continuity.Repeats.first`, once all was heard."""
         return self._repeats.first(samples)
 
     def _add(self, samples: Complex[np.ndarray, "sample"]) -> None:

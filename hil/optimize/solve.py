@@ -186,19 +186,10 @@ def search(
     return found, history
 
 
-def evaluate(problem: Problem, pattern: UInt8[np.ndarray, "*batch element"], *, certify: bool = False) -> Solution:
-    """A pattern chosen elsewhere, by measurement for instance, as a `Solution`. Raises ValueError without states."""
-    if problem.states is None:
-        raise ValueError("a pattern means nothing where the problem has no states")
-    run = _Run(problem.with_leading_axis(), np.random.default_rng(0))
-    run.take_patterns("given", lambda flat, _: pattern.reshape(-1, flat.num_elements))
-    return run.solution(problem, certify, 0)
-
-
 class _Run:
     """The solution in the making: what each stage found, the best of it, and the time it took."""
 
-    def __init__(self, problem: Problem, rng: np.random.Generator, offered: int = 1, flipped: int = 1) -> None:
+    def __init__(self, problem: Problem, rng: np.random.Generator, offered: int, flipped: int) -> None:
         self.offered, self.flipped = offered, flipped
         self.problem = problem
         self.rng = rng

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from hil.arrays import Int, Patterns, UInt8
+from hil.arrays import Int
 from hil.interfaces import Geometry
 
-__all__ = ["block_groups", "column_groups", "group_patterns"]
+__all__ = ["block_groups", "column_groups"]
 
 
 def block_groups(geometry: Geometry, rows: int, cols: int) -> Int[np.ndarray, "element"]:
@@ -22,10 +22,3 @@ def block_groups(geometry: Geometry, rows: int, cols: int) -> Int[np.ndarray, "e
 def column_groups(geometry: Geometry) -> Int[np.ndarray, "element"]:
     """Group of each element where whole columns switch together."""
     return block_groups(geometry, geometry.rows, 1)
-
-
-def group_patterns(states: UInt8[np.ndarray, "pattern group"], groups: Int[np.ndarray, "element"]) -> Patterns:
-    """Patterns of elements out of one state for each group. Raises ValueError where a group has no state."""
-    if int(groups.max()) >= states.shape[-1]:
-        raise ValueError(f"{int(groups.max()) + 1} groups of elements, states for {states.shape[-1]}")
-    return states[:, groups]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.measure.continuity import BEYOND_DOUBT, CLEARLY, FEW, first_slip, repeated_from, slipped_from
+from hil.measure.continuity import BEYOND_DOUBT, CLEARLY, FEW, Repeats, first_slip, slipped_from
 
 PERIOD = 320
 
@@ -15,6 +15,12 @@ def capture(num_samples=60_000, noise=3.0, seed=0):
     samples = np.tile(wave, -(-num_samples // PERIOD))[:num_samples]
     samples = samples + noise * (rng.standard_normal((num_samples, 2)) @ [1, 1j])
     return ((np.round(samples.real) + 1j * np.round(samples.imag)) / 2048).astype(np.complex64)
+
+
+def repeated_from(samples):
+    repeats = Repeats()
+    repeats.hear(samples)
+    return repeats.first(samples)
 
 
 @given(
