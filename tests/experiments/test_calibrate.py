@@ -13,6 +13,7 @@ from hil.estimation.estimate import estimate_channel
 from hil.experiments import calibrate, closed_loop
 from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
+from hil.experiments.calibration.board_clock import measure_board_clock
 from hil.experiments.calibration.draw import draw
 from hil.experiments.calibration.first_look import first_look, look_for_surface
 from hil.experiments.calibration.receive import candidates, measure_levels, set_gain
@@ -291,3 +292,14 @@ def test_the_gain_is_set_on_the_strongest_pattern_and_the_overload_is_where_its_
     assert power[strongest] > 0.9 * power.max()
     assert gain.gain_db + gain.peak_at_0_db <= -usual.headroom_db
     assert levels["overload_gain_db"] == pytest.approx(-gain.peak_at_0_db, abs=2)
+
+
+def test_the_clock_of_a_board_of_few_rows_is_measured_by_those_that_it_has(
+    station: Station, tmp_path: Path, small_board: Callable[..., str]
+) -> None:
+    profile = Path(small_board())
+    profile.write_text(profile.read_text().replace("rows: 16", "rows: 8").replace("cols: 16", "cols: 8"))
+    with open_testbed(station(surface__profile=str(profile), **LOUD)) as testbed:
+        recording = begin(testbed, PROCEDURE, tmp_path)
+        measure_board_clock(testbed, recording)
+    assert recording.read("board_clock").facts["ppm"] == pytest.approx(0.0, abs=80.0)

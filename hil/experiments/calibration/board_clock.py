@@ -30,7 +30,8 @@ def _measure(testbed: Testbed) -> float | None:
         return None
     if not plan.ability.hadamard:
         return None
-    return _timed(testbed, sdr, surface, plan.dwell_s, min(plan.num_patterns, MOST_PATTERNS))
+    rows = surface.geometry.num_elements  # that the board can make
+    return _timed(testbed, sdr, surface, plan.dwell_s, min(plan.num_patterns, MOST_PATTERNS, 2 * rows))
 
 
 def _timed(testbed: Testbed, sdr: StreamingSdr, surface: SequencedSurface, dwell_s: float, count: int) -> float:
