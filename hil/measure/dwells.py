@@ -41,7 +41,7 @@ def demodulate_dwells(
         turned = (np.arange(grid.fft_size) - start) % grid.fft_size  # as if symbols began with the capture's periods
         taken = samples[start[:, None] + whole + turned[:, None]]
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
-        response[part] = symbols.mean(axis=1)
+        response[part] = symbols.mean(axis=1) if repetitions > 1 else symbols[:, 0]
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter

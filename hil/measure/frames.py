@@ -80,7 +80,9 @@ class FrameHearing:
             self._usual = response[: max(1, len(response) // 4)].mean(axis=0)
         symbols = max(1, self._still // (2 * period))
         early, _ = demodulate_dwells(samples, ends - self._still, grid, symbols)
-        late, _ = demodulate_dwells(samples, ends - symbols * period, grid, symbols)
+        late = response
+        if symbols != self._repetitions:
+            late, _ = demodulate_dwells(samples, ends - symbols * period, grid, symbols)
         self._unrest[group] = energy(at_delays(late - early, self._delays))
         self._place[group], self._better[group] = pilot_places(response, self._usual, period)
         self._response[group], self._scatter[group] = response, scatter

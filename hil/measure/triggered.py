@@ -143,7 +143,7 @@ def sound_triggered(
         hearing = _hearing(grid, plan, plan.ends(count))
         capture = _capture(sdr, surface, grid, plan, patterns, rows, before, hearing)
         block, good = split_frames(capture, grid, plan, count, referred=before is not None, hearing=hearing)
-        return block[missing], good[missing]
+        return (block, good) if missing.size == count else (block[missing], good[missing])
 
     return until_whole(take, count, max_retakes, "train of frames", progress)
 
