@@ -11,23 +11,11 @@ from hil.firmware.framing import cobs_frame, cobs_parts
 from hil.firmware.profile import load_profile
 from hil.firmware.protocol import Cobs
 from hil.firmware.wire import Wire
+from hil.sim.clock import VirtualClock
 
 ASCII, REFERENCE = load_profile("opensource-ris-16x16"), load_profile("reference-64x64")
 LATENCY_S = 1e-3
 Answer = Callable[[bytes], Iterable[tuple[float, bytes]]]
-
-
-class ManualClock:
-    """Time that passes only where somebody waits."""
-
-    def __init__(self) -> None:
-        self.time_s = 0.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def sleep(self, duration_s: float) -> None:
-        self.time_s += max(duration_s, 0.0)
 
 
 class ScriptedLink:
@@ -35,7 +23,7 @@ class ScriptedLink:
 
     name = "scripted"
 
-    def __init__(self, clock: ManualClock, answer: Answer) -> None:
+    def __init__(self, clock: VirtualClock, answer: Answer) -> None:
         self.clock = clock
         self.answer = answer
         self.sent: list[bytes] = []
@@ -60,10 +48,10 @@ class ScriptedLink:
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         deadline_s = self.clock.now_s() + timeout_s
         if not self.coming or self.coming[0][0] > deadline_s:
-            self.clock.time_s = max(deadline_s, self.clock.time_s)
+            self.clock.advance_to(deadline_s)
             return b""
         arrival_s, data = self.coming.pop(0)
-        self.clock.time_s = max(arrival_s, self.clock.time_s)
+        self.clock.advance_to(arrival_s)
         if len(data) > max_bytes:
             self.coming.insert(0, (arrival_s, data[max_bytes:]))
         return data[:max_bytes]
@@ -155,7 +143,7 @@ class GoodCobsBoard:
 
 def open_scripted(profile, firmware, **options):
     """An opened board, its link, what answers; what opening sent is forgotten."""
-    clock = ManualClock()
+    clock = VirtualClock()
     link = ScriptedLink(clock, firmware)
     board = SurfaceBoard(link, profile, clock, latency_s=LATENCY_S, **options)
     board.open()
@@ -186,7 +174,7 @@ def open_reference():
 @pytest.fixture
 def script():
     """A link on a clock of its own, by what answers."""
-    return lambda answer: ScriptedLink(ManualClock(), answer)
+    return lambda answer: ScriptedLink(VirtualClock(), answer)
 
 
 @pytest.fixture

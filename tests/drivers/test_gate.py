@@ -1,7 +1,7 @@
 """The gate: nothing passes that the testbed file does not allow, by place, strength and time."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,18 +12,7 @@ from hil.config import BandConfig, PowerConfig, SafetyConfig
 from hil.drivers.gate import DUTY_WINDOW_S, TransmitGate, frame_level_dbfs
 from hil.errors import SafetyError
 from hil.interfaces import RadioSettings
-
-
-@dataclass
-class HandClock:
-    time_s: float = 0.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def sleep(self, duration_s: float) -> None:
-        self.time_s += max(duration_s, 0.0)
-
+from hil.sim.clock import VirtualClock
 
 POWER = PowerConfig(
     tx_full_scale_dbm=5,
@@ -38,8 +27,8 @@ SETTINGS = RadioSettings(sample_rate_hz=25e6, lo_hz=5.53e9, bandwidth_hz=20e6, t
 TONE = np.exp(2j * np.pi * np.arange(64) / 16)  # full scale: 0 dBFS
 
 
-def make(*bands: BandConfig, clock: HandClock | None = None, **limits: float) -> TransmitGate:
-    return TransmitGate(SafetyConfig(bands=bands, **limits), POWER, clock or HandClock())  # type: ignore[arg-type]
+def make(*bands: BandConfig, clock: VirtualClock | None = None, **limits: float) -> TransmitGate:
+    return TransmitGate(SafetyConfig(bands=bands, **limits), POWER, clock or VirtualClock())
 
 
 def test_a_permit_says_where_how_strongly_and_how_long() -> None:
@@ -119,7 +108,7 @@ def test_unknown_power_in_the_settings_is_refused() -> None:
 
 
 def test_judging_starts_nothing() -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock)
     gate.judge(SETTINGS, TONE)
     clock.sleep(10)
@@ -128,7 +117,7 @@ def test_judging_starts_nothing() -> None:
 
 
 def test_the_time_on_the_air_is_summed_over_transmissions() -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock, max_duration_s=100)
     for _ in range(3):
         gate.admit(SETTINGS, TONE)
@@ -149,7 +138,7 @@ def test_the_time_on_the_air_is_summed_over_transmissions() -> None:
 
 
 def test_a_new_frame_on_the_air_does_not_restart_the_count() -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock)
     gate.admit(SETTINGS, TONE)
     clock.sleep(5)
@@ -159,7 +148,7 @@ def test_a_new_frame_on_the_air_does_not_restart_the_count() -> None:
 
 
 def test_duty_is_the_share_of_the_last_minute() -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock, max_duty=0.1)
     assert gate.admit(SETTINGS, TONE).duration_s == pytest.approx(6)
     clock.sleep(5)
@@ -175,7 +164,7 @@ def test_duty_is_the_share_of_the_last_minute() -> None:
 
 
 def test_full_duty_never_runs_out() -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock, max_duration_s=1e6)
     gate.admit(SETTINGS, TONE)
     clock.sleep(1e5)
@@ -231,7 +220,7 @@ def test_whatever_passes_is_inside_one_band_and_not_too_strong(
 def test_no_minute_holds_more_time_on_the_air_than_the_duty_allows(
     max_duty: float, steps: list[tuple[str, float]]
 ) -> None:
-    clock = HandClock()
+    clock = VirtualClock()
     gate = make(WIFI, clock=clock, max_duty=max_duty, max_duration_s=300)
     used: list[tuple[float, float]] = []
     for action, duration_s in steps:
