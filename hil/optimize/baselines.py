@@ -7,7 +7,7 @@ import numpy as np
 from hil.arrays import UInt8
 from hil.optimize.iterate import Candidates, Kind, OneShot, Point, evaluated
 from hil.optimize.objective import Objective, Problem
-from hil.phy.hadamard import entries, transform
+from hil.phy.hadamard import entries, order_for, transform
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,19 @@ class RandomPhases(OneShot):
 class BestPilot(OneShot):
     """The best of the Hadamard patterns and their complements on the channel as given.
 
-    Where patterns were measured, the best of them is known without any model: compare with that one.
-    Raises ValueError where the number of elements is no power of two.
+    Where patterns were measured, the best of them is known without any model: compare with that one. Where the number
+    of elements is no power of two the rows are the first entries of longer ones, as in a sweep.
     """
 
     kind: Kind = "reflection"
 
     def init(self, objective: Objective, start: Candidates | None, rng: np.random.Generator) -> Point:
-        change = np.stack([transform(cascade) for cascade in objective.cascade])
+        order = order_for(objective.num_elements)
+        beside = ((0, 0), (0, order - objective.num_elements), (0, 0))
+        change = np.stack([transform(cascade) for cascade in np.pad(objective.cascade, beside)])
         rate = objective.rate(objective.direct + np.concatenate([change, -change], axis=1))
         best = np.argmax(rate, axis=-1)
-        row, sign = best % objective.num_elements, np.where(best < objective.num_elements, 1, -1)
+        row, sign = best % order, np.where(best < order, 1, -1)
         chosen = sign[:, None] * entries(row, np.arange(objective.num_elements))
         return evaluated(objective, chosen[:, None].astype(objective.basis.dtype))
 

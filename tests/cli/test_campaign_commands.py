@@ -32,10 +32,10 @@ def test_bench_optimizers_prints_a_row_for_each_algorithm_between_no_surface_and
 
 
 def test_bench_optimizers_says_who_was_left_out_and_why(hil):
-    done = hil("bench", "optimizers", "--size", "3", "--users", "1", "--algorithms", "best-pilot,stm", "--json")
+    done = hil("bench", "optimizers", "--size", "3", "--users", "1", "--algorithms", "turn-sweep,stm", "--json")
     assert done.code == 0
-    assert "best-pilot was left out" in done.err
-    assert "best-pilot" not in [row["algorithm"] for row in done.json["rows"]]
+    assert "turn-sweep was left out" in done.err
+    assert "turn-sweep" not in [row["algorithm"] for row in done.json["rows"]]
 
 
 def test_a_scene_or_algorithm_that_does_not_exist_is_a_usage_error(hil):

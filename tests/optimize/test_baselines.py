@@ -13,9 +13,11 @@ def test_all_zero_is_state_zero_everywhere(make_problem):
 
 
 @pytest.mark.parametrize("states", [None, [1, -1], [0.9, 0.5 * np.exp(2.9j)]])
-def test_the_best_pilot_is_the_best_row_of_the_hadamard_matrix_or_its_complement(make_problem, states):
-    problem = make_problem(users=2, states=states, seed=13)
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (3, 5), (1, 1)])
+def test_the_best_pilot_is_the_best_row_of_the_hadamard_matrix_or_its_complement(make_problem, states, rows, cols):
+    problem = make_problem(rows, cols, users=2, states=states, seed=13)
     plus, minus = states or [1, -1]
-    rows = np.concatenate([hadamard(16), -hadamard(16)])
-    rates = np.stack([problem.rate_mbps(np.stack([np.where(row > 0, plus, minus) + 0j] * 2)) for row in rows])
+    matrix = hadamard(1 if rows * cols == 1 else 16)[:, : rows * cols]
+    signs = np.concatenate([matrix, -matrix])
+    rates = np.stack([problem.rate_mbps(np.stack([np.where(row > 0, plus, minus) + 0j] * 2)) for row in signs])
     assert np.allclose(solve(problem, "best-pilot").rate_mbps, rates.max(axis=0))
