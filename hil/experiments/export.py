@@ -14,6 +14,7 @@ from hil.experiments.choose import Choice
 from hil.experiments.field.itinerary import itinerary
 from hil.experiments.field.rounds import Rounds
 from hil.experiments.field.visits import load_arms
+from hil.experiments.refine import refined
 from hil.experiments.sound import Sweep, load_sweep
 from hil.experiments.verify import load_verification
 from hil.measure.canonical import canonical_json, read_value
@@ -48,7 +49,7 @@ def gather(recording: Recording, stage: str = "sweep") -> list[Variable]:
         return variables + _of_visit(recording, stage)
     if stage != "sweep" or "choice" not in recording:
         return variables
-    choice = Choice.from_step(recording.read("choice"))
+    choice = refined(recording, Choice.from_step(recording.read("choice")), estimate, setup)
     variables += _of_choice(choice)
     if "verify/begin" in recording:
         variables += _of_verification(recording, choice, estimate, setup)

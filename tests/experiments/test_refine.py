@@ -9,6 +9,7 @@ import pytest
 from hil.config import ClosedLoopConfig, TestbedConfig
 from hil.experiments import closed_loop
 from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments.export import gather
 from hil.measure.recording import Recording
 from hil.testbed import open_testbed
 
@@ -35,6 +36,9 @@ def test_the_pattern_before_and_after_are_judged_beside_each_other(whole: tuple[
     assert told["rate_mbps"]["chosen"] == pytest.approx(true["chosen"], rel=0.01)
     again = closed_loop.evaluate(Recording.load(recording.path))
     assert closed_loop.summary(again) == told
+    exported = {each.name: each.values for each in gather(recording)}
+    assert list(exported["arm_name"]) == list(told["rate_mbps"])
+    assert list(exported["arm_rate"]) == list(told["rate_mbps"].values())
 
 
 def test_a_resumed_refinement_records_what_the_whole_one_would_have(
