@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from hil.config import ClosedLoopConfig, TestbedConfig, load_experiment, load_testbed
 from hil.config.campaign import CampaignConfig
 from hil.errors import ConfigError
-from hil.yamlfile import load_yaml
+from hil.yamlfile import load_yaml, load_yaml_text
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TESTBED = """\
@@ -118,6 +118,13 @@ def test_a_wrong_testbed_is_refused_with_line_and_remedy(case: str, station: Pat
     assert f"{station}:{line}: " in message, message
     assert words in message
     assert caught.value.exit_code == 2
+
+
+def test_a_verification_has_two_soundings_left_without_any_of_its_rounds() -> None:
+    text = "schema: hil-experiment/1\nkind: closed_loop\nverification: {rounds: 2, soundings: 1}\n"
+    with pytest.raises(ConfigError, match=r"e\.yaml:3: verification\.rounds: .* 3 rounds, or 2 soundings"):
+        load_yaml_text(text, "e.yaml", ClosedLoopConfig)
+    assert load_yaml_text(text, "e.yaml", ClosedLoopConfig, {"verification.soundings": 2}).verification.rounds == 2
 
 
 def test_overrides_are_applied_and_judged(station: Path) -> None:

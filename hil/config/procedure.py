@@ -77,3 +77,11 @@ class VerificationConfig(Section):
     soundings: Annotated[int, Field(ge=1, le=1000)] = Field(2, description="soundings of an arm in a round")
     held_out: Annotated[int, Field(ge=0, le=4096)] = Field(32, description="random patterns that test the prediction")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of the intervals")
+
+    @model_validator(mode="after")
+    def _enough_without_a_round(self) -> "VerificationConfig":
+        if (self.rounds - 1) * self.soundings < 2:
+            raise ValueError(
+                "rounds: 2 of 1 sounding each leave one alone, which tells no rate; take 3 rounds, or 2 soundings"
+            )
+        return self
