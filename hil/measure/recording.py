@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ import numpy as np
 from hil.errors import RecordingError
 
 SCHEMA = "hil-recording/1"
+LONGEST_NAME = 60  # of a station, in the name of its runs
 Facts = dict[str, Any]
 
 
@@ -60,7 +62,8 @@ class Recording:
     def create(cls, root: Path, *, kind: str, testbed: str, manifest: Mapping[str, Any]) -> "Recording":
         """Make a new run directory under `root` and write its manifest. Raises RecordingError."""
         now = datetime.now(UTC)
-        path = root / f"{now:%Y%m%dT%H%M%SZ}_{testbed}_{kind}_{secrets.token_hex(2)}"
+        place = re.sub(r"[^\w.-]+", "-", testbed)[:LONGEST_NAME]  # a name may be any text, a folder may not
+        path = root / f"{now:%Y%m%dT%H%M%SZ}_{place}_{kind}_{secrets.token_hex(2)}"
         content: Facts = {"schema": SCHEMA, "kind": kind, "started_utc": now.isoformat(timespec="seconds"), **manifest}
         with _storage(path, advice="choose another folder with --out, or make room or rights"):
             (path / "steps").mkdir(parents=True)
@@ -224,7 +227,7 @@ def _cut_torn_line(path: Path) -> None:
 
 def _npy(data: np.ndarray) -> tuple[bytes, memoryview]:
     """A `.npy` file in two parts, the second the array's own memory. Raises ValueError where it would need pickle."""
-    data, header = np.ascontiguousarray(data), io.BytesIO()
+    data, header = np.asarray(data, order="C"), io.BytesIO()
     if data.dtype.hasobject:
         raise ValueError(f"an array of {data.dtype} cannot be stored")
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(data))

@@ -35,6 +35,13 @@ def test_a_step_reads_back_as_written_with_its_clock_and_facts(tmp_path: Path) -
     assert (loaded.time_s, loaded.facts) == (1.5, {"retaken": 2})
 
 
+@pytest.mark.parametrize("name", ["roof / east", "../../etc", "Prüfstand 3", "x" * 300, ""])
+def test_a_station_of_any_name_has_its_runs_in_one_folder_below_the_root(tmp_path: Path, name: str) -> None:
+    made = Recording.create(tmp_path, kind="k", testbed=name, manifest={})
+    assert made.path.parent == tmp_path and " " not in made.path.name
+    assert [each.name for each in tmp_path.iterdir()] == [made.path.name]
+
+
 def test_a_recorded_step_is_not_measured_again(tmp_path: Path) -> None:
     recording = new(tmp_path)
     assert recording.step("a", lambda: step(1.0)).time_s == 1.0
