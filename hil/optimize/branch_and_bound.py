@@ -93,19 +93,20 @@ class Tree:
         rate = self.rate(pattern)
         if ceiling <= rate * (1 + TOLERANCE):
             return Proof(pattern, rate, ceiling, 0)
-        open_ = self.first(pattern)
-        heapq.heapify(open_)
-        branches = len(open_)
-        while open_ and open_[0].bound > rate * (1 + TOLERANCE) and branches < max_branches and clock() < until_s:
-            branch = heapq.heappop(open_)
-            for state in range(self.num_states):
-                child = self.child(branch, state)
-                branches += 1
-                tried = self.completed(child)
+        open_: list[Branch] = []
+        fresh, branches = self.first(pattern), 0
+        while True:
+            branches += len(fresh)
+            for branch in fresh:
+                tried = self.completed(branch)
                 if tried[1] > rate:
                     pattern, rate = tried
-                if child.doubtful != FREE and child.bound > rate * (1 + TOLERANCE):
-                    heapq.heappush(open_, child)
+                if branch.doubtful != FREE and branch.bound > rate * (1 + TOLERANCE):
+                    heapq.heappush(open_, branch)
+            if not open_ or open_[0].bound <= rate * (1 + TOLERANCE) or branches >= max_branches or clock() >= until_s:
+                break
+            branch = heapq.heappop(open_)
+            fresh = [self.child(branch, state) for state in range(self.num_states)]
         bound = max(open_[0].bound if open_ else rate, rate) * (1 + TOLERANCE)
         return Proof(pattern, rate, min(bound, ceiling), branches)
 
@@ -115,7 +116,7 @@ class Tree:
 
     def first(self, pattern: UInt8[np.ndarray, "element"]) -> list[Branch]:
         """Branches that hold all patterns: one, or a sector each."""
-        none = np.full(len(pattern), FREE, dtype=np.int8)
+        none = np.full(len(pattern), FREE, dtype=np.int16)
         response = self.search.basis @ self.search.taps_of(pattern)
         code = unit((response / (1 + power(response))) @ self.search.basis.conj())
         rng = np.random.default_rng(0)
@@ -158,7 +159,7 @@ class Tree:
         self, pattern: Int[np.ndarray, "element"], free: Int[np.ndarray, "free"]
     ) -> tuple[Int[np.ndarray, "element"], float]:
         """The best pattern of a branch with few free elements, and its rate in nats: all are tried."""
-        states = np.indices((self.num_states,) * len(free)).reshape(len(free), -1)
+        states = np.indices((self.num_states,) * len(free)).reshape(len(free), self.num_states ** len(free))
         patterns = np.repeat(pattern[:, None], states.shape[1], axis=1)
         patterns[free] = states
         rates = self.search.rate(self.search.taps(patterns.astype(np.uint8))) / self.search.mbps_per_nat

@@ -19,17 +19,27 @@ MAX_ROUNDS = 200
 
 
 def enclosing_circle(states: Complex[np.ndarray, "state"]) -> tuple[complex, float]:
-    """Centre and radius of the smallest circle around the states."""
+    """Centre and radius of the smallest circle around the states: that around few of them which holds all others."""
+    rounding = 1e-12 * np.abs(states - states.mean()).max() + 4 * np.finfo(float).eps * np.abs(states).max()
+    distance, few = np.abs(states - states[0]), [0]
+    while True:
+        few.append(int(np.argmax(distance)))
+        centre, radius = _smallest_circle(states[few], rounding)
+        distance = np.abs(states - centre)
+        if distance.max() <= radius + rounding:
+            return complex(centre), float(max(radius, distance.max()))
+
+
+def _smallest_circle(states: Complex[np.ndarray, "few"], rounding: float) -> tuple[complex, float]:
+    """Of all circles through two or three of the states."""
     pairs = [((a + b) / 2, abs(a - b) / 2) for i, a in enumerate(states) for b in states[:i]]
     triples = [
         _circumcircle(a, b, c) for i, a in enumerate(states) for j, b in enumerate(states[:i]) for c in states[:j]
     ]
-    rounding = 1e-12 * np.abs(states - states.mean()).max() + 4 * np.finfo(float).eps * np.abs(states).max()
     enclosing = [
         (centre, radius) for centre, radius in pairs + triples if np.abs(states - centre).max() <= radius + rounding
     ]
-    centre, radius = min(enclosing, key=lambda circle: circle[1])
-    return complex(centre), float(max(radius, np.abs(states - centre).max()))
+    return min(enclosing, key=lambda circle: circle[1])
 
 
 def _circumcircle(a: complex, b: complex, c: complex) -> tuple[complex, float]:

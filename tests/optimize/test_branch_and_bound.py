@@ -52,6 +52,26 @@ def test_stopped_early_its_bound_holds_nevertheless(make_problem, shape, states,
     assert rate <= best_of_all(problem) * (1 + 1e-9) <= bound * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("states", [TWO, FOUR])
+def test_a_surface_whose_patterns_are_listed_at_once_is_proven_from_its_worst(make_problem, monkeypatch, states):
+    monkeypatch.setattr(branch_and_bound, "LISTED", 4**4)
+    problem = make_problem(2, 2, states=states, seed=4)
+    every = np.array(list(itertools.product(range(len(states)), repeat=4)), dtype=np.uint8)
+    worst = every[np.argmin(problem.rate_mbps(problem.states[every]))]
+    rate, bound = proven(problem, worst)
+    assert rate == pytest.approx(best_of_all(problem))
+    assert rate <= bound <= rate * (1 + 2e-6)
+
+
+def test_a_branch_of_the_last_of_256_states_is_a_branch_of_that_state(make_problem):
+    problem = make_problem(1, 1, states=list(np.exp(2j * np.pi * np.arange(256) / 256))).with_leading_axis()
+    tree, last = Tree.of_user(problem, 0), np.array([255], dtype=np.uint8)
+    [everything] = tree.first(np.zeros(1, dtype=np.uint8))
+    pattern, rate = tree.completed(tree.child(everything, 255))
+    assert list(pattern) == [255]
+    assert problem.mbps_per_nat * rate == pytest.approx(float(problem.rate_of(last[None])[0]))
+
+
 def test_a_deadline_stops_it_and_more_time_makes_the_bound_tighter(make_problem):
     problem = make_problem(3, 5, num_taps=5, states=TWO, seed=2)
     ticks = itertools.count()

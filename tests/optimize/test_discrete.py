@@ -20,6 +20,12 @@ def test_the_circle_encloses_all_states_and_no_smaller_one_does(states):
         assert np.abs(states - centre - shift).max() >= radius * (1 - 1e-6)
 
 
+def test_the_circle_around_as_many_states_as_a_byte_tells_is_found_at_once():
+    states = 0.3j + 0.8 * np.exp(2j * np.pi * np.arange(256) / 256)
+    centre, radius = enclosing_circle(np.append(states, 0.5))
+    assert (centre, radius) == (pytest.approx(0.3j), pytest.approx(0.8))
+
+
 def test_states_on_a_line_are_recognised():
     assert collinear(np.array([1 + 0j, -1]))
     assert collinear(1j + np.array([0.1, 0.7, -0.4]) * np.exp(0.3j))
