@@ -264,6 +264,8 @@ class PlutoSdr(Closing):
         return as_capture(samples, time_s)
 
     def _admit_capture(self, settings: RadioSettings, num_samples: int, most: int) -> None:
+        if num_samples < 1:
+            raise RadioError(f"radio {self._name}: a capture of {num_samples} samples; ask for at least one")
         duration_s = num_samples / settings.sample_rate_hz
         if duration_s > self._timeout_s / 2:
             raise RadioError(

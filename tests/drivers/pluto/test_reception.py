@@ -99,6 +99,16 @@ def test_a_short_capture_is_an_error(on_air, hardware):
         on_air.capture(4)
 
 
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_capture_of_no_samples_is_refused_before_the_device_is_asked(on_air, hardware, count):
+    for begin in (on_air.capture, on_air.begin_capture):
+        on_air.transmit(np.ones(4))
+        hardware.log.clear()
+        with pytest.raises(RadioError, match=f"a capture of {count} samples; ask for at least one"):
+            begin(count)
+        assert "rx" not in hardware.log
+
+
 def test_a_capture_that_the_library_would_not_wait_for_is_refused(on_air):
     with pytest.raises(RadioError, match=r"2\.8 s does not fit in half of radio\.timeout_s \(5 s\)"):
         on_air.capture(70_000_000)
