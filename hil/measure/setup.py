@@ -8,7 +8,7 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.config import TestbedConfig
-from hil.errors import RecordingError
+from hil.errors import ConfigError, RecordingError
 from hil.interfaces import Geometry, LinkBudget, StateSet
 from hil.phy.band import band_powers, smooth_over
 from hil.phy.metrics import rate_mbps
@@ -16,6 +16,7 @@ from hil.phy.ofdm import OfdmGrid
 
 NARROW = 0.01  # by which a state may differ from its curve over the band: 40 dB below what it reflects
 MOST_TERMS = 7  # of a curve over the band
+NO_DIFFERENCE = 1e-3  # between +1 and -1, as a share of what a state reflects: 60 dB below it
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _units_over_band(
     """Reflection in units of the sweep's +1 and -1 at the carrier, and how it varies over the band.
 
     As few powers as bring every state within `NARROW`, `MOST_TERMS` coefficients at most. At the band's ends that lie
-    outside the table its last value holds.
+    outside the table its last value holds. Raises ConfigError outside the table, and where +1 and -1 reflect the same.
     """
     count, step_hz = testbed.ofdm.num_subcarriers, testbed.ofdm.bandwidth_hz / testbed.ofdm.num_subcarriers
     lo_hz = testbed.radio.lo_hz
@@ -138,6 +139,11 @@ def _units_over_band(
         frequency_hz = np.clip(frequency_hz, states.frequency_hz[0], states.frequency_hz[-1])
     gamma = states.reflection(frequency_hz)
     plus, minus = gamma[:, states.plus], gamma[:, states.minus]
+    if np.any(np.abs(plus - minus) <= NO_DIFFERENCE * np.abs(gamma).max()):
+        raise ConfigError(
+            f"states.reflection: states {states.plus} and {states.minus}, which stand for +1 and -1, reflect the same "
+            "within the band: a sweep would hear nothing of the surface; choose others by states.plus and states.minus"
+        )
     units = (gamma - ((plus + minus) / 2)[:, None]) / ((plus - minus) / 2)[:, None]
     middle = units[count // 2]
     if np.abs(units - middle).max() <= NARROW:

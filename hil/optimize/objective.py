@@ -55,8 +55,8 @@ class Problem:
             raise ValueError(f"basis has {self.basis.shape[-1]} columns, cascade {self.cascade.shape[-1]} taps")
         if self.rows * self.cols != self.num_elements:
             raise ValueError(f"{self.rows} x {self.cols} elements, but cascade holds {self.num_elements}")
-        if self.states is not None and len(self.states) < 2:
-            raise ValueError("a surface needs at least two states")
+        if self.states is not None and (self.states == self.states[:1]).all():
+            raise ValueError("a surface needs at least two states that differ at the carrier")
         if self.dispersion is not None and (self.states is None or self.dispersion.shape[1:] != self.states.shape):
             shape = None if self.states is None else self.states.shape
             raise ValueError(f"dispersion {self.dispersion.shape} does not go with states {shape}")

@@ -35,6 +35,12 @@ def test_two_states_are_plus_and_minus_one_at_every_frequency() -> None:
     assert found.dispersion is None
 
 
+def test_a_surface_whose_plus_and_minus_reflect_the_same_somewhere_in_the_band_is_refused() -> None:
+    table, frequency_hz = np.array([[1, 1j], [1j, 1j]]), LO_HZ + np.array([-1.0, 0.5]) * HALF_HZ
+    with pytest.raises(ConfigError, match=r"states 0 and 1, which stand for .* reflect the same"):
+        setup_of(table, frequency_hz)
+
+
 @pytest.mark.parametrize(("turn_deg", "one_number"), [(0.5, True), (20.0, False)])
 def test_one_number_for_a_state_that_hardly_varies_over_the_band(turn_deg: float, one_number: bool) -> None:
     assert (setup_of(*four_states(turn_deg)).dispersion is None) == one_number

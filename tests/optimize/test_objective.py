@@ -91,6 +91,7 @@ def test_numpy_and_torch_compute_the_same(make_problem):
         ("rows", 3),
         ("snr_scale", float("nan")),
         ("states", np.ones(1, dtype=complex)),
+        ("states", np.array([1j, 1j])),
     ],
 )
 def test_contradictory_problems_are_refused(make_problem, field, value):
