@@ -19,7 +19,7 @@ def rate_mbps(
     num_subcarriers = response.shape[-1]
     if num_taps > num_subcarriers:
         raise ValueError(f"{num_taps} taps do not fit in {num_subcarriers} subcarriers")
-    bits = np.log2(1 + snr_scale * np.abs(response) ** 2).sum(axis=-1)
+    bits = np.log1p(snr_scale * np.abs(response) ** 2).sum(axis=-1) / np.log(2)
     return np.asarray(bandwidth_hz / (num_subcarriers + num_taps - 1) * bits / 1e6)
 
 

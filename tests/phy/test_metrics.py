@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from hil.phy.metrics import nmse_db, rate_mbps, unbiased_rate
+from hil.phy.metrics import nmse_db, rate_mbps, unbiased_rate, unbiased_rates
 from hil.phy.taps import DelayBasis, delay_response
 
 K = 500
@@ -78,6 +78,27 @@ def test_the_standard_error_is_the_scatter_of_repeated_measurements():
     h, b = channel(rng), basis()
     results = np.array([unbiased_rate(h + np.sqrt(2.0) * noise(rng, 8, K), 2.0, basis=b, **LINK) for _ in range(300)])
     assert_allclose(np.sqrt(np.mean(results[:, 1] ** 2)), results[:, 0].std(), rtol=0.15)
+
+
+def test_of_two_soundings_the_error_is_half_the_difference_of_what_each_tells_alone():
+    rng, noise_var = np.random.default_rng(7), 0.3
+    both = channel(rng) + np.sqrt(noise_var) * noise(rng, 2, K)
+    one, other = unbiased_rates(both, np.full(2, noise_var), basis=basis(), **LINK)
+    assert_allclose(unbiased_rate(both, noise_var, basis=basis(), **LINK)[1], abs(one - other) / 2)
+
+
+def test_each_sounding_has_the_noise_corrected_that_is_in_it():
+    rng = np.random.default_rng(8)
+    h, noise_var = channel(rng), np.repeat([0.1, 2.0], 400)
+    heard = h + np.sqrt(noise_var)[:, None] * noise(rng, 800, K)
+    rates = unbiased_rates(heard, noise_var, basis=basis(), **LINK).reshape(2, -1).mean(axis=1)
+    assert_allclose(rates, rate_mbps(h, **LINK), rtol=0.01)
+
+
+def test_a_rate_far_below_one_bit_keeps_its_digits():
+    """log2(1 + x) is x / ln 2 where x is small."""
+    found = rate_mbps(np.ones(4, dtype=complex), snr_scale=1e-12, num_taps=1, bandwidth_hz=1e6)
+    assert_allclose(found, 1e-12 / np.log(2), rtol=1e-9)
 
 
 def test_one_sounding_is_not_enough():
