@@ -95,6 +95,24 @@ def test_each_sounding_has_the_noise_corrected_that_is_in_it():
     assert_allclose(rates, rate_mbps(h, **LINK), rtol=0.01)
 
 
+@pytest.mark.parametrize("amplitude", [0.3, 0.8, 2.0])
+def test_what_the_correction_leaves_of_the_bias_is_of_third_order_in_the_noise(amplitude):
+    """The mean over circular noise by quadrature: Gauss and Laguerre's in power, even in phase."""
+    power, weight = np.polynomial.laguerre.laggauss(40)
+    nodes = (np.sqrt(power)[:, None] * np.exp(2j * np.pi * np.arange(24) / 24)).reshape(-1, 1)
+    alone = DelayBasis(*(np.eye(1, dtype=complex) for _ in range(3)), 0.0, 0.0)
+    link = {"snr_scale": 1.0, "num_taps": 1, "bandwidth_hz": 1e6}
+    bias = []
+    for noise_var in (0.04, 0.02):
+        heard = amplitude + np.sqrt(noise_var) * nodes
+        rates = unbiased_rates(heard, np.full(len(heard), noise_var), basis=alone, **link)
+        bias.append(
+            np.sum(weight[:, None] * rates.reshape(40, 24)) / 24 - rate_mbps(np.array([amplitude + 0j]), **link)
+        )
+    assert 6.5 < bias[0] / bias[1] < 9.5
+    assert abs(bias[0]) < 2e-4
+
+
 def test_a_rate_far_below_one_bit_keeps_its_digits():
     """log2(1 + x) is x / ln 2 where x is small."""
     found = rate_mbps(np.ones(4, dtype=complex), snr_scale=1e-12, num_taps=1, bandwidth_hz=1e6)
