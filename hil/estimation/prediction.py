@@ -20,12 +20,13 @@ class Prediction:
     measured: each at the advance that fits its prediction best, all at one common phase, of two radios each at its own.
     nmse_db: error of the prediction relative to the measured energy, the soundings' own noise taken out of both.
     resolution_db: no smaller error than this can be told from noise; nmse_db is never below it.
+    Both None where no pattern was held out.
     """
 
     predicted: Complex[np.ndarray, "pattern subcarrier"]
     measured: Complex[np.ndarray, "pattern subcarrier"]
-    nmse_db: float
-    resolution_db: float
+    nmse_db: float | None
+    resolution_db: float | None
 
 
 def compare_held_out(
@@ -42,6 +43,8 @@ def compare_held_out(
     apart: sender and receiver have a crystal each: each capture has a phase of its own, and starts between samples.
     """
     predicted = estimate.predict_patterns(patterns) * grid.used
+    if not len(patterns):
+        return Prediction(predicted, predicted, None, None)
     size = (PARTS_OF_A_SAMPLE if apart else 1) * grid.fft_size
     samples, phases = advance_between(soundings.response, predicted, size)
     aligned = advance(soundings.response, samples, size)

@@ -35,12 +35,13 @@ def draw(result: ClosedLoopResult | Unphased, folder: Path) -> list[Path]:
             result.choice.bound_mbps,
         ),
         "patterns": pattern_figure(result.choice.patterns, setup.rows, setup.cols),
-        "prediction": prediction_figure(
+    }
+    if result.prediction.nmse_db is not None:
+        figures["prediction"] = prediction_figure(
             frequency_hz[used],
             result.prediction.measured[0][used] * setup.budget.scale,
             result.prediction.predicted[0][used] * setup.budget.scale,
             result.prediction.nmse_db,
-        ),
-    }
+        )
     files = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     return [*files, *draw_estimate(result.sweep, result.estimate, setup, folder)]

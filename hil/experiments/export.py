@@ -183,10 +183,15 @@ def _of_verification(recording: Recording, choice: Choice, estimate: CascadedEst
 
     responses = np.stack([verification.response[arm] for arm in names])
     scale = setup.budget.scale
-    return [
+    variables = [
         *intervals("arm_rate", verification.rate_mbps, "Mbit/s", "measured, corrected for noise"),
         *intervals("arm_gain", verification.gain_db, "dB", "received power against all_zero"),
         Variable("arm_response", ("arm", "subcarrier"), responses, "1", "mean of the soundings, channel units"),
+    ]
+    if not len(prediction.measured):
+        return variables
+    return [
+        *variables,
         Variable(
             "held_out_measured", ("held_out", "subcarrier"), prediction.measured * scale, "1",
             "random patterns that the estimate never saw, channel units",

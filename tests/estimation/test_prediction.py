@@ -92,3 +92,11 @@ def test_truth_is_compared_up_to_one_phase_and_one_advance(make_channel):
     assert_allclose(nmse_to_truth_db(1.1 * elsewhere, truth, L), -20.0)
     uneven = advance(truth, np.array([17, 17, 17, 17, 40]), L)
     assert nmse_to_truth_db(uneven, truth, L) > -12
+
+
+def test_where_nothing_was_held_out_nothing_is_told(make_channel):
+    channel = make_channel()
+    patterns, block = held_out(channel, 10.0)
+    prediction = compare_held_out(exact(channel), patterns[:0], block[:0], channel.grid)
+    assert (prediction.nmse_db, prediction.resolution_db) == (None, None)
+    assert prediction.measured.shape == (0, channel.direct.size)

@@ -10,6 +10,7 @@ from hil.config import ClosedLoopConfig
 from hil.errors import ConfigError, RecordingError
 from hil.experiments import closed_loop
 from hil.experiments.closed_loop import ClosedLoopResult
+from hil.experiments.draw import draw
 from hil.experiments.draw_estimate import draw_sweep
 from hil.experiments.export import export, gather, sweep_stages
 from hil.experiments.sound import sound_surface
@@ -80,3 +81,15 @@ def test_one_of_several_sweeps_has_to_be_named(
     assert export(recording, "matlab", tmp_path / "one.mat", "visit/01/desk/sweep")[0].exists()
     with pytest.raises(ConfigError, match="--format excel: allowed: netcdf, matlab, csv"):
         export(recording, "excel")
+
+
+def test_a_run_that_held_nothing_out_is_told_drawn_and_exported_without_a_prediction(
+    testbed: Testbed, procedure: Callable[..., ClosedLoopConfig], tmp_path: Path
+) -> None:
+    plan = procedure(sweep__group=[8, 8], verification__held_out=0)
+    recording = closed_loop.new_recording(testbed, plan, tmp_path)
+    result = closed_loop.run(testbed, plan, recording)
+    assert closed_loop.summary(result)["prediction_nmse_db"] is None
+    assert not any(each.name == "prediction.png" for each in draw(result, tmp_path))
+    for kind in ("netcdf", "matlab", "csv"):
+        assert not any("held_out" in path.name for path in export(recording, kind))
