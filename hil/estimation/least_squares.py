@@ -78,14 +78,18 @@ class CascadedEstimate:
     @property
     def nmse_db(self) -> float:
         """Error of the cascade that its variance foresees, relative to its energy without the error's."""
-        error = float(self.cascade_var.sum())
-        return _ratio_db(error, float(np.sum(np.abs(self.cascade) ** 2)) - error)
+        return _ratio_db(float(self.cascade_var.sum()), self._surface)
 
     @property
     def direct_to_surface_db(self) -> float:
         """Power of the direct channel over that of the surface's part at random patterns."""
-        surface = float(np.sum(np.abs(self.cascade) ** 2) - self.cascade_var.sum())
-        return _ratio_db(float(np.sum(np.abs(self.direct) ** 2)), surface)
+        return _ratio_db(float(np.sum(np.abs(self.direct) ** 2)), self._surface)
+
+    @property
+    def _surface(self) -> float:
+        """Energy of the cascade without its error's; no less than what so many coordinates of error scatter by."""
+        error = float(self.cascade_var.sum())
+        return max(float(np.sum(np.abs(self.cascade) ** 2)) - error, error / float(np.sqrt(self.cascade.size)))
 
     def summary(self) -> dict[str, Any]:
         """Its figures as plain values."""

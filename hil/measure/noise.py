@@ -40,10 +40,11 @@ def snr_by_subcarrier_db(
 ) -> Float[np.ndarray, "subcarrier"]:
     """Mean power of soundings over their noise, the noise's own power taken out of it.
 
+    No lower than what the noise of so many soundings scatters by: nothing below it is seen.
     noise: variance of a sounding on each subcarrier, or one for all of them; above zero.
     """
     power = np.mean(np.abs(response) ** 2, axis=0, dtype=float) - noise
-    return np.asarray(power_db(np.maximum(power, np.finfo(float).tiny) / noise))
+    return np.asarray(power_db(np.maximum(power / noise, 1 / np.sqrt(len(response)))))
 
 
 def noise_summary(

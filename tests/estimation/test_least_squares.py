@@ -123,3 +123,11 @@ def test_the_foreseen_error_is_the_error():
     actual = 10 * np.log10(np.sum(np.abs(found.cascade - cascade) ** 2) / np.sum(np.abs(cascade) ** 2))
     assert_allclose(found.nmse_db, actual, atol=1.0)
     assert found.summary()["foreseen_nmse_db"] == found.nmse_db
+
+
+def test_of_a_surface_that_is_not_seen_the_foreseen_error_stays_a_number_that_means_something():
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        error = (rng.standard_normal((64, T, 2)) @ [1, 1j]) / np.sqrt(2)
+        found = CascadedEstimate(noise(T), error, np.eye(T) + 0j, np.ones(T), np.ones((64, T)))
+        assert 5 < found.nmse_db <= 10 * np.log10(np.sqrt(64 * T)) + 1e-9

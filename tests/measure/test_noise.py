@@ -118,3 +118,7 @@ def test_blocks_of_unlike_length_weigh_by_their_soundings_and_old_ones_have_one_
     old = SoundingBlock.from_records(long.records())
     assert old.noise_by_subcarrier is None and SoundingBlock.join([old, short]).noise_by_subcarrier is None
     assert_allclose(old.snr_db(USED), long.snr_db(USED), atol=5)
+
+
+def test_no_snr_is_told_below_what_so_many_soundings_can_show():
+    assert snr_by_subcarrier_db(np.zeros((100, 4), dtype=complex), np.ones(4)) == pytest.approx(-10.0)
