@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -16,6 +18,49 @@ def grid(pilot="zadoff_chu", *, num_subcarriers=500, fft_size=640):
 @pytest.mark.parametrize("pilot", PILOTS)
 def test_pilots_have_unit_modulus(pilot):
     assert_allclose(np.abs(pilot_sequence(pilot, 499)), 1)
+
+
+@pytest.mark.parametrize("length", [64, 65, 99])
+def test_zadoff_and_chus_pilots_spread_their_power_evenly_over_time(length):
+    assert_allclose(np.abs(np.fft.fft(pilot_sequence("zadoff_chu", length))), np.sqrt(length))
+
+
+@pytest.mark.parametrize("skip_dc", [True, False])
+@pytest.mark.parametrize(("num_subcarriers", "guards"), [(64, 6), (65, 0), (63, 1)])
+def test_guards_carry_nothing_and_the_band_between_them_holds_the_carrier(num_subcarriers, guards, skip_dc):
+    config = OfdmConfig(
+        num_subcarriers=num_subcarriers,
+        num_taps=8,
+        bandwidth_hz=1e6,
+        fft_size=80,
+        guard_subcarriers=guards,
+        skip_dc=skip_dc,
+    )
+    g = OfdmGrid.from_config(config)
+    k = np.arange(num_subcarriers)
+    inside = (k >= guards) & (k < num_subcarriers - guards)
+    assert np.array_equal(g.band, inside)
+    assert np.array_equal(g.used, inside & ~(skip_dc & (g.frequencies_hz == 0)))
+    assert np.array_equal(g.pilot != 0, g.used)
+
+
+def test_a_symbol_is_one_period_of_the_frame():
+    g = grid()
+    assert (
+        g.symbol_s == pytest.approx(len(g.frame) / g.sample_rate_hz) == pytest.approx(1 / np.diff(g.frequencies_hz)[0])
+    )
+
+
+def test_more_subcarriers_than_samples_are_refused():
+    with pytest.raises(ValueError, match="do not fit in 63 samples"):
+        OfdmGrid.build(64, 63, 1e6, np.ones(64, dtype=bool), "newman")
+
+
+def test_no_part_of_any_frame_passes_full_scale():
+    rng = np.random.default_rng(3)
+    for pilot, _ in itertools.product(PILOTS, range(20)):
+        frame = OfdmGrid.build(16, 20, 1e6, rng.random(16) < 0.6, pilot).frame
+        assert max(np.abs(frame.real).max(), np.abs(frame.imag).max()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("pilot", PILOTS)

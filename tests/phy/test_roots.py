@@ -31,7 +31,17 @@ def test_columns_are_orthogonal_and_hold_the_phases_that_there_are_only(columns,
 
 @pytest.mark.parametrize(
     ("columns", "roots", "order"),
-    [(257, 4, 512), (65, 4, 128), (64, 4, 64), (8, 8, 8), (9, 8, 16), (10, 3, 27), (7, 6, 12), (4097, 8, 8192)],
+    [
+        (257, 4, 512),
+        (65, 4, 128),
+        (64, 4, 64),
+        (8, 8, 8),
+        (9, 8, 16),
+        (10, 3, 27),
+        (7, 6, 12),
+        (4097, 8, 8192),
+        (1, 4, 1),
+    ],
 )
 def test_the_order_is_the_smallest_that_these_phases_make(columns, roots, order):
     assert math.prod(radices_for(columns, roots)) == order

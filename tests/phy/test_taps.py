@@ -24,6 +24,20 @@ def noise(*shape):
     return (RNG.normal(size=shape) + 1j * RNG.normal(size=shape)) * np.sqrt(0.5)
 
 
+@pytest.mark.parametrize("num_subcarriers", [8, 9])
+def test_a_delay_turns_each_subcarrier_by_its_frequency_and_the_carrier_not_at_all(num_subcarriers):
+    frequency = np.arange(num_subcarriers) - num_subcarriers // 2  # in cycles a symbol
+    found = delay_response(num_subcarriers, np.array([0.0, 0.3, -2.5]))
+    assert_allclose(found[num_subcarriers // 2], 1)
+    assert_allclose(found[:, 1], np.exp(-2j * np.pi * frequency * 0.3 / num_subcarriers))
+
+
+def test_a_window_of_one_delay_is_spanned_by_its_response():
+    basis = DelayBasis.build(np.ones(K, dtype=bool), 3.5, 3.5)
+    assert basis.num_taps == 1
+    assert_allclose(abs(np.vdot(basis.basis[:, 0], delay_response(K, np.array([3.5]))[:, 0])), np.sqrt(K))
+
+
 def test_the_basis_is_orthonormal_and_little_larger_than_its_window():
     basis = DelayBasis.build(without_dc(), -2.0, 22.0)
     assert_allclose(basis.basis.conj().T @ basis.basis, np.eye(basis.num_taps), atol=1e-10)
@@ -137,6 +151,8 @@ def test_an_impossible_window_is_refused(first, last):
 def test_the_profile_shows_a_path_at_its_delay(size):
     path = delay_response(K, np.array([17.0]))[:, 0]
     assert np.argmax(delay_profile(path, size)) == round(17 * size / K)
+    assert_allclose(delay_profile(1j * path, size), delay_profile(path, size))
+    assert_allclose(delay_profile(path, size).sum(), size * K)
 
 
 def test_the_window_is_placed_on_the_energy_across_the_symbols_seam():
@@ -144,3 +160,4 @@ def test_the_window_is_placed_on_the_energy_across_the_symbols_seam():
     profile[[97, 98, 1, 3]] = 1
     assert place_window(profile, 7) == 97
     assert place_window(np.roll(profile, 50), 7) == 47
+    assert place_window(1e-3 * np.roll(profile, 3), 7) == 0
