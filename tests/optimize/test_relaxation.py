@@ -57,3 +57,14 @@ def test_a_tilt_enters_value_and_gradient(make_problem):
     )
     difference = tilted.evaluate(code + 1e-6 * change)[0] - tilted.evaluate(code - 1e-6 * change)[0]
     assert difference / 2e-6 == pytest.approx(2 * (tilted.evaluate(code)[1].conj() * change).real.sum(), rel=1e-5)
+
+
+def test_each_row_of_a_thinned_surface_stands_for_its_own_neighbours(make_problem):
+    relaxation = Relaxation.of_user(make_problem(5, 5, users=1), 0)
+    rows = relaxation.rows.copy()
+    blocks = [slice(first, min(first + 4, 26)) for first in range(1, 26, 4)]  # 25 elements, 6 asked for
+    for block in blocks:
+        rows[:, block] = rows[:, block.start : block.start + 1]
+    thinned = replace(relaxation, rows=rows).thinned(6, np.random.default_rng(0)).rows
+    assert np.array_equal(thinned[:, 0], rows[:, 0])
+    assert np.allclose(thinned[:, 1:], np.stack([rows[:, block].sum(axis=1) for block in blocks], axis=1))
