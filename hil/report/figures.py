@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.arrays import Complex, Float, Pattern
-from hil.report.style import BLUE, GREEN, GREY, ORANGE, RED, panels
+from hil.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, panels
 from hil.units import power_db
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {"all_zero": GREY, "best_pilot": ORANGE, "stm": BLUE, "chosen": RED}
+COLOURS = {"all_zero": GREY, "best_pilot": ORANGE, "random": GREEN, "stm": BLUE, "unrefined": PURPLE, "chosen": RED}
 
 
 def save(figure: "Figure", path: Path) -> Path:
@@ -38,11 +38,11 @@ def response_figure(
             power_db(np.maximum(values, 1e-6)),
             ".",
             ms=5 if name == "stm" else 2.5,  # what lies under the chosen arm still shows
-            color=COLOURS.get(name),
+            color=COLOURS[name],
             label=_title(name),
         )
     for name, values in (truth or {}).items():
-        axes.plot(frequency_hz / 1e6, power_db(values), lw=0.8, color=COLOURS.get(name))
+        axes.plot(frequency_hz / 1e6, power_db(values), lw=0.8, color=COLOURS[name])
     levels = power_db(np.maximum(np.concatenate(list(snr.values())), 1e-6))
     axes.set_ylim(float(np.percentile(levels, 1)) - 3, float(levels.max()) + 3)
     axes.set(
@@ -117,7 +117,7 @@ def rates_figure(
         rate_mbps,
         yerr=errors,
         capsize=4,
-        color=[COLOURS.get(name, GREEN) for name in names],
+        color=[COLOURS[name] for name in names],
         label="measured",
     )
     axes.bar_label(bars, fmt="%.2f", label_type="center", color="w")

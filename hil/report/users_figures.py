@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hil.report.style import BLUE, CYCLE, GREEN, GREY, ORANGE, SKY, sheet
+from hil.report.style import BLUE, CYCLE, GREY, ORANGE, RED, SKY, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ARMS = {"all_zero": GREY, "nearest": BLUE, "turned": SKY, "cold": ORANGE, "chosen": GREEN}
+ARMS = {"all_zero": GREY, "nearest": BLUE, "turned": SKY, "cold": ORANGE, "chosen": RED}
 TURNS_S = np.logspace(-3, 1, 81)
 
 

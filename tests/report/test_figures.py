@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hil.report.figures import pattern_figure, phase_deg
+from hil.report.figures import COLOURS, pattern_figure, phase_deg, response_figure
 from hil.report.style import CYCLE, sheet
 
 
@@ -28,3 +28,11 @@ def test_curves_take_colours_in_turn_that_the_colour_blind_can_tell_apart() -> N
     _, axes = sheet(4, 3, 1, 2)
     drawn = [line.get_color() for line in (axes[1].plot([0, 1])[0] for _ in CYCLE)]
     assert drawn == list(CYCLE)
+
+
+def test_points_and_line_of_an_arm_have_one_colour_of_its_own() -> None:
+    snr = {arm: np.full(4, 10.0 + place) for place, arm in enumerate(COLOURS)}
+    axes = response_figure(np.arange(4.0), snr, snr).axes[0]
+    points, lines = axes.lines[: len(snr)], axes.lines[len(snr) :]
+    assert [each.get_color() for each in points] == [each.get_color() for each in lines]
+    assert len({each.get_color() for each in lines}) == len(snr)
