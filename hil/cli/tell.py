@@ -108,11 +108,16 @@ def tell_field_test(summary: dict[str, Any], figures: list[str]) -> None:
 
 def tell_track(summary: dict[str, Any], figures: list[str]) -> None:
     """Rates, what the time of a round goes into, and how fast a user this loop can follow."""
-    rates = {name: summary[f"{name}_mbps"] for name in ("predicted", "measured", "hold")}
+    rates = {name: summary[f"{name}_mbps"] for name in ("predicted", "measured")}
     print_table(["Mbit/s", *rates], [["mean", *rates.values()]])
+    if summary["rounds_compared"]:
+        print(
+            f"{summary['gain_over_hold_mbps']:+.4g} Mbit/s against the first pattern, on average of "
+            f"{summary['rounds_compared']} rounds that sounded both"
+        )
     if not summary["calibrated"]:
         print("P/N0 is declared, not measured: rates are for reference.")
-    stages = ", ".join(f"{name} {1e3 * each:.3g}" for name, each in summary["stages_s"].items())
+    stages = ", ".join(f"{name} {1e3 * each:.4g}" for name, each in summary["stages_s"].items())
     charged = "" if summary["charged_ms"] is None else f" ({summary['charged_ms']:.3g} ms charged to the clock)"
     period_ms, lag_ms = (_or_dash(summary[name], 1e3) for name in ("period_s", "lag_s"))
     print(f"{summary['rounds']} rounds, {summary['lost_rounds']} lost; {period_ms} ms each: {stages}")
@@ -190,7 +195,7 @@ def _tell_files(what: str, paths: list[str]) -> None:
 
 
 def _or_dash(value: float | None, factor: float = 1.0) -> str:
-    return "-" if value is None else f"{value * factor:.3g}"
+    return "-" if value is None else f"{value * factor:.4g}"
 
 
 def tell_power_only(summary: dict[str, Any], figures: list[str]) -> None:
@@ -217,7 +222,7 @@ def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
         ]
         for each in summary["users"]
     ]  # fmt: skip
-    print_table(["user", "nearest", "began", "way m", "soundings", *arms, "saved", "verdict"], rows)
+    print_table(["rate Mbit/s", "nearest", "began", "way m", "soundings", *arms, "saved", "verdict"], rows)
     for turn in summary["users"][0]["served_mbps"]:
         rates = ", ".join(f"{each['user']} {each['served_mbps'][turn]:.4g}" for each in summary["users"])
         print(f"turns of {turn}: {rates} Mbit/s")

@@ -126,7 +126,9 @@ def test_the_first_pattern_is_foreseen_in_every_round_and_sounded_in_some(statio
     _, result = followed(walking(station()), loop(policy__quiet=0.0, hold_every=3), tmp_path)
     sounded = [each.hold_mbps is not None for each in result.rounds]
     assert sounded[::3] == [True] * len(sounded[::3])
-    assert not all(sounded)  # but where it still serves, it is the reference
+    assert not all(sounded)
+    begin = result.rounds[0]
+    assert begin.hold_mbps == begin.measured_mbps, "the first pattern still serves: nothing is compared with itself"
     assert all((each.hold_predicted_mbps or 0) > 0 for each in result.rounds)
 
 
@@ -341,9 +343,11 @@ def test_what_was_sounded_again_is_counted_and_told(station: MakeStation, tmp_pa
 def test_the_first_pattern_is_compared_in_rounds_in_which_it_was_sounded(told: tuple[Recording, TrackResult]) -> None:
     result = told[1]
 
-    def outcome(*rates: tuple[float, float | None]) -> str:
+    def told_of(*rates: tuple[float, float | None]) -> tuple[str, float | None, int]:
         rounds = [Round(number, 0.0, measured_mbps=mine, hold_mbps=first) for number, (mine, first) in enumerate(rates)]
-        return str(track.summary(replace(result, rounds=rounds))["outcome"])
+        figures = track.summary(replace(result, rounds=rounds))
+        return figures["outcome"], figures["gain_over_hold_mbps"], figures["rounds_compared"]
 
-    assert outcome((100.0, 90.0), (50.0, None)) == "PASS", "a worse place says nothing of the first pattern"
-    assert outcome((80.0, 90.0), (150.0, None)) == "FAIL"
+    assert told_of((100.0, 90.0), (50.0, None)) == ("PASS", 10.0, 1), "a worse place says nothing of the first pattern"
+    assert told_of((80.0, 90.0), (150.0, None)) == ("FAIL", -10.0, 1)
+    assert told_of((80.0, 80.0), (150.0, None)) == ("PASS", None, 0)

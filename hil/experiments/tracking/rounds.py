@@ -32,6 +32,7 @@ from hil.testbed import Testbed
 from hil.testbed.effort import simulator_s
 
 MAX_LOST = 5  # rounds in a row that may fail
+TOLD = "percent of the track"
 LEAST_EFFORT = 0.5  # of a round's soundings, where the reference sounding holds any surprise
 ALARM = 4.0  # times `policy.quiet`: a surprise for which all of them are sounded
 
@@ -58,11 +59,11 @@ class Follower:
             while (elapsed_s := clock.now_s() - begin_s) < config.duration_s:
                 done, data, error = loop.round()
                 self.recording.append(f"round/{done.number:05d}", Step(data, clock.now_s(), asdict(done)))
-                progress("rounds", round(100 * elapsed_s / config.duration_s), 100)
+                progress(TOLD, int(100 * elapsed_s / config.duration_s), 100)
                 failures = failures + 1 if error else 0
                 if error and failures >= MAX_LOST:
                     raise error
-            progress("rounds", 100, 100)
+            progress(TOLD, 100, 100)
             self.recording.append("track/end", Step(np.empty(0), clock.now_s()))
 
 
@@ -180,11 +181,11 @@ class _Loop:
         this.retaken += int(heard.block.retakes.sum())
         this.overloaded += int(heard.block.overloaded.sum())
         this.restarts += heard.block.resets
-        if not with_hold:
-            this.hold_mbps = this.measured_mbps if np.array_equal(self.hold, self.serving) else None
-            return heard
-        this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
-        return replace(heard, asked=slice(heard.asked.start + 1, heard.asked.stop))
+        if np.array_equal(self.hold, self.serving):
+            this.hold_mbps = this.measured_mbps  # one pattern: two soundings of it differ by noise alone
+        elif with_hold:
+            this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
+        return replace(heard, asked=slice(heard.asked.start + with_hold, heard.asked.stop))
 
     def _begin(self, this: Round, heard: Heard | None) -> None:
         """Have the pattern computed for the middle of the time in which it will serve."""
