@@ -9,6 +9,7 @@ def test_the_carrier_stands_at_zero_and_the_lower_end_at_minus_one() -> None:
     x = band_powers(64, 2)[1]
     assert (x[32], x[0]) == (0.0, -1.0)
     assert x[-1] < 1
+    assert band_powers(63, 2)[1, 31] == 0.0
 
 
 def test_a_curve_of_few_terms_comes_back() -> None:
