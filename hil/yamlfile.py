@@ -119,9 +119,14 @@ class _Explainer:
 
     def _line(self, path: TreePath, error: ErrorDetails) -> str:
         where = f"{self._name}:{self._document.line(path)}"
-        if any(path[: len(replaced)] == replaced for replaced in self._replaced):
+        if any(self._came_with(replaced, path) for replaced in self._replaced):
             where = f"{self._name} (overridden)"
         return ": ".join(filter(None, (where, dotted(path), self._problem(path, error))))
+
+    def _came_with(self, replaced: TreePath, path: TreePath) -> bool:
+        """Whether what stands at a path is of an override, or a section that only an override made."""
+        made = replaced[: len(path)] == path and path not in self._document.line_of
+        return path[: len(replaced)] == replaced or made
 
     def _problem(self, path: TreePath, error: ErrorDetails) -> str:
         kind = error["type"]

@@ -322,6 +322,11 @@ def test_an_override_is_judged_as_the_file_is(value: object) -> None:
     assert "allowed: a number from -3 to 30" in message
 
 
+def test_a_section_that_only_an_override_made_is_no_line_of_the_file() -> None:
+    assert refusal("label: x", sweep__mode=1).startswith("station.yaml (overridden): sweep: unknown key")
+    assert refusal("label: x\nsweep: {}", sweep__mode=1).startswith("station.yaml:2: sweep: unknown key")
+
+
 @pytest.mark.parametrize("path", ["label.x", "antennas.0", "antennas.first.gain_dbi", "place_m.-1"])
 def test_an_override_that_leads_nowhere_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="there is no place for"):
