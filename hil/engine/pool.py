@@ -100,6 +100,8 @@ def open_pool(
     from hil.engine.dask_pool import DaskPool
 
     kind, _, count = engine.partition(":")
+    if kind != "workers" and not count.startswith("//"):
+        raise ConfigError(f"--engine {engine}: local, workers:N for N processes here, or tls://HOST:8786, a scheduler")
     if kind == "workers":
         if not count.isdecimal() or not 1 <= int(count) <= 256:
             raise ConfigError(f"--engine {engine}: written as workers:2, from 1 to 256")

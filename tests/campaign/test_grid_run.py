@@ -226,6 +226,11 @@ def test_an_engine_that_is_none_is_refused(engine):
         open_pool(engine)
 
 
+def test_a_misspelt_engine_is_told_what_there_is():
+    with pytest.raises(ConfigError, match="--engine worker:2: local, workers:N .* or tls://HOST:8786"):
+        open_pool("worker:2")
+
+
 def test_a_station_that_does_not_stand_here_is_told(tmp_path, config):
     study = Study("stations", "closed_loop", {"testbed": ("roof",)}, 1)
     with pytest.raises(ConfigError, match="roof: does not stand here; offer its file with --testbed"):
