@@ -90,8 +90,7 @@ def get(surface: "Surface", json: Json = False) -> None:
     """
     pattern = surface.read_pattern()
     if pattern is None:
-        say(f"{surface.identity} cannot say which pattern it holds")
-        raise typer.Exit(1)
+        raise ConfigError(f"{surface.identity} cannot say which pattern it holds: its protocol has no such question")
     _show(pattern, surface.geometry, json)
 
 
@@ -134,6 +133,7 @@ def columns(
 def walk(
     surface: "Surface",
     dwell_s: Annotated[float, typer.Option(min=0, help="Seconds on each element.")] = 0.1,
+    json: Json = False,
 ) -> None:
     """Switch one element after the other to state 1. To check the wiring by eye.
 
@@ -146,6 +146,8 @@ def walk(
         surface.apply(np.eye(1, surface.geometry.num_elements, element, dtype=np.uint8)[0])
         say(f"row {element // surface.geometry.cols}, column {element % surface.geometry.cols}")
         clock.sleep(dwell_s)
+    if json:
+        emit_json({"num_elements": surface.geometry.num_elements, "dwell_s": dwell_s})
 
 
 def parse_pattern(text: str, geometry: "Geometry", num_states: int) -> Pattern:
@@ -154,6 +156,8 @@ def parse_pattern(text: str, geometry: "Geometry", num_states: int) -> Pattern:
     Raises ConfigError that says what is allowed.
     """
     states = _read_states(text, geometry)
+    if states.dtype.kind not in "biu":
+        raise ConfigError(f"{text}: holds {states.dtype}, a pattern holds whole numbers, the states")
     if states.size != geometry.num_elements:
         raise ConfigError(f"{text}: {states.size} elements, the surface has {geometry.rows} x {geometry.cols}")
     if states.min() < 0 or states.max() >= num_states:
@@ -174,7 +178,7 @@ def _read_states(text: str, geometry: "Geometry") -> np.ndarray:
             return np.asarray(np.rint(grey).astype(int))
         digits = text.removeprefix("0x")
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(digits), dtype=np.uint8))
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:  # an empty .npy ends too early
         raise ConfigError(f"{text}: neither hex digits nor a readable .npy or .png: {error}") from error
     return bits if geometry.num_elements % 8 == 0 else bits[: geometry.num_elements]
 

@@ -98,6 +98,23 @@ def test_the_board_by_hand_shows_what_was_set(hil: Callable[..., object], tmp_pa
     assert told["pattern"] == pattern.reshape(-1).tolist()
     assert hil("board", "checkerboard", "--testbed", TESTBED).out.startswith(".#.#")
     assert "rows: 16" in hil("board", "info", "--testbed", TESTBED).out
+    assert hil("board", "walk", "--dwell-s", 0, "--testbed", TESTBED, "--json").json["num_elements"] == 256
+
+
+def test_what_a_board_cannot_say_is_told_as_the_error_it_is(hil: Callable[..., object]) -> None:
+    other = ("--set", "surface.profile=openris-tile", "--set", "radio.lo_hz=3.5e9")
+    done = hil("board", "get", "--testbed", TESTBED, *other, "--json")
+    assert (done.code, done.json["error"]) == (2, "ConfigError")
+    assert "cannot say which pattern it holds" in done.json["message"]
+
+
+@pytest.mark.parametrize("pattern", [np.full(256, 0.9), np.full(256, 1j), np.full(256, "1"), None])
+def test_a_file_that_holds_no_states_is_refused(hil: Callable[..., object], tmp_path: Path, pattern: object) -> None:
+    path = tmp_path / "pattern.npy"
+    path.write_bytes(b"") if pattern is None else np.save(path, pattern)
+    done = hil("board", "set", path, "--testbed", TESTBED)
+    assert done.code == 2
+    assert "whole numbers" in done.err or "readable" in done.err
 
 
 def test_profiles_are_listed_and_explained(hil: Callable[..., object]) -> None:

@@ -42,6 +42,15 @@ def test_each_command_with_options_shows_an_example(path: str, command: Any) -> 
     assert path in " ".join(command.help.split())
 
 
+LINES_OF_JSON = ("hil host", "hil host scheduler")  # which say so by themselves, whenever there is something to say
+
+
+@pytest.mark.parametrize(("path", "command"), [(path, command) for path, command, _ in ALL])
+def test_each_command_tells_a_program_what_it_found(path: str, command: Any) -> None:
+    if path not in LINES_OF_JSON and not hasattr(command, "commands"):
+        assert [parameter.name for parameter in command.params][-1] == "json"
+
+
 def examples(text: str) -> list[str]:
     """Commands in a help text: of each paragraph that begins so, what stands in backticks, or all of it."""
     found = []
