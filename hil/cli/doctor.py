@@ -25,10 +25,10 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     testbed: Annotated[Path | None, typer.Option("--testbed", help="Check this station's instruments too.")] = None,
+    user: User = None,
     radio: Radio = None,
     board: Board = None,
     set_: Set = None,
-    user: User = None,
     rf: Annotated[bool, typer.Option("--rf", help="A first look on the air, too: this radiates.")] = False,
     cabled: Annotated[bool, typer.Option(help="With --rf: a cable leads from TX to RX, no surface between.")] = False,
     attenuation_db: Annotated[
