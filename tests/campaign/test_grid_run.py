@@ -227,7 +227,7 @@ def test_an_engine_that_is_none_is_refused(engine):
 
 
 def test_a_misspelt_engine_is_told_what_there_is():
-    with pytest.raises(ConfigError, match="--engine worker:2: local, workers:N .* or tls://HOST:8786"):
+    with pytest.raises(ConfigError, match=r"--engine worker:2: local, workers:N .* or tls://HOST:8786"):
         open_pool("worker:2")
 
 
