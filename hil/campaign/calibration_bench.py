@@ -52,10 +52,10 @@ class Fault:
 
 def count_faults(
     station: TestbedConfig,
-    names: list[str] | None = None,
+    names: list[str] | None,
     *,
-    user: str | None = None,
-    trials: int = 4,
+    user: str | None,
+    trials: int,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ ROOM: Mapping[str, object] = {
 """What makes the tests hard; replaces values of the station's file."""
 
 
-def plan_of_test(seed: int, rounds: int = 12) -> FieldTestConfig:
+def plan_of_test(seed: int, rounds: int) -> FieldTestConfig:
     """The plan whose hypothesis is false: `stm` is said to be worse than itself."""
     return FieldTestConfig.model_validate(
         {
@@ -55,7 +55,7 @@ def plan_of_test(seed: int, rounds: int = 12) -> FieldTestConfig:
 
 
 def simulate_tests(
-    station: str | Path, *, tests: int, first: int = 0, rounds: int = 12, progress: Progress = no_progress
+    station: str | Path, *, tests: int, first: int, rounds: int, progress: Progress = no_progress
 ) -> list[dict[str, Any]]:
     """One row a test, tests numbered from `first`: each is a function of its number."""
     rows = []

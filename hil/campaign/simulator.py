@@ -32,7 +32,7 @@ class CaptureCost:
 
 
 def capture_cost(
-    stations: Iterable[TestbedConfig], *, num_samples: int = 8192, captures: int = 200, progress: Progress = no_progress
+    stations: Iterable[TestbedConfig], *, num_samples: int, captures: int, progress: Progress = no_progress
 ) -> list[CaptureCost]:
     """Time captures of each station while it radiates, a new pattern before each (not timed)."""
     configs: Sequence[TestbedConfig] = list(stations)

@@ -56,7 +56,7 @@ class Users:
         return self.problem.rate_mbps(self.reflection(found))
 
 
-def bench_speed(size: int = 64, *, repetitions: int = 9, seed: int = 0, progress: Progress = no_progress) -> list[Row]:
+def bench_speed(size: int, *, repetitions: int, seed: int = 0, progress: Progress = no_progress) -> list[Row]:
     """Rows: case, ms_per_user, times, of, limit, held. size: elements a side; a second surface has twice as many."""
     users, large = Users.before(size, BATCH, seed), Users.before(2 * size, LARGE_USERS, seed)
     with threadpool_limits(1):

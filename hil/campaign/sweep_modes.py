@@ -46,7 +46,7 @@ FLOOR = (
 
 def time_modes(
     config: TestbedConfig,
-    modes: Sequence[SweepMode] | None = None,
+    modes: Sequence[SweepMode] | None,
     *,
     scheme: str = "hadamard",
     repetitions: int | None = None,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hil.interfaces import Clock
-from hil.sim.crystal import EXACT, PPM, Crystal
+from hil.sim.crystal import PPM, Crystal
 from hil.sim.iio_context import io_error
 from hil.sim.noise import random_at
 from hil.sim.pluto_filters import Filters
@@ -119,8 +119,8 @@ class Chip:
         clock: Clock,
         seed: int,
         ad9364: bool,
-        crystal: Crystal = EXACT,
-        num_channels: int = 1,
+        crystal: Crystal,
+        num_channels: int,
         *,
         calibrate: Callable[[], None],
         retimed: Callable[[], None],

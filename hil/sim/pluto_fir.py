@@ -19,8 +19,8 @@ class Fir:
     interpolation: int
     rx_gain: float
     tx_gain: float
-    rx_taps: tuple[int, ...] = ()
-    tx_taps: tuple[int, ...] = ()
+    rx_taps: tuple[int, ...]
+    tx_taps: tuple[int, ...]
 
     def __str__(self) -> str:
         return f"FIR Rx: {self.num_taps},{self.decimation} Tx: {self.num_taps},{self.interpolation}"

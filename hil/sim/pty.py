@@ -26,7 +26,9 @@ CHUNK_BYTES = 65536
 class _Mover(Closing, ABC):
     """A thread that brings bytes from a client to a board's line; the clock's thread brings back the answers."""
 
-    def __init__(self, board: Board, clock: RealTimeClock, *, baud: float, latency_s: float, faults: Faults) -> None:
+    def __init__(
+        self, board: Board, clock: RealTimeClock, *, baud: float, latency_s: float, faults: Faults | None
+    ) -> None:
         self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._stop, stopped = socket.socketpair()
@@ -71,7 +73,9 @@ class _Mover(Closing, ABC):
 class PtyServer(_Mover):
     """A board on a pseudo-terminal; clients open `path`. Answers that nobody reads are lost once its buffer is full."""
 
-    def __init__(self, board: Board, clock: RealTimeClock, *, baud: float, latency_s: float, faults: Faults) -> None:
+    def __init__(
+        self, board: Board, clock: RealTimeClock, *, baud: float, latency_s: float, faults: Faults | None
+    ) -> None:
         super().__init__(board, clock, baud=baud, latency_s=latency_s, faults=faults)
         self._master, self._slave = os.openpty()  # our own slave stays open, so that no client's end is the last
         tty.setraw(self._slave)
@@ -100,8 +104,8 @@ class PtyServer(_Mover):
 class TcpServer(_Mover):
     """A board behind a server on a loopback port of the system's choice; clients connect to `path`, one at a time."""
 
-    def __init__(self, board: Board, clock: RealTimeClock, *, faults: Faults) -> None:
-        super().__init__(board, clock, baud=math.inf, latency_s=0.0, faults=faults)
+    def __init__(self, board: Board, clock: RealTimeClock) -> None:
+        super().__init__(board, clock, baud=math.inf, latency_s=0.0, faults=None)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._files.append(self._listener)
         self._client: socket.socket | None = None
@@ -157,9 +161,9 @@ def serve_pty(
     board: Board, clock: RealTimeClock, *, baud: float, latency_s: float = 0.0, faults: Faults | None = None
 ) -> PtyServer:
     """Put a board on a pseudo-terminal until the server is closed; `.path` is what clients open."""
-    return PtyServer(board, clock, baud=baud, latency_s=latency_s, faults=faults or Faults())
+    return PtyServer(board, clock, baud=baud, latency_s=latency_s, faults=faults)
 
 
-def serve_tcp(board: Board, clock: RealTimeClock, *, faults: Faults | None = None) -> TcpServer:
+def serve_tcp(board: Board, clock: RealTimeClock) -> TcpServer:
     """Put a board behind a loopback TCP port until the server is closed; `.path` is `tcp://127.0.0.1:PORT`."""
-    return TcpServer(board, clock, faults=faults or Faults())
+    return TcpServer(board, clock)

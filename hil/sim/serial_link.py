@@ -1,7 +1,7 @@
 """The line between the host's port and a simulated board, and the in-process link that stands at its host end.
 
 Bytes take ten bit times each, both ways. The host's USB adapter hands received bytes over like an FTDI chip: when its
-latency timer has run since the first of them, when a packet is full, or when the event character came.
+latency timer has run since the first of them, or when a packet is full.
 """
 
 import math
@@ -24,9 +24,8 @@ ROUNDING = 1e-6  # of a byte time
 class UsbAdapter:
     """Received bytes on their way to the host, with the times at which they reached the adapter."""
 
-    def __init__(self, latency_s: float, event_char: bytes = b"") -> None:
+    def __init__(self, latency_s: float) -> None:
         self._latency_s = latency_s
-        self._event_char = event_char
         self._data = bytearray()
         self._arrivals_s: list[float] = []
 
@@ -48,8 +47,7 @@ class UsbAdapter:
         due_s = self._arrivals_s[0] + self._latency_s
         if len(self._data) >= PACKET_BYTES:
             due_s = min(due_s, self._arrivals_s[PACKET_BYTES - 1])
-        position = self._data.find(self._event_char) if self._event_char else -1
-        return due_s if position < 0 else min(due_s, self._arrivals_s[position])
+        return due_s
 
     def deliver(self, now_s: float) -> bytes:
         """What the host got until now."""
@@ -74,9 +72,8 @@ class BoardLine:
         clock: EventClock,
         *,
         baud: float,
-        latency_s: float = 0.0,
-        event_char: bytes = b"",
-        faults: Faults | None = None,
+        latency_s: float,
+        faults: Faults | None,
         on_data: Callable[[], None] | None = None,
     ) -> None:
         self.board = board
@@ -84,7 +81,7 @@ class BoardLine:
         self._leaving = False
         self._clock = clock
         self._byte_s = 10 / baud
-        self._adapter = UsbAdapter(latency_s, event_char)
+        self._adapter = UsbAdapter(latency_s)
         self.on_data = on_data
         self._received = bytearray()
         self._to_board: deque[tuple[float, bytes]] = deque()  # arrival of the first byte, bytes
@@ -227,11 +224,10 @@ class SimulatedLink(Closing):
         baud: float = math.inf,
         latency_s: float = 0.0,
         *,
-        event_char: bytes = b"",
         faults: Faults | None = None,
         name: str = "sim",
     ) -> None:
-        self._line = BoardLine(board, clock, baud=baud, latency_s=latency_s, event_char=event_char, faults=faults)
+        self._line = BoardLine(board, clock, baud=baud, latency_s=latency_s, faults=faults)
         self._clock = clock
         self._name = name
         self._open = False

@@ -17,22 +17,21 @@ class WorldTruth:
     """The channel that an ideal instrument would find.
 
     walkers, echoes: who moves about, and the propagation of each one's echo; nobody where None.
-    walk, propagation_at: the user's walk, and the propagation to a place on it; one who stands where None.
+    walk: the user's; one who stands where None. propagation_at: to a place on it.
     """
 
     def __init__(
         self,
         propagation: Propagation,
         rf_hz: Float[np.ndarray, "subcarrier"],
-        walkers: Walkers | None = None,
-        echoes: tuple[Propagation, ...] = (),
-        walk: Walk | None = None,
-        propagation_at: Callable[[Position], Propagation] | None = None,
+        walkers: Walkers | None,
+        echoes: tuple[Propagation, ...],
+        walk: Walk | None,
+        propagation_at: Callable[[Position], Propagation],
     ) -> None:
         self._start, self._walkers, self._walk = _Exact(propagation, rf_hz), walkers, walk
         self._echoes = [_Exact(echo, rf_hz) for echo in echoes]
-        if propagation_at is not None:
-            self._at = lru_cache(maxsize=2)(lambda place_m: self._start.moved(propagation_at(place_m)))
+        self._at = lru_cache(maxsize=2)(lambda place_m: self._start.moved(propagation_at(place_m)))
 
     def response(self, pattern: Pattern, time_s: float | None = None) -> Complex[np.ndarray, "subcarrier"]:
         """complex[subcarrier] of a settled pattern, antenna port to antenna port, leakage and direct paths included.
@@ -71,8 +70,7 @@ class WorldTruth:
         return self._start if place_m == self._walk.place(0, 0.0) else self._at(place_m)
 
     def _strength(self, time_s: float) -> Complex[np.ndarray, "walker"]:
-        if self._walkers is None:
-            return np.zeros(0, dtype=complex)
+        assert self._walkers is not None, "somebody moves"
         return np.asarray(self._walkers.strength(np.array([time_s]))[0])
 
 

@@ -89,13 +89,6 @@ def test_an_answer_takes_its_bit_times_and_the_latency_timer():
     assert clock.now_s() == pytest.approx(4 * BYTE_S + BYTE_S + 1e-3)
 
 
-def test_the_event_character_brings_the_answer_at_once():
-    clock, _, link = make_link(latency_s=16e-3, event_char=b"\n")
-    link.write(b"abc\n")
-    assert link.read(100, 1.0) == b"abc\n"
-    assert clock.now_s() == pytest.approx(4 * BYTE_S + 4 * BYTE_S)
-
-
 def test_a_long_answer_comes_in_full_packets_then_by_the_timer():
     clock, _, link = make_link(latency_s=16e-3)
     link.write(b"x" * 99 + b"\n")

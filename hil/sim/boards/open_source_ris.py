@@ -36,10 +36,10 @@ class OpenSourceRis(Board):
         self,
         outputs: Outputs,
         *,
-        baud: int = 115_200,
-        update_s: float = 1e-4,
-        serial_number: str = "  0",
-        supply_v: float = 12.0,
+        baud: int,
+        update_s: float,
+        serial_number: str,
+        supply_v: float,
     ) -> None:
         super().__init__(outputs, update_s=update_s)
         self.serial_number = serial_number
