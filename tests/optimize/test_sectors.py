@@ -41,6 +41,14 @@ def test_together_they_hold_every_channel():
     assert np.all(np.any(inside, axis=0))
 
 
+def test_a_channel_on_the_seam_of_two_sectors_is_in_one_of_them():
+    direction = unit(np.random.default_rng(2).standard_normal((4, 2)) @ [1, 1j])
+    forms = [sector.form() for sector in sectors(direction)]
+    seams = np.pi / len(forms) * (np.arange(2 * len(forms)) + 0.5)
+    for taps in np.exp(1j * seams)[:, None] * direction:
+        assert max(parts(taps) @ form @ parts(taps) for form in forms) >= 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), weight=st.sampled_from([0.0, 1e-3, 0.3, 3.0, 100.0]))
 def test_any_weight_of_the_form_bounds_the_patterns_of_its_sector(make_problem, seed, weight):
