@@ -8,7 +8,8 @@ import numpy as np
 
 from hil.campaign.sites import make_site
 from hil.interfaces import Progress, no_progress
-from hil.optimize.solve import Options, solve
+from hil.optimize.algorithms import Options
+from hil.optimize.solve import solve
 
 PROVEN = 1e-5  # relative gap from where on a pattern counts as proven the best
 

@@ -14,8 +14,9 @@ from hil.campaign.links import Links
 from hil.campaign.sites import SCENES, make_site
 from hil.engine.stations import STATIONS
 from hil.errors import ConfigError
+from hil.optimize.algorithms import ALGORITHMS
 from hil.optimize.objective import Problem
-from hil.optimize.solve import ALGORITHMS, solve
+from hil.optimize.solve import solve
 from hil.yamltree import no_such
 
 NO_SURFACE = "no-surface"

@@ -11,8 +11,9 @@ from hil.campaign.links import Links
 from hil.campaign.sites import make_site
 from hil.campaign.workbook import Artifact, Workbook
 from hil.interfaces import Progress
+from hil.optimize.algorithms import Options
 from hil.optimize.neural import PRACTICAL, PRINTED
-from hil.optimize.solve import Options, solve
+from hil.optimize.solve import solve
 from hil.report.paper_figures import Curve, Panel, curves_figure, images_figure
 
 CONVERGED = 0.95

@@ -7,7 +7,8 @@ from hil.campaign.judge import Contestant, Verdict, judge
 from hil.campaign.sites import Site, make_site
 from hil.errors import ConfigError
 from hil.interfaces import Progress, no_progress
-from hil.optimize.solve import ALGORITHMS, solve
+from hil.optimize.algorithms import ALGORITHMS
+from hil.optimize.solve import solve
 
 YARDSTICK = "stm"  # times are told in multiples of this one's
 

@@ -9,7 +9,8 @@ from hil.campaign.optimizers import compare, table
 from hil.campaign.sites import make_site
 from hil.campaign.table1 import PAPER_MBPS
 from hil.campaign.workbook import Artifact, Workbook
-from hil.optimize.solve import Options, solve
+from hil.optimize.algorithms import Options
+from hil.optimize.solve import solve
 from hil.report.paper_figures import Curve, Panel, curves_figure
 
 NAMES = {

@@ -16,10 +16,11 @@ from threadpoolctl import threadpool_limits
 from hil.arrays import Complex, Float, Int
 from hil.campaign.sites import make_site
 from hil.interfaces import Progress, no_progress
+from hil.optimize.algorithms import Options
 from hil.optimize.bound import certified_bound
 from hil.optimize.iterate import Candidates
 from hil.optimize.objective import Objective, Problem
-from hil.optimize.solve import Options, search
+from hil.optimize.solve import search
 
 BATCH = 16
 CONVERGED = 0.99  # of the final rate

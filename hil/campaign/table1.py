@@ -6,7 +6,8 @@ from typing import Any
 from hil.campaign.judge import Contestant, judge
 from hil.campaign.sites import at_base_station, make_site
 from hil.campaign.workbook import Artifact, Workbook
-from hil.optimize.solve import Options, solve
+from hil.optimize.algorithms import Options
+from hil.optimize.solve import solve
 from hil.report.paper_figures import bars_figure
 
 PAPER_MBPS = {

@@ -6,8 +6,9 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.config import OptimizerConfig
+from hil.optimize.algorithms import Options
 from hil.optimize.objective import Problem
-from hil.optimize.solve import Options, Solution, solve
+from hil.optimize.solve import Solution, solve
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.sound import Sweep
 from hil.measure.recording import Step
 from hil.measure.setup import Setup
+from hil.optimize.algorithms import ALGORITHMS
 from hil.optimize.objective import Problem
-from hil.optimize.solve import ALGORITHMS, Solution, solve
+from hil.optimize.solve import Solution, solve
 from hil.yamltree import no_such
 
 

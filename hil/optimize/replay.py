@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from hil.optimize.algorithms import tap_prior
 from hil.optimize.iterate import Candidates, climb, iterate
 from hil.optimize.objective import Objective
-from hil.optimize.solve import tap_prior
 from hil.optimize.thinned import Thinned, with_all
 
 Work = Callable[[], Candidates]

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from hil.errors import ConfigError
+from hil.optimize.algorithms import POLISH_STEPS, Options
 from hil.optimize.cost import Cost, counted
 from hil.optimize.device import find_device
 from hil.optimize.iterate import Candidates
 from hil.optimize.objective import Objective, Problem
 from hil.optimize.replay import prepared, replayed_s
-from hil.optimize.solve import POLISH_STEPS, Options, solve
+from hil.optimize.solve import solve
 from hil.optimize.thinned import ELEMENTS
 
 PASSES = 4  # of an evaluation with its gradient over the cascade

@@ -10,7 +10,8 @@ from hil.campaign.judge import judge
 from hil.campaign.optimizers import compare, contestants, table
 from hil.campaign.sites import SCENES, make_site
 from hil.errors import ConfigError
-from hil.optimize.solve import ALGORITHMS, solve
+from hil.optimize.algorithms import ALGORITHMS
+from hil.optimize.solve import solve
 
 FAST = ("all-zero", "random", "best-pilot", "stm", "tap-space")
 

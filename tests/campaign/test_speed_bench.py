@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from hil.campaign.speed_bench import LIMITS, Users, bench_speed, epochs_to_converge
-from hil.optimize.solve import Options, search
+from hil.optimize.algorithms import Options
+from hil.optimize.solve import search
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from hil.optimize.algorithms import tap_prior
 from hil.optimize.cost import counted
 from hil.optimize.iterate import Candidates, climb, iterate
 from hil.optimize.objective import Objective
 from hil.optimize.prior import TapCodePrior
-from hil.optimize.solve import tap_prior
 from hil.optimize.tap_space import TapSearch
 
 PRIOR, SEARCH = TapCodePrior(starts=3, epochs=6, device="cpu"), TapSearch(keep=2, steps=6, device="cpu")

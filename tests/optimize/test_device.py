@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError
+from hil.optimize.algorithms import ALGORITHMS, Algorithm, tap_prior
 from hil.optimize.device import find_device
-from hil.optimize.solve import ALGORITHMS, Algorithm, solve, tap_prior
+from hil.optimize.solve import solve
 
 
 def with_gpus(monkeypatch, count):

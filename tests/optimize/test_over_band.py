@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from hil.arrays import Float, Patterns
 from hil.optimize import branch_and_bound
+from hil.optimize.algorithms import ALGORITHMS, Options
 from hil.optimize.bound import certified_bound
 from hil.optimize.discrete import StateSearch
 from hil.optimize.objective import Problem
 from hil.optimize.relaxation import Relaxation
-from hil.optimize.solve import ALGORITHMS, Options, solve
+from hil.optimize.solve import solve
 from hil.phy.band import band_powers
 
 MakeProblem = Callable[..., Problem]

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from hil.optimize.algorithms import tap_prior
 from hil.optimize.cost import counted
 from hil.optimize.iterate import Candidates, iterate
 from hil.optimize.objective import Objective
 from hil.optimize.replay import captured, prepared, replayed_s
-from hil.optimize.solve import tap_prior
 
 
 def once(work: Callable[[], object]) -> float:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from hil.errors import ConfigError
+from hil.optimize.algorithms import ALGORITHMS, Algorithm, Options, Stage
 from hil.optimize.baselines import AllZero
 from hil.optimize.bound import certified_bound
-from hil.optimize.solve import ALGORITHMS, Algorithm, Options, Stage, solve
+from hil.optimize.solve import solve
 from hil.optimize.stm import StrongestTap
 
 QUICK = Options(epochs=20, starts=3)
