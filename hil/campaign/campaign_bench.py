@@ -14,7 +14,8 @@ from hil.arrays import Float
 from hil.campaign.grid import Study
 from hil.campaign.grid_run import run_campaign
 from hil.campaign.grid_table import Table
-from hil.engine.pool import Pool, open_pool
+from hil.engine.open import open_pool
+from hil.engine.pool import Pool
 from hil.interfaces import Progress
 
 REAL_AXES = {

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from hil.campaign.shipped import CONFIGS
-from hil.campaign.tracks import walkers
+from hil.campaign.walks import walkers
 from hil.campaign.workbook import Workbook
 from hil.config import SweepConfig, TestbedConfig, TrackConfig, UserConfig
 from hil.estimation.least_squares import CascadedEstimate

@@ -18,7 +18,7 @@ import numpy as np
 
 from hil.arrays import Float
 from hil.campaign.track_rows import interval
-from hil.campaign.tracks import Case, station_of
+from hil.campaign.walks import Case, station_of
 from hil.config import UserConfig
 from hil.experiments.tracking.judge import best_pattern
 from hil.interfaces import Progress, no_progress

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hil.campaign.shipped import CONFIGS
-from hil.campaign.tracks import Case, walkers
+from hil.campaign.walks import Case, walkers
 from hil.config import TestbedConfig, TrackConfig
 from hil.errors import ConfigError
 from hil.yamlfile import load_yaml, load_yaml_text

@@ -4,14 +4,12 @@ Intervals are Student's over users. A difference is taken for each user first: u
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hil.arrays import Float
-
-if TYPE_CHECKING:
-    from hil.campaign.tracks import Case
+from hil.campaign.walks import Case
 
 CONFIDENCE = 0.95
 FIGURES = ("mean_true_fraction", "mean_served_fraction", "mean_hold_fraction")
@@ -22,7 +20,7 @@ Summaries = Mapping[str, Mapping[str, Any]]
 """What each policy's track of one user came to, by policy."""
 
 
-def row_of(case: "Case", policy: str, results: Sequence[Summaries]) -> dict[str, Any]:
+def row_of(case: Case, policy: str, results: Sequence[Summaries]) -> dict[str, Any]:
     """One policy of a case, as plain values.
 
     true_fraction, interval, worst_user: of the pattern configured last. served_fraction: soundings counted.
@@ -48,7 +46,7 @@ def row_of(case: "Case", policy: str, results: Sequence[Summaries]) -> dict[str,
     }
 
 
-def where_of(case: "Case", results: Sequence[Summaries]) -> dict[str, Any]:
+def where_of(case: Case, results: Sequence[Summaries]) -> dict[str, Any]:
     """Scene, link, path and users of a case: what each of its rows holds for.
 
     sounding_snr_db: of a sounding of the first sweep, median over subcarriers, then over users; link_snr_db: of the

@@ -9,7 +9,7 @@ from hil.cli.options import Json
 from hil.cli.output import emit_json, print_table, progress
 
 if TYPE_CHECKING:
-    from hil.campaign.tracks import Case
+    from hil.campaign.walks import Case
 
 SHOWN = (
     "policy",
@@ -60,7 +60,7 @@ def track(
     from hil.campaign.cells import Cells
     from hil.campaign.track_cases import cases
     from hil.campaign.tracks import compare
-    from hil.engine.pool import open_pool
+    from hil.engine.open import open_pool
 
     chosen = cases(
         only=only,

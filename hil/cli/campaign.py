@@ -53,7 +53,7 @@ def campaign(
     """
     from hil.campaign.grid import studies_of
     from hil.campaign.grid_run import run_campaign
-    from hil.engine.pool import open_pool
+    from hil.engine.open import open_pool
     from hil.engine.stations import STATIONS
     from hil.engine.tls import Tls
 

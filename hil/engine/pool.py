@@ -8,13 +8,8 @@ from functools import partial
 from typing import Any
 
 from hil.engine.stations import STATIONS, testbed_tag
-from hil.engine.tls import Tls
 from hil.engine.work import COMPUTE
-from hil.errors import ConfigError
 from hil.interfaces import Closing
-
-AWAY_S = 600.0
-"""How long a campaign waits for a scheduler that went away, where nobody says otherwise."""
 
 NOTHING_THERE = "campaign: a result was asked for, and no batch is under way that could have one"
 
@@ -84,26 +79,3 @@ class LocalPool(Pool):
 
 def in_silence(_message: str) -> None:
     """For callers who do not listen."""
-
-
-def open_pool(
-    engine: str = "local", tls: Tls | None = None, *, away_s: float = AWAY_S, tell: Tell = in_silence
-) -> Pool:
-    """`local`, `workers:N` for N processes on this machine, or the address of a scheduler.
-
-    Stations that stand beside this process (`STATIONS`) are measured on with the first two; each has a worker of its
-    own. away_s: how long a scheduler that went away is waited for; tell: is told of it.
-    Raises ConfigError for anything else and for workers of other versions, NotConnected where nobody answers.
-    """
-    if engine == "local":
-        return LocalPool()
-    from hil.engine.dask_pool import DaskPool
-
-    kind, _, count = engine.partition(":")
-    if kind != "workers" and not count.startswith("//"):
-        raise ConfigError(f"--engine {engine}: local, workers:N for N processes here, or tls://HOST:8786, a scheduler")
-    if kind == "workers":
-        if not count.isdecimal() or not 1 <= int(count) <= 256:
-            raise ConfigError(f"--engine {engine}: written as workers:2, from 1 to 256")
-        return DaskPool.on_this_machine(int(count))
-    return DaskPool.at(engine, tls or Tls(), away_s=away_s, tell=tell)

@@ -15,7 +15,8 @@ from hil.campaign.grid_run import run_campaign
 from hil.campaign.grid_table import Table
 from hil.campaign.grid_tasks import run_batch
 from hil.config.campaign import CampaignConfig, load_campaign
-from hil.engine.pool import Finished, LocalPool, Pool, open_pool
+from hil.engine.open import open_pool
+from hil.engine.pool import Finished, LocalPool, Pool
 from hil.errors import ConfigError, RecordingError
 
 TEXT = """schema: hil-campaign/1

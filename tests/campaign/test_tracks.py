@@ -14,7 +14,8 @@ from hil.campaign.cells import Cells
 from hil.campaign.shipped import CONFIGS
 from hil.campaign.track_cases import POLICIES, cases, loop_of
 from hil.campaign.track_rows import COUNTS, FIGURES, MEDIANS, row_of
-from hil.campaign.tracks import Case, compare, flat_snr_db, walkers
+from hil.campaign.tracks import compare, flat_snr_db
+from hil.campaign.walks import Case, walkers
 from hil.config import TrackConfig, UserConfig
 from hil.engine.pool import LocalPool
 from hil.errors import ConfigError

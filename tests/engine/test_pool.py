@@ -15,7 +15,7 @@ from hil.campaign.grid_run import run_campaign
 from hil.campaign.grid_table import Table
 from hil.config.campaign import CampaignConfig
 from hil.engine import dask_pool, work
-from hil.engine.pool import open_pool
+from hil.engine.open import open_pool
 from hil.engine.processes import HostProcesses
 from hil.engine.stations import STATIONS, Stations
 from hil.errors import ConfigError, NotConnected
