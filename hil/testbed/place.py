@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from hil.config import SimulationConfig, SurfaceCondition, TestbedConfig, UserConfig
-from hil.testbed.open import Testbed, open_testbed
+from hil.testbed.open import open_testbed
+from hil.testbed.testbed import Testbed
 
 
 @contextmanager
