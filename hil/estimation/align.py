@@ -15,10 +15,13 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.estimation.alignment import Alignment, resolve_pairs
+from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.lags import centroid_error, told_by_neighbours
 from hil.estimation.start_search import REACH_TAPS, StartSearch
+from hil.phy.sync import advance
 from hil.phy.taps import band_of, guards_of
 
+TOGETHER = 256  # soundings that share their start, projected at once
 SUBSET = 512  # soundings that mean and covariance are learnt from
 ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothing
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
@@ -51,9 +54,8 @@ def align_sweep(
 
 def prepare(*, used: Bool[np.ndarray, "subcarrier"], fft_size: int, num_taps: int) -> None:
     """Build the tables that aligning such a sweep takes whatever it shows, so that they are there when it ends."""
-    band = band_of(used)
-    none, sweep_taps = np.empty((0, used[band].size), dtype=np.complex64), num_taps * used[band].size / used.size
-    sweep = StartSearch(none, np.empty(0), np.empty(0), used[band], fft_size, sweep_taps, 1.0, 1.0)
+    none = np.empty((0, used[band_of(used)].size), dtype=np.complex64)
+    sweep = _unasked(none, used, fft_size, num_taps)
     for reach in (0.0, REACH_TAPS * sweep.tap, sweep.learning_reach, sweep.period_reach):
         sweep.lags(reach).coordinates(none, np.empty(0, dtype=int))
 
@@ -66,12 +68,73 @@ def align_together(
     fft_size: int,
     num_taps: int,
 ) -> Alignment:
-    """The same of soundings that are known to share their start: only where the window of delays lies is asked.
+    """The same of soundings that are known to share their start: `Together`, of all at once."""
+    return Together(responses, used=used, fft_size=fft_size, num_taps=num_taps).alignment(noise_var)
 
-    So much less noise is needed, and nothing is in doubt. Raises MeasurementError where they hold no signal.
-    """
-    sweep, learnt, _ = _begin(responses, noise_var, used, fft_size, num_taps)
-    return sweep.together(learnt).between(guards_of(used))
+
+class Together:
+    """Aligns soundings that are known to share their start, while they come: the first ones tell where the window of
+    delays lies. So much less noise is needed, and nothing is in doubt."""
+
+    def __init__(
+        self,
+        responses: Complex[np.ndarray, "pattern subcarrier"],
+        *,
+        used: Bool[np.ndarray, "subcarrier"],
+        fft_size: int,
+        num_taps: int,
+    ) -> None:
+        """responses: room for all of them; `there` tells which of them stand in it."""
+        self.responses, self._used, self._fft_size, self._num_taps = responses, used, fft_size, num_taps
+        self._projector: Complex[np.ndarray, "subcarrier tap"] | None = None
+        self._num_there = 0
+
+    def there(self, count: int) -> None:
+        """The first `count` are what they will be. They are taken in whole groups, whatever the pieces in which they
+        come."""
+        if self._projector is None:
+            if count < min(SUBSET, len(self.responses)):
+                return
+            self._place()
+        responses, step = self.responses[:, band_of(self._used)], TOGETHER
+        for start in range(self._num_there, count if count == len(responses) else count - step + 1, step):
+            rows = slice(start, start + step)
+            self._taps[rows] = responses[rows] @ self._projector
+            self._num_there = min(rows.stop, len(responses))
+
+    def alignment(self, noise_var: Float[np.ndarray, "pattern"]) -> Alignment:
+        """Of all of them. noise_var: of each. Raises MeasurementError where they hold no signal."""
+        self.there(len(self.responses))
+        count, used = len(self.responses), self._used[band_of(self._used)]
+        learnt = np.random.default_rng(0).permutation(count)[:SUBSET]
+        strength = energy(self.responses[learnt])
+        level, power = float(np.median(noise_var)), float(strength.mean())
+        _require_signal(power / int(used.sum()) / level - 1)
+        taps = self._taps[learnt]
+        noise = max(level, power / len(used) / KNOWING_SNR)
+        model = DelayModel.fit(self._basis, taps, strength - energy(taps), noise)
+        everywhere, sure = np.full(count, self._start), np.full(count, np.inf)
+        return Alignment(model, self._fft_size, everywhere, sure, self._taps).between(guards_of(self._used))
+
+    def _place(self) -> None:
+        first = self.responses[:SUBSET, band_of(self._used)]
+        search = _unasked(first, self._used, self._fft_size, self._num_taps)
+        self._basis, self._start = search.common_start()
+        advanced = advance(self._basis.projector, np.asarray(self._start), self._fft_size)
+        self._projector = advanced.T.astype(first.dtype)
+        self._taps = np.empty((len(self.responses), self._basis.num_taps), dtype=first.dtype)
+
+
+def _unasked(
+    responses: Complex[np.ndarray, "pattern subcarrier"],
+    used: Bool[np.ndarray, "subcarrier"],
+    fft_size: int,
+    num_taps: int,
+) -> StartSearch:
+    """Soundings between their guards, of which neither strength nor places nor noise are asked."""
+    within, unasked = used[band_of(used)], np.zeros(len(responses))
+    taps = num_taps * within.size / used.size
+    return StartSearch(responses, unasked, unasked, within, fft_size, taps, 1.0, 1.0)
 
 
 def _begin(

@@ -15,7 +15,7 @@ from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import learn_advances, margin_of, search
 from hil.estimation.lags import Lags
 from hil.estimation.profiles import MAX_TURNS, Comb, place_by_power
-from hil.phy.sync import advance, whole_samples
+from hil.phy.sync import whole_samples
 from hil.phy.taps import DelayBasis, delay_profile, place_window
 
 REACH_TAPS, CENTRED_BY = 4, 64  # how far the window may move once all soundings are aligned, and by how many of them
@@ -75,20 +75,13 @@ class StartSearch:
         model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var)
         return Alignment(model, self.fft_size, *search(model, self.responses, self.fft_size))
 
-    def together(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
-        """All at one advance, with which the basis holds most of the energy."""
+    def common_start(self) -> tuple[DelayBasis, int]:
+        """The one advance of all with which the basis holds most of the energy, and the basis."""
         lags, length = self.lags(REACH_TAPS * self.tap), round(self.num_taps * self.tap)
-        some, fine = self.responses[learnt], np.zeros(len(learnt), dtype=int)
-        start = place_window(delay_profile(some, self.fft_size).mean(axis=0), length)
-        coordinates = lags.coordinates(some, fine + start)
-        fine += self._centre(lags, coordinates, fine)
-        model = self._fit(lags.taps(coordinates, fine), learnt, lags.basis, self.knowing_var)
-        common = (start + int(fine[0])) % self.fft_size
-        projector = advance(lags.basis.projector, np.asarray(common), self.fft_size).astype(self.responses.dtype)
-        everywhere = np.full(len(self.responses), common)
-        return Alignment(
-            model, self.fft_size, everywhere, np.full(len(self.responses), np.inf), self.responses @ projector.T
-        )
+        start = place_window(delay_profile(self.responses, self.fft_size).mean(axis=0), length)
+        fine = np.zeros(len(self.responses), dtype=int)
+        coordinates = lags.coordinates(self.responses, fine + start)
+        return lags.basis, (start + self._centre(lags, coordinates, fine)) % self.fft_size
 
     def near_power(self, learnt: Int[np.ndarray, "learnt"]) -> Alignment:
         """Advances near those that each sounding's power tells are scored. Where that is not sure to hold the best one,

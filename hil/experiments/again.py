@@ -1,14 +1,15 @@
 """Soundings of a sweep whose start stays in doubt, sounded once more before the radio is quiet: never guessed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from hil.arrays import Int, Patterns
+from hil.arrays import Complex, Int, Patterns
 from hil.errors import MeasurementError
-from hil.estimation.align import align_sweep
+from hil.estimation.align import Together, align_sweep
 from hil.estimation.alignment import Alignment
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
@@ -32,6 +33,19 @@ class Doubt:
     plan: SweepPlan
     mode: SweepMode
     alignment: Alignment | None = None
+    _together: Together | None = None
+
+    def arriving(self, responses: Complex[np.ndarray, "pattern subcarrier"]) -> Callable[[int], object]:
+        """Aligns the responses of a capture that holds the whole sweep while they arrive: `Arriving`."""
+        if len(responses) != self.plan.num_patterns:
+            return lambda count: None
+        self._together = Together(responses, **self._frame)
+        return self._together.there
+
+    @property
+    def _frame(self) -> dict[str, Any]:
+        ofdm = self.testbed.config.ofdm
+        return {"used": self.testbed.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
 
     def __call__(self, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
         """Each of them with its complement, which must see the same room.
@@ -41,18 +55,14 @@ class Doubt:
         so.
         """
         none = np.empty(0, dtype=int)
+        partner, together = self.plan.partner, self._together
         if self.mode not in APART or soundings.reference is not None:
+            if together is not None and np.may_share_memory(together.responses, soundings.response):
+                with suppress(MeasurementError):
+                    self.alignment = together.alignment(soundings.noise_var)
             return none
-        ofdm, partner = self.testbed.config.ofdm, self.plan.partner
         with suppress(MeasurementError):
-            alignment = align_sweep(
-                soundings.response,
-                soundings.noise_var,
-                used=self.testbed.grid.used,
-                fft_size=ofdm.fft_size,
-                num_taps=ofdm.num_taps,
-                partner=partner,
-            )
+            alignment = align_sweep(soundings.response, soundings.noise_var, partner=partner, **self._frame)
             found = np.flatnonzero(alignment.ambiguous)
             self.alignment = None if found.size else alignment
             return np.union1d(found, partner[found][partner[found] >= 0])

@@ -61,7 +61,7 @@ class IqKeeper:
             return measured
         conduct = Conduct(
             mode,
-            len(measured.data),
+            len(measured.data["response"]),
             repetitions,
             self._config.max_retakes,
             tuple(self._board.restarts),

@@ -124,16 +124,18 @@ def _sound(raw: RawStep, setup: Setup, manifest: dict[str, Any]) -> SoundingBloc
 
 def _difference(found: SoundingBlock, recorded: Step) -> str:
     """In which fields soundings differ from recorded ones, and how many do; empty where no byte does."""
-    records = found.records()
-    if records.dtype != recorded.data.dtype or records.shape != recorded.data.shape:
-        return f"{records.shape} of {records.dtype} for {recorded.data.shape} of {recorded.data.dtype}"
-    fields = [name for name in records.dtype.names or () if records[name].tobytes() != recorded.data[name].tobytes()]
+    records, before = found.records(), SoundingBlock.from_records(recorded.data).records()
+    if records.dtype != before.dtype:
+        return f"{records.dtype} for {before.dtype}"
+    fields = [name for name in records.dtype.names or () if records[name].tobytes() != before[name].tobytes()]
     if found.resets != recorded.facts["resets"]:
         fields.append("resets")
     if not fields:
         return ""
-    which = sum(a.tobytes() != b.tobytes() for a, b in zip(records, recorded.data, strict=True))
-    return f"{', '.join(fields)} differ in {which} of {len(records)} soundings"
+    differ = np.zeros(len(found.response), dtype=bool)
+    for name in records.dtype.names or ():
+        differ |= [a.tobytes() != b.tobytes() for a, b in zip(records[name], before[name], strict=True)]
+    return f"{', '.join(fields)} differ in {differ.sum()} of {differ.size} soundings"
 
 
 def _compare_estimates(recording: Recording, replayed: Recording, setup: Setup, sounded: set[str]) -> dict[str, str]:

@@ -20,13 +20,15 @@ from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
 from hil.experiments.listen import expected_noise, heard_before, listen_first
 from hil.experiments.plan import plan_of
+from hil.experiments.step_intake import Arriving, StepIntake
 from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
 from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
+from hil.measure.intake import Intake
 from hil.measure.noise import noise_summary
 from hil.measure.recording import Recording, Step
 from hil.measure.reference import Coupling, find_coupling
 from hil.measure.self_stepping import MAX_PATTERNS, complement
-from hil.measure.sounder import Sounder
+from hil.measure.sounder import Sounder, require_scatter
 from hil.measure.stepping import Gathering, SoundingBlock, sound_patterns
 from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
@@ -126,7 +128,7 @@ def sound_surface(
     prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
-    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt)
+    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt, doubt.arriving)
     sounded = sound_in_blocks(testbed, recording, asked, config, mode, progress)
     return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
 
@@ -187,7 +189,7 @@ class SoundingStage:
     patterns: of a slice of their numbers, of which there are num_patterns. facts: for the step that begins the stage.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given
-    them all.
+    them all. arriving: told of the responses of a long capture while it arrives.
     """
 
     name: str
@@ -196,6 +198,7 @@ class SoundingStage:
     facts: dict[str, Any] = field(default_factory=dict)
     rows: Callable[[slice], BoardRows | None] = lambda which: None
     in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None
+    arriving: Arriving | None = None
 
     def blocks(self, size: int) -> dict[str, slice]:
         """The steps, and which patterns are in each."""
@@ -222,6 +225,8 @@ def sound_in_blocks(
         return None
     if testbed.truth is None:  # real LOs have new phases since they stopped: half a stage does not fit the other
         recording.set_aside([*names, LISTENING + stage.name])
+    if mode not in BY_ITSELF:
+        require_scatter(_repetitions(testbed, config))
     testbed.continue_at(begin.time_s)
     listen_first(testbed, recording, stage.name, progress)
     iq = IqKeeper(testbed, recording, config)
@@ -242,7 +247,8 @@ def _sound_steps(
     testbed.continue_at(recording.time_s)
     at_once = testbed.at_once(mode, _repetitions(testbed, config))
     before = complement(stage.patterns(slice(0, 1))[0], testbed.surface.states)
-    sound = _sounding(testbed, sounder, config, mode, at_once, before)
+    intake = StepIntake(recording, stage.arriving)
+    sound = _sounding(testbed, sounder, config, mode, at_once, before, intake)
     gathered = Gathering(stage.num_patterns)
     for name, which in stage.blocks(config.block).items():
         measure = partial(
@@ -254,6 +260,7 @@ def _sound_steps(
             config,
             mode,
             partial(_report, progress, stage.name, which.start, stage.num_patterns),
+            intake,
             heard,
         )
         gathered.add(_soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))))
@@ -302,6 +309,7 @@ def _sound_block(
     config: SweepConfig,
     mode: SweepMode,
     progress: Callable[[int], object],
+    intake: StepIntake,
     facts: dict[str, Any],
 ) -> Step:
     started_s = testbed.clock.now_s()
@@ -311,7 +319,7 @@ def _sound_block(
     soundings = sound(patterns, rows, progress)
     ended_s = testbed.clock.now_s()
     times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
-    return Step(soundings.records(), ended_s, {**soundings.facts(), **times, **facts})
+    return Step(intake.records(soundings), ended_s, {**soundings.facts(), **times, **facts})
 
 
 _Sound = Callable[[Patterns, BoardRows | None, Callable[[int], object]], SoundingBlock]
@@ -324,6 +332,7 @@ def _sounding(
     mode: SweepMode,
     at_once: AtOncePlan | None,
     before: Pattern,
+    intake: Intake,
 ) -> _Sound:
     """How the patterns of a block are sounded. before: what the surface shows before each capture of many patterns."""
     sdr, surface, tries = testbed.sdr, testbed.surface, config.max_retakes
@@ -339,7 +348,7 @@ def _sounding(
     def all_at_once(patterns: Patterns, rows: BoardRows | None, progress: Callable[[int], object]) -> SoundingBlock:
         return sound_at_once(
             streaming, stepping, testbed.clock, testbed.grid, plan, patterns, rows,
-            before=before, max_retakes=tries, progress=progress,
+            before=before, max_retakes=tries, progress=progress, intake=intake,
         )  # fmt: skip
 
     return all_at_once

@@ -10,9 +10,10 @@ import numpy as np
 from hil.arrays import Bool, Complex, Float, Int
 from hil.measure.continuity import Repeats, first_slip, pilot_places
 from hil.measure.dwells import at_delays, delays_heard, demodulate_dwells, energy, stands_out
+from hil.measure.intake import Intake
 from hil.phy.ofdm import OfdmGrid
 
-GROUP_SAMPLES = 1 << 17
+GROUP_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,22 @@ class FrameHearing:
     """Hears such a capture while it arrives."""
 
     def __init__(
-        self, grid: OfdmGrid, ends: Int[np.ndarray, "dwell"], still: int, *, repetitions: int, num_taps: int
+        self,
+        grid: OfdmGrid,
+        ends: Int[np.ndarray, "dwell"],
+        still: int,
+        *,
+        repetitions: int,
+        num_taps: int,
+        intake: Intake | None = None,
     ) -> None:
         """ends: of the dwells, each of `still` samples, the last `repetitions` symbols of which are taken."""
         self._grid, self._ends, self._still = grid, ends, still
         self._repetitions, self._num_taps = repetitions, num_taps
         self._group = max(1, GROUP_SAMPLES * ends.size // int(ends[-1]))
         self._repeats, self._num_there = Repeats(), 0
-        self._response = np.empty((ends.size, grid.num_subcarriers), dtype=np.complex64)
+        self._intake = intake or Intake()
+        self._response = self._intake.room(ends.size, grid.num_subcarriers)
         self._scatter = np.empty((ends.size, grid.num_subcarriers), dtype=np.float32)
         self._unrest, self._better = np.empty(ends.size), np.empty(ends.size, dtype=np.float32)
         self._place = np.empty(ends.size, dtype=int)
@@ -87,3 +96,4 @@ class FrameHearing:
         self._place[group], self._better[group] = pilot_places(response, self._usual, period)
         self._response[group], self._scatter[group] = response, scatter
         self._num_there = group.stop
+        self._intake.there(self._num_there)

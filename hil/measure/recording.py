@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from hil.errors import RecordingError
+from hil.measure.draft import Draft
 
 SCHEMA = "hil-recording/1"
 LONGEST_NAME = 60  # of a station, in the name of its runs
@@ -56,6 +57,7 @@ class Recording:
         self._events = {event["step"]: event for event in events}
         self._num_lines = len(events)
         self._writable = writable
+        self._draft: Draft | None = None
         self.damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -137,19 +139,30 @@ class Recording:
         """Make a step durable: first the file, then its line in the log; never half written. Raises RecordingError."""
         if not self._writable:
             raise RecordingError(f"{self.path}: opened for reading only")
-        parts = _npy(step.data)
-        event: Facts = {
-            "step": name,
-            "file": f"steps/{self._num_lines:05d}.npy",
-            "sha256": _sha256(parts),
-            "time_s": step.time_s,
-            "facts": step.facts,
-        }
+        draft, self._draft = self._draft, None
+        if draft is None or draft.data is not step.data:
+            draft = Draft(self._next_file.with_suffix(".tmp"), step.data)
         with _storage(self.path):
-            _write_durably(self.path / event["file"], *parts)
+            sha256 = draft.finish()
+            draft.path.replace(self._next_file)
+            _sync_directory(self._next_file.parent)
+            place = self._next_file.relative_to(self.path).as_posix()
+            event: Facts = {"step": name, "file": place, "sha256": sha256, "time_s": step.time_s, "facts": step.facts}
             _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
         self._events[name] = event
         self._num_lines += 1
+
+    def draft(self, kind: np.dtype[Any]) -> Draft:
+        """Begin the file of a step yet to come, which holds one record of that kind; `append` ends it.
+
+        A step whose data is not the draft's array is written as ever, and no more is heard of the draft.
+        """
+        self._draft = Draft(self._next_file.with_suffix(".tmp"), np.zeros((), kind))
+        return self._draft
+
+    @property
+    def _next_file(self) -> Path:
+        return self.path / "steps" / f"{self._num_lines:05d}.npy"
 
     def put_beside(self, file: str, blob: bytes) -> None:
         """Make a file durable that a step yet to come will name. file: relative to the run. Raises RecordingError."""
@@ -225,27 +238,10 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _npy(data: np.ndarray) -> tuple[bytes, memoryview]:
-    """A `.npy` file in two parts, the second the array's own memory. Raises ValueError where it would need pickle."""
-    data, header = np.asarray(data, order="C"), io.BytesIO()
-    if data.dtype.hasobject:
-        raise ValueError(f"an array of {data.dtype} cannot be stored")
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(data))
-    return header.getvalue(), data.reshape(-1).view(np.uint8).data
-
-
-def _sha256(parts: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _write_durably(path: Path, *parts: bytes | memoryview) -> None:
+def _write_durably(path: Path, content: bytes) -> None:
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
-        for part in parts:
-            file.write(part)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -24,6 +24,7 @@ from hil.measure.dwells import (
     until_whole,
 )
 from hil.measure.hearing import Hearing
+from hil.measure.intake import Intake
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
@@ -111,20 +112,23 @@ def sound_sequence(
     before: Pattern | None = None,
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
+    intake: Intake | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; a capture in which anything went wrong is void and taken again as a whole.
 
     rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
     before: what the surface shows before the sequence, another pattern than the first one, the same for all captures
     that shall be tied together; where None they are not.
+    intake: is given the responses while a capture arrives; what is returned may be others than these.
     Raises BoardReset, Overload or MeasurementError where no capture of `max_retakes + 1` is whole.
     """
 
     def take(_missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        hearing = _hearing(grid, plan, plan.num_samples(len(patterns), grid, referred=before is not None))
+        count, told = len(patterns), intake if plan.apart_lo_hz is None else None
+        hearing = _hearing(grid, plan, plan.num_samples(count, grid, referred=before is not None), count, told)
         capture = _capture(sdr, surface, clock, grid, plan, patterns, rows, before, hearing)
-        block = split_capture(capture, grid, plan, len(patterns), referred=before is not None, hearing=hearing)
-        return block, np.ones(len(patterns), dtype=bool)
+        block = split_capture(capture, grid, plan, count, referred=before is not None, hearing=hearing)
+        return block, np.ones(count, dtype=bool)
 
     return until_whole(take, len(patterns), max_retakes, "sequence", progress)
 
@@ -147,26 +151,27 @@ def split_capture(
     heard, capture, length = capture, steadied(capture, grid), plan.repetitions * grid.fft_size
     if plan.apart_lo_hz is not None:
         tuned = tune(capture, grid, plan.apart_lo_hz)
-        still = _hearing(grid, plan, tuned.capture.samples.size).dwells(tuned.capture.samples, count)
+        still = _hearing(grid, plan, tuned.capture.samples.size, count).dwells(tuned.capture.samples)
         tuned = follow(tuned, grid, still.starts, length)
     else:
         tuned = Tuned.of_one_radio(capture)
     samples = tuned.capture.samples
     if hearing is None or samples is not heard.samples:
-        hearing = _hearing(grid, plan, samples.size)
-    dwells = hearing.dwells(samples, count)
+        hearing = _hearing(grid, plan, samples.size, count)
+    dwells = hearing.dwells(samples)
     first = 1 + first_change(dwells.change_heights, count, dwells.echoes.shape[1])
     shown = dwells[first : first + count]
     require_continuous(hearing.repeated_from(samples), hearing.slipped_from(shown))
-    noise = shown.scatter.mean(axis=0, dtype=float)
+    response, scatter = hearing.soundings(samples, dwells, first)
     if plan.repetitions == 1:
         noise = still_scatter(samples[shown.starts[-1] :], grid)
-    noise /= plan.repetitions
+    else:
+        noise = scatter.mean(axis=0, dtype=float) / plan.repetitions
     reference = dwell_references(capture, shown.starts, grid, plan.repetitions)
     if reference is None and referred:
         reference = capture_references(samples[: dwells.starts[first - 1] + length], grid, count)
     return SoundingBlock(
-        shown.response,
+        response,
         np.full(count, noise[grid.used].mean()),
         capture.time_s + shown.starts / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
@@ -177,14 +182,16 @@ def split_capture(
     )
 
 
-def _hearing(grid: OfdmGrid, plan: SequencePlan, num_samples: int) -> Hearing:
+def _hearing(grid: OfdmGrid, plan: SequencePlan, num_samples: int, count: int, intake: Intake | None = None) -> Hearing:
     return Hearing(
         grid,
         num_samples,
+        count,
         dwell=plan.dwell_s * grid.sample_rate_hz,
         repetitions=plan.repetitions,
         num_taps=plan.num_taps,
         slack=GUARD_S / 4 * grid.sample_rate_hz,
+        intake=intake,
     )
 
 

@@ -10,6 +10,7 @@ from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
 from hil.interfaces import SweepMode
 from hil.measure.noise import snr_by_subcarrier_db
+from hil.measure.reference import REFERENCE
 from hil.measure.sounder import Sounder, Sounding
 
 OWN = ("noise_var", "time_s", "retakes", "overloaded", "reference")  # fields, but the response, with a value a pattern
@@ -95,27 +96,40 @@ class SoundingBlock:
         told = {} if noise is None else {"noise_by_subcarrier": [float(f"{each:.6g}") for each in noise]}
         return {"resets": self.resets, **told}
 
-    def records(self) -> np.ndarray:
-        """One structured record a pattern, for `.npy`: response, noise_var, time_s, retakes, overloaded, reference."""
-        num_patterns, num_subcarriers = self.response.shape
-        kinds: list[tuple[Any, ...]] = [("response", "<c8", (num_subcarriers,)), ("noise_var", "<f8")]
-        kinds += [("time_s", "<f8"), ("retakes", "<i4"), ("overloaded", "?")]
-        if self.reference is not None:
-            kinds.append(("reference", self.reference.dtype))
-        records = np.zeros(num_patterns, dtype=kinds)
-        for name in records.dtype.names or ():
-            records[name] = getattr(self, name)
-        return records
+    def records(self, begun: np.ndarray | None = None) -> np.ndarray:
+        """One structured record of all soundings, for `.npy`; `record_kind`.
+
+        begun: such a record, in which the response stands already; it is filled and returned.
+        """
+        if begun is None:
+            record = np.zeros((), record_kind(*self.response.shape, referred=self.reference is not None))
+            record["response"] = self.response
+            return self.records(record)
+        for name in (begun.dtype.names or ())[1:]:
+            begun[name] = getattr(self, name)
+        return begun
 
     @classmethod
     def from_records(
         cls, records: np.ndarray, resets: int = 0, noise_by_subcarrier: Sequence[float] | None = None
     ) -> "SoundingBlock":
-        """The block that `records` stored; the others are those of `facts`."""
+        """The block that `records` stored, or that earlier versions stored with a record a pattern; the others are
+        those of `facts`."""
         noise = None if noise_by_subcarrier is None else np.array(noise_by_subcarrier)
         return cls(
             **{name: records[name] for name in records.dtype.names or ()}, resets=resets, noise_by_subcarrier=noise
         )
+
+
+def record_kind(num_patterns: int, num_subcarriers: int, *, referred: bool) -> np.dtype[np.void]:
+    """Of the record that holds so many soundings: their responses first, which are known before all else.
+
+    referred: each has a reference.
+    """
+    kinds: list[tuple[Any, ...]] = [("response", "<c8", (num_patterns, num_subcarriers))]
+    kinds += [("noise_var", "<f8", (num_patterns,)), ("time_s", "<f8", (num_patterns,))]
+    kinds += [("retakes", "<i4", (num_patterns,)), ("overloaded", "?", (num_patterns,))]
+    return np.dtype(kinds + ([("reference", REFERENCE, (num_patterns,))] if referred else []))
 
 
 class Gathering:
@@ -128,6 +142,9 @@ class Gathering:
 
     def add(self, block: SoundingBlock) -> None:
         """The next one."""
+        if len(block.response) == self._num_patterns:
+            self._blocks, self._response = [block], block.response
+            return
         if not self._blocks:
             self._response = np.empty((self._num_patterns, block.response.shape[1]), dtype=block.response.dtype)
         start = sum(len(each.response) for each in self._blocks)

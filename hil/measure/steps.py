@@ -75,9 +75,12 @@ class Pulses:
         self._limited[first + 1 : stop + 1] = self._limited[first] + np.cumsum(limited)
         self._folded.add(limited, first, self._period / size)
 
-    def find(self, count: int) -> Steps:
-        """Of a sequence of that many patterns, which is over. Raises MeasurementError as `find_steps`."""
-        pulses, pitch = self._rough()
+    def find(self, count: int, told: Steps | None = None) -> Steps:
+        """Of a sequence of that many patterns, which is over. Raises MeasurementError as `find_steps`.
+
+        told: by `so_far`, when most of it was heard.
+        """
+        pulses, pitch = self._rough() if told is None else self._like(told.middle, told.pitch)
         half = self._period / 2
         first = _run(self._between(self._total, pulses - half, pulses + half) / self._period, count)
         return self._refined(float(pulses[first]), pitch, count)
@@ -90,8 +93,13 @@ class Pulses:
     def _rough(self) -> tuple[Float[np.ndarray, "pulse"], float]:
         """Middles of all pulses that there may be, and how far they are apart, as folding tells them."""
         phase, pace = self._folded.best(width=round(self._period / self._size), period=self._period / self._size)
-        pitch, end = self._dwell * (1 + pace), self._period + self._num_bins * self._size
-        pulses = phase * pitch + pitch * np.arange(int(end / pitch) + 1)
+        pitch = self._dwell * (1 + pace)
+        return self._like(phase * pitch + (pitch - self._period) / 2, pitch)
+
+    def _like(self, middle: float, pitch: float) -> tuple[Float[np.ndarray, "pulse"], float]:
+        """The same of steps that are known."""
+        end = self._period + self._num_bins * self._size
+        pulses = (middle - (pitch - self._period) / 2) % pitch + pitch * np.arange(int(end / pitch) + 1)
         return pulses[(pulses > 1.5 * self._period) & (pulses < end - self._period / 2)], pitch
 
     def _refined(self, pulse: float, pitch: float, count: int) -> Steps:
@@ -198,6 +206,15 @@ def first_change(heights: Float[np.ndarray, "change"], count: int, freedom: floa
     first = _run(heights, count)
     _require_clear(heights, first, count, freedom)
     return first
+
+
+def likely_first(heights: Float[np.ndarray, "change"]) -> int:
+    """Which change seems to be the first of a run that goes on until the last one; nothing is proven.
+
+    Where their sum, half of its mean taken out of each, turns from falling to rising (CUSUM, Page 1954).
+    """
+    limited = heights / (heights + max(float(heights.mean()), np.finfo(float).tiny))
+    return int(np.argmin(np.cumsum(limited - limited.mean() / 2))) + 1
 
 
 def _run(heights: Float[np.ndarray, "change"], count: int) -> int:

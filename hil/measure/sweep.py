@@ -103,7 +103,7 @@ class SweepPlan:
     @property
     def num_groups(self) -> int:
         """Unknowns of the surface: elements, or groups that switch together."""
-        return int(np.unique(self.column).size)
+        return int(np.count_nonzero(np.bincount(self.column)))
 
     @property
     def whole(self) -> bool:
@@ -126,7 +126,7 @@ class SweepPlan:
     @property
     def of_surface(self) -> Int[np.ndarray, "some"]:
         """Soundings that are no references."""
-        return np.setdiff1d(np.arange(self.num_patterns), self.reference)
+        return np.delete(np.arange(self.num_patterns), self.reference)
 
     def only(self, which: Int[np.ndarray, "some"]) -> "SweepPlan":
         """The plan of some of its soundings, none of which is taken as a reference."""

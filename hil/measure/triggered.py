@@ -30,6 +30,7 @@ from hil.measure.dwells import (
     usual_noise,
 )
 from hil.measure.frames import FrameHearing, Frames
+from hil.measure.intake import Intake
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
@@ -131,16 +132,17 @@ def sound_triggered(
     before: Pattern | None = None,
     max_retakes: int = 5,
     progress: Callable[[int], object] | None = None,
+    intake: Intake | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; one in which a pulse went wrong is void, patterns that were disturbed are retaken.
 
-    rows, before: as of `sound_sequence`.
+    rows, before, intake: as of `sound_sequence`.
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all patterns.
     """
     count = len(patterns)
 
     def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        hearing = _hearing(grid, plan, plan.ends(count))
+        hearing = _hearing(grid, plan, plan.ends(count), intake if plan.apart_lo_hz is None else None)
         capture = _capture(sdr, surface, grid, plan, patterns, rows, before, hearing)
         block, good = split_frames(capture, grid, plan, count, referred=before is not None, hearing=hearing)
         return (block, good) if missing.size == count else (block[missing], good[missing])
@@ -196,8 +198,12 @@ def split_frames(
     return block, frames.good
 
 
-def _hearing(grid: OfdmGrid, plan: TriggerPlan, ends: Int[np.ndarray, "pattern"]) -> FrameHearing:
-    return FrameHearing(grid, ends, plan.still_samples, repetitions=plan.repetitions, num_taps=plan.num_taps)
+def _hearing(
+    grid: OfdmGrid, plan: TriggerPlan, ends: Int[np.ndarray, "pattern"], intake: Intake | None = None
+) -> FrameHearing:
+    return FrameHearing(
+        grid, ends, plan.still_samples, repetitions=plan.repetitions, num_taps=plan.num_taps, intake=intake
+    )
 
 
 def _require_first_change(

@@ -11,6 +11,7 @@ import errno
 from collections.abc import Callable
 
 from hil.config import PowerConfig, SimulationConfig
+from hil.sim.effort import door
 from hil.sim.iio_context import Attribute, AttributeKind, Attributes, Context, io_error
 from hil.sim.pluto_attributes import describe_pluto
 from hil.sim.pluto_buffers import Buffer, BufferShape, ReceiveBuffer, TransmitBuffer
@@ -51,6 +52,7 @@ class SimulatedPluto:
         with self._radio.using():
             return self._context
 
+    @door
     def read_attr(
         self,
         device: str,
@@ -68,6 +70,7 @@ class SimulatedPluto:
                 raise io_error(errno.EACCES, f"{attribute} cannot be read")
             return read()
 
+    @door
     def write_attr(
         self,
         device: str,

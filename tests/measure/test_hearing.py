@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from hil.config import OfdmConfig
 from hil.measure import hearing as room
+from hil.measure.dwells import demodulate_dwells
 from hil.measure.hearing import Hearing
-from hil.measure.steps import find_steps
+from hil.measure.intake import Intake
+from hil.measure.steps import find_steps, first_change
 from hil.phy.ofdm import OfdmGrid
 
 GRID = OfdmGrid.from_config(OfdmConfig(num_subcarriers=48, num_taps=4, bandwidth_hz=3e6, fft_size=64))
@@ -29,25 +31,27 @@ def captured(lead: float, pace: float = 0.0, noise: float = 0.05, seed: int = 0)
     return (pilot * (1 + value) + hiss).astype(np.complex64)
 
 
-def heard(samples: np.ndarray, cuts: list[int]) -> tuple[Hearing, room.Dwells]:
-    hearing = Hearing(GRID, samples.size, dwell=DWELL, repetitions=1, num_taps=4, slack=4.0)
+def heard(samples: np.ndarray, cuts: list[int], intake: Intake | None = None) -> tuple[Hearing, room.Dwells]:
+    hearing = Hearing(GRID, samples.size, COUNT, dwell=DWELL, repetitions=1, num_taps=4, slack=4.0, intake=intake)
     for cut in sorted(cuts):
         hearing.hear(samples[:cut])
-    return hearing, hearing.dwells(samples, COUNT)
+    return hearing, hearing.dwells(samples)
 
 
 @pytest.fixture(autouse=True)
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "STRETCH", 5000)
+    monkeypatch.setattr(room, "STRETCH", 2500)
+    monkeypatch.setattr(room, "FIRST", 4)
 
 
 @given(cuts=st.lists(st.integers(0, 39_000), max_size=12), seed=st.integers(0, 9))
 @settings(max_examples=25, deadline=None)
 def test_the_pieces_in_which_a_capture_arrives_do_not_matter_to_the_bit(cuts: list[int], seed: int) -> None:
     samples = captured(9.3, 50e-6, seed=seed)
-    whole, parts = heard(samples, [])[1], heard(samples, cuts)[1]
-    for name in ("starts", "response", "scatter", "echoes", "place", "better"):
+    (one, whole), (other, parts) = heard(samples, []), heard(samples, cuts)
+    for name in ("starts", "echoes", "place", "better"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name))
+    assert np.array_equal(one.soundings(samples, whole, 10)[0], other.soundings(samples, parts, 10)[0])
 
 
 @given(lead=st.floats(3.0, 90.0), pace=st.floats(-150e-6, 150e-6), seed=st.integers(0, 9))
@@ -67,11 +71,45 @@ def test_no_dwell_is_taken_further_off_than_its_guard_allows_also_where_the_firs
 
 def test_what_each_dwell_holds_is_its_own_pattern() -> None:
     samples = captured(60.0, noise=0.01)
-    _, dwells = heard(samples, [])
+    hearing, dwells = heard(samples, [])
     values = 1 + np.random.default_rng(0).standard_normal((COUNT + 1, 2)) @ [0.2, 0.2j]
     first = int(np.argmin(np.abs(dwells.starts - (60.0 * DWELL + SETTLE + (DWELL - SETTLE - PERIOD) / 2))))
-    found = dwells.response[first : first + COUNT, GRID.used].mean(axis=1)
-    assert np.abs(found / found[0] - values[1:] / values[1]).max() < 0.05
+    for start in (first, first - 3):  # what was taken for the first pattern, and what was not
+        response, _ = hearing.soundings(samples, dwells, start)
+        found = response[first - start :, GRID.used].mean(axis=1)
+        assert np.abs(found / found[0] - values[1 : 1 + found.size] / values[1]).max() < 0.05
+
+
+class Told(Intake):
+    """Keeps a copy of each response when it is told to be there."""
+
+    def __init__(self) -> None:
+        self.rooms: list[np.ndarray] = []
+        self.there_before = np.empty((0, GRID.num_subcarriers), dtype=np.complex64)
+
+    def room(self, num_patterns: int, num_subcarriers: int) -> np.ndarray:
+        self.rooms.append(super().room(num_patterns, num_subcarriers))
+        return self.rooms[-1]
+
+    def there(self, count: int) -> None:
+        self.there_before = np.concatenate([self.there_before, self.rooms[-1][len(self.there_before) : count]])
+
+
+@given(lead=st.floats(3.0, 200.0), pace=st.floats(-150e-6, 150e-6), seed=st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_what_an_intake_was_told_of_stays_as_it_was_and_all_of_it_is_there_where_no_guess_missed(
+    lead: float, pace: float, seed: int
+) -> None:
+    samples, told = captured(lead, pace, noise=0.01, seed=seed), Told()
+    hearing, dwells = heard(samples, [9000, 30_000], told)
+    first = 1 + first_change(dwells.change_heights, COUNT, dwells.echoes.shape[1])
+    response, _ = hearing.soundings(samples, dwells, first)
+    assert np.array_equal(told.there_before, told.rooms[0][: len(told.there_before)])
+    starts = dwells.starts[first : first + COUNT]
+    assert np.array_equal(response, demodulate_dwells(samples, starts, GRID, 1)[0])
+    heights = dwells.change_heights
+    if lead < 60 and heights[first - 1] > heights.mean():  # a clear step, among the first stretches
+        assert response is told.rooms[0]
 
 
 def test_a_block_that_came_twice_and_a_pilot_that_goes_on_elsewhere_are_found_at_the_end() -> None:

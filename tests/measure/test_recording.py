@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import RecordingError
-from hil.measure import recording as recording_module
 from hil.measure.recording import Recording, Step
 
 
@@ -108,13 +107,19 @@ def test_the_log_cannot_point_outside_its_directory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [np.empty(0), np.zeros((2, 0)), np.arange(12.0).reshape(3, 4).T, np.zeros(3, [("a", "<c8", (5,)), ("b", "?")])],
-    ids=["nothing", "no column", "across its memory", "records"],
+    [
+        np.empty(0),
+        np.zeros((2, 0)),
+        np.arange(12.0).reshape(3, 4).T,
+        np.zeros(3, [("a", "<c8", (5,)), ("b", "?")]),
+        np.zeros((), [("a", "<c8", (5,)), ("b", "?", (3,))]),
+    ],
+    ids=["nothing", "no column", "across its memory", "records", "one record"],
 )
 def test_a_steps_file_is_what_numpy_makes_of_it(tmp_path: Path, data: np.ndarray) -> None:
     recording = new(tmp_path)
     recording.append("a", Step(data, time_s=0.0))
-    np.save(tmp_path / "numpy.npy", np.ascontiguousarray(data))
+    np.save(tmp_path / "numpy.npy", np.asarray(data, order="C"))
     (file,) = (recording.path / "steps").iterdir()
     assert file.read_bytes() == (tmp_path / "numpy.npy").read_bytes()
     assert recording.read("a").data.dtype == data.dtype
@@ -125,7 +130,7 @@ def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
         new(tmp_path).append("a", Step(np.array([object()]), time_s=0.0))
 
 
-@pytest.mark.parametrize("failing", ["_write_durably", "_sync_directory"])
+@pytest.mark.parametrize("failing", ["Draft.finish", "_sync_directory", "_append_durably"])
 def test_a_full_disk_is_one_clear_error_and_what_was_recorded_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -136,7 +141,7 @@ def test_a_full_disk_is_one_clear_error_and_what_was_recorded_stays(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(recording_module, failing, full)
+        patch.setattr(f"hil.measure.recording.{failing}", full)
         with pytest.raises(RecordingError, match=r"No space left.*--resume"):
             recording.append("b", step(2.0))
     resumed = Recording.resume(recording.path)

@@ -225,7 +225,7 @@ def test_gathered_blocks_are_joined_ones_and_let_go_of_what_they_came_in():
         blocks.append(SoundingBlock.from_records(records, **taken.facts()))
         gathered.add(blocks[-1])
         blocks[-1] = SoundingBlock.from_records(records.copy(), **taken.facts())
-        records[:] = 0
+        records[...] = 0
     whole, joined = gathered.whole(), SoundingBlock.join(blocks)
     assert whole.resets == joined.resets > 0
     assert_array_equal(whole.noise_by_subcarrier, joined.noise_by_subcarrier)
