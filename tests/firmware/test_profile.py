@@ -22,7 +22,7 @@ def test_five_boards_ship_and_each_file_is_named_after_its_board() -> None:
 
 
 def test_the_measured_reflection_of_the_open_source_ris_is_complete() -> None:
-    states = load_profile(ASCII).state_set()  # facts/boards.md 1.7
+    states = load_profile(ASCII).state_set()
     assert states.frequency_hz.size == 12
     off, on = states.reflection(np.array([5.5e9]))[0]
     assert abs(off) == pytest.approx(0.570, abs=1e-3)

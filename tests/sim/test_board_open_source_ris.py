@@ -1,4 +1,4 @@
-"""The Open Source RIS byte for byte: each row of the transcript taken from the real firmware (facts/boards.md 1.4)."""
+"""The Open Source RIS byte for byte: each row of the transcript taken from the real firmware."""
 
 import numpy as np
 import pytest

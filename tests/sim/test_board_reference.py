@@ -1,4 +1,4 @@
-"""The reference board: golden frames of facts/boards.md 12, refusals, window, codebook, sequences."""
+"""The reference board: golden frames, refusals, window, codebook, sequences."""
 
 import binascii
 import zlib

@@ -1,4 +1,6 @@
-"""A board that takes `header body`, the header counting the body, and plays the patterns in it (facts/boards.md 4).
+"""A board that takes `header body`, the header counting the body, and plays the patterns in it.
+
+Behaves as the Leonardo sketch of github.com/remi-blandin/metasurface_control@5c1c51ad.
 
 A count that is too large is refused while the body stays in the stream, to be taken for headers. A body that is too
 short is waited for without end. Bytes that come while patterns are played once wait; any byte ends a loop.

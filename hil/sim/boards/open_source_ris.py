@@ -1,7 +1,8 @@
 """The TH Koeln Open Source RIS, firmware 1.1, byte for byte: one interrupt per byte, one FIFO, one main loop.
 
-Follows facts/boards.md 1.2-1.5. The receive interrupt keeps filling the FIFO while the main loop works, and the main
-loop clears only the flags of the command that it finished: back-to-back commands are lost for that reason, not by rule.
+Follows main.c and fifo.c of github.com/mheinri/OpenSourceRIS@7982a576. The receive interrupt keeps filling the FIFO
+while the main loop works, and the main loop clears only the flags of the command that it finished: back-to-back
+commands are lost for that reason, not by rule.
 Simplifications: USB side only (no Bluetooth module, so `!BT-Key` ends in `#ERROR`), the host's RTS always asserted,
 an instant main loop between commands.
 """

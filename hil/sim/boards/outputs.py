@@ -20,7 +20,7 @@ class Outputs:
 
     order: element (row * cols + col, front view) at each place of the wire.
     chains: places of the wire held by each shift register, `[register, stage]`; the first stage is clocked in first.
-    A chain of registers without a latch shows each shift (facts/boards.md 4).
+    A chain of registers without a latch shows each shift.
 
     `register` is what the board latched, in wire order; `surface` what the elements do, in Geometry order. They differ
     where columns are dead (their elements rest in state 0), elements are stuck, or cables lead to other elements:

@@ -1,8 +1,8 @@
 """A board that takes only commands of one length.
 
 Behind a small server it is what lies in the socket when the server looks: a split write is two short reads, two writes
-during an update are one long read, and either is dropped in silence (facts/boards.md 2, 3). On a serial line bytes are
-counted: one that is lost shifts all that follow (facts/boards.md 5).
+during an update are one long read, and either is dropped in silence (so do the servers of github.com/jimrains:
+OpenRIS@7e655aa0, IRSTestbedUofG@3070789c). On a serial line bytes are counted: one that is lost shifts all that follow.
 """
 
 from functools import partial
