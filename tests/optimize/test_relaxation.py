@@ -24,6 +24,23 @@ def test_bad_multipliers_loosen_the_bound_and_never_break_it(make_problem, seed,
     assert np.isfinite(bound)
 
 
+@pytest.mark.parametrize("real", [True, False])
+def test_the_certificate_of_one_tap_is_its_best_rate_and_near_the_right_multipliers_hardly_more(make_problem, real):
+    """All rows in phase are the best; the multipliers are that channel's SNR and what each row adds to it."""
+    rng = np.random.default_rng(3)
+    rows = rng.exponential(size=7) * (1 if real else np.exp(1j * rng.uniform(0, 6, 7)))
+    relaxation = Relaxation(
+        rows[None, :, None] + 0j, rng.standard_normal((8, 1, 2)) @ [1, 1j], real, np.zeros(1) + 0j, np.ones(1) + 0j
+    )
+    price = np.abs(rows)
+    snr = np.abs(relaxation.basis[:, 0] * price.sum()) ** 2
+    best = np.log1p(snr).sum()
+    assert relaxation.certificate(snr, 3 * price) == pytest.approx(best, rel=1e-9)
+    for _ in range(20):
+        near = relaxation.certificate(snr * rng.uniform(0.9, 1.1), price * rng.uniform(0.95, 1.05, 7))
+        assert best < near < best * 1.01
+
+
 def test_the_relaxed_value_stays_below_the_certificate_of_its_own_multipliers(make_problem):
     for real, seed in itertools.product([True, False], range(5)):
         problem = make_problem(4, 4, users=1, states=[1, -1] if real else None, seed=seed)
