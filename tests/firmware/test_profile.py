@@ -96,6 +96,7 @@ REFUSED = {  # profile, what is replaced, by what, words of the message
     "faster than the link": (ASCII, "{value: 136,", "{value: 200,", "timing.rate_hz.stepped: 200 is faster"),
     "no such mode": (ASCII, "stepped: {value: 136,", "codebook: {value: 136,", "the board has no such mode"),
     "window without numbers": (ASCII, "max_outstanding: 1 ", "max_outstanding: 4 ", "needs the sequence numbers"),
+    "an ack that nobody sends": (ASCII, "ack: after_update", "ack: none", "none, but commands.set_pattern has a reply"),
     "readback without a command": (ASCII, "get_pattern:", "get_pat:", "readback needs commands.get_pattern"),
     "no pattern": (ASCII, "set_pattern:", "put_pattern:", "commands: set_pattern is needed"),
     "pattern left out": (ASCII, '"!0x{pattern}"', '"!0x"', "the driver fills in ['pattern'], the template has []"),
