@@ -1,4 +1,4 @@
-"""The Signal Processing Cup's task: one-bit elements that pull at each other, and nobody told the optimizer how.
+"""The Signal Processing Cup's task: one-bit elements that pull at each other, in a way that the optimizer is not told.
 
 Contestants get a noisy sweep in complementary pairs and know the element's circuit. The score is the Cup's: the mean
 rate of 50 users, those that do not see the surface counted twice.

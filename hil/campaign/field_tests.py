@@ -2,9 +2,9 @@
 
 Each test has a room, walkers, noise and a drift of its own. Two things hold in all of them: the sham arm shows the
 pattern of another arm, and the hypothesis claims that a pattern is better than itself, chosen twice. So an interval of
-the sham arm that does not hold 0 dB is wrong, and each hypothesis that is found supported is a false `better`. By the
-nominal confidence C, 1 - C of the former and half of that of the latter are to be expected; the gate, by which a test
-trusts itself, has a confidence of its own.
+the sham arm that does not hold 0 dB is wrong, and each hypothesis that is found supported is a false `better`. At
+the nominal confidence C, a share of 1 - C of the former and (1 - C) / 2 of the latter is to be expected. The gate by
+which a test trusts itself has a confidence of its own.
 """
 
 import tempfile

@@ -1,9 +1,9 @@
 """How many starts noise alone leaves in doubt: tests that know more than any receiver can, on the same soundings.
 
-Whatever is known, deciding for the likeliest start and leaving those out whose likelihood ratio is small is best: no
-other test leaves fewer out at as few errors (Forney 1968, "Exponential error bounds for erasure, list and decision
-feedback schemes"). So these are bounds of their kind, and judged by the same rule
-(`hil.estimation.alignment.in_doubt`).
+Whatever a receiver knows, the best rule is to decide for the likeliest start and to leave a sounding in doubt where the
+likelihood ratio is small: no other test leaves fewer in doubt at as few errors (Forney 1968, "Exponential error bounds
+for erasure, list and decision feedback schemes"). So the figures are bounds for all receivers that know no more, and
+what is in doubt is judged by the same rule (`hil.estimation.alignment.in_doubt`).
 """
 
 from dataclasses import dataclass

@@ -6,9 +6,8 @@ surface until the pattern is back. So what is served is at most
 
     mean over the ages of what the oracle keeps  -  what the soundings take / T
 
-for the best T, with two soundings a round, fewer than which do not tell the direct channel and the surface apart: even
-the phase between them, which turns fastest, would not be known. Who foresees may stay above the first term, never
-above 1 - the second one.
+for the best T, with two soundings a round: fewer do not tell the direct channel and the surface apart, nor the phase
+between them, which turns fastest. A loop that predicts may exceed the first term, but never 1 minus the second one.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`hil bench cup`: the Signal Processing Cup's task with a coupling that nobody told the optimizer."""
+"""`hil bench cup`: the Signal Processing Cup's task with a coupling that the optimizer is not told."""
 
 from typing import Annotated
 

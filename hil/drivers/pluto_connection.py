@@ -1,4 +1,4 @@
-"""A hold on one Pluto, from opening to closing: whatever fails, it is quiet afterwards, or said to be not.
+"""A hold on one Pluto, from opening to closing: whatever fails, it is quiet afterwards, or said not to be.
 
 What the libraries and the device do behind one's back, and what is done about it:
 

@@ -1,4 +1,4 @@
-"""What a loop sees of an optimizer, wherever it runs: rounds with numbers and deadlines, and never none at all."""
+"""What a loop sees of an optimizer, wherever it runs: numbered rounds, each with a deadline and a result."""
 
 import time
 from abc import abstractmethod

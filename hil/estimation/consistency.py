@@ -1,12 +1,13 @@
 """Whether the waves that are followed can still be what is heard: a chi-square test over the last innovations.
 
-A round of fewer soundings than waves is always explained after the fact; what it was expected to be is not. Of waves
-that are as strong as they are taken to be, an innovation has at most twice the covariance of the waves themselves:
-where nothing of them was foreseen, so that what was wrong and what is true add up. That holds however they turn and
-fade. So whitened by the waves' own covariance, noise, and a share of energy elsewhere that is tolerated, its energy
-stays below twice its degrees of freedom; above that by `SIGMAS` of their spread, it comes from elsewhere. This is the
-test of the normalised innovation squared (Bar-Shalom, Li and Kirubarajan 2001, section 5.4) against the worst case
-instead of the filter's own covariance, which grows until it explains everything.
+With fewer soundings in a round than waves, the update explains any round after the fact; the prediction made before it
+does not. So the test is on the prediction's error, the innovation. Where the waves are as strong as they are taken to
+be, its covariance is at most twice that of the waves: in the worst case nothing was foreseen, and wrong prediction and
+true value add up. That holds however the waves turn and fade. Whitened by the waves' covariance, noise, and a tolerated
+share of energy from elsewhere, the innovation's energy stays below twice its degrees of freedom; where it is above that
+by `SIGMAS` of their spread, it comes from elsewhere. This is the test of the normalised innovation squared (Bar-Shalom,
+Li and Kirubarajan 2001, section 5.4) against the worst case instead of the filter's own covariance, which grows until
+it explains everything.
 """
 
 from collections import deque

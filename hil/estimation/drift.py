@@ -5,9 +5,9 @@ half-sum is the direct channel times the pair's complex gain, whatever the surfa
 (Wiener process) in each part, phase and amplitude; its pace is the likeliest, and where the evidence speaks against any
 pace above zero, nothing is touched.
 
-What no half-sum can tell is most of the step between two complements: it stands in the cascade as an error along the
-direct channel, a step of phase in quadrature with it, and nowhere else. So the soundings are turned to axes of which
-the first is the direct channel, and that axis gets the variance it has.
+Half-sums cannot tell most of the drift's step between the two complements of a pair. It stays in the cascade, as an
+error along the direct channel (in quadrature with it where the phase has stepped) and nowhere else. So the soundings
+are turned to axes of which the first is the direct channel, and that axis is given the variance of what is left.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,13 @@
 """Which element really moves when one is told to: mirrored, turned, exchanged rows and columns, found from the channel.
 
-Each way in which a surface can hang is tried against the field of the straight ways, whose phases the positions in the
-testbed file foretell. Exchanged lines tear the few waves that make up the field. Freed of the straight way's curvature,
-a field in the right order has a sparse spectrum, so the exchanges that make it sparsest (fourth moment) are looked at,
-and those among the lines that lines around them foretell worst; one is undone where all other lines foretell the two
-better that way round. Simplifications: whole rows and columns
-only; what looks alike in the channel (above and below between antennas at the surface's height) cannot be told.
+Mirrored or turned: each way in which a surface can hang is compared with the field of the straight ways between the
+antennas and its elements, whose phases follow from the positions in the testbed file.
+
+Exchanged rows or columns: in the right order, and without the curvature of the straight way, the field is made of few
+waves, so its spectrum is sparse. Tried are the exchanges that make it sparsest (fourth moment), and those among the
+lines that the lines around them predict worst; one is undone where all other lines predict the two better that way
+round. Simplifications: whole rows and columns only; what looks alike in the channel (above and below, between antennas
+at the surface's height) cannot be told.
 """
 
 from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ a pattern excites all taps of a wave alike and noise is white over them. Between
 Doppler frequency, which is learnt from the corrections that its phase needs (an alpha-beta tracker, Benedict and
 Bordner 1962), and wanders around that as a first-order process. The direct channel, whose paths all have their own
 Doppler shifts, is a sum of oscillators that span the band of shifts that the fastest user could cause: band-limited
-prediction. A phase that everything shares is the oscillators' own affair and does not change the rate: it is taken out.
+prediction. A phase that everything shares comes from the radios and does not change the rate: it is taken out.
 """
 
 from dataclasses import dataclass, field

@@ -1,9 +1,9 @@
 """One quadrature of one delay axis, lost to the radio's phase, restored from what the surface's structure makes of all
 the rest.
 
-Plane waves on the surface whose mirror images are not there too are known from their real parts alone, and few waves
-share few delays. So the imaginary part is treated as nearly missing: filled with what the denoiser makes of the whole,
-weighted by their variances, in turns (expectation-maximisation, Dempster, Laird and Rubin 1977).
+A plane wave on the surface is known from its real part alone, unless its mirror image is there too; and few waves share
+few delays. So the imaginary part is treated as nearly missing: in turns the whole is denoised, and the part is filled
+with what came out, both weighted by their variances (expectation-maximisation, Dempster, Laird and Rubin 1977).
 """
 
 from dataclasses import replace

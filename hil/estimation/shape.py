@@ -4,7 +4,7 @@ N patterns tell N unknowns: all elements but the first, and the sum of the first
 channel. The paper takes the first element as the mean of its column (`least_squares`), exact where transmitter, surface
 and receiver are coplanar. Here it follows from its neighbours, or from a subspace of the array that is passed in as
 data: the waves that reach it, known from an earlier sweep (`AngularSubspace.basis`) or from where the antennas stand.
-How wrong such a guess is, the same guess of every other element tells.
+The error of such a guess is learnt by guessing every other element in the same way, since those are known.
 """
 
 from dataclasses import replace

@@ -13,8 +13,8 @@ the other; the two are told apart by their shapes over frequency, and r's error 
 one state hardly add up, so it is sounded by itself: all `plus` against all `minus`, over and over.
 
 Each of these functions of frequency is a polynomial of as few terms as the evidence asks for: one number in a narrow
-band; of r it is what is added to the declared one. Axis `power`: coefficients of 1, x, x^2, with x = -1 .. 1 over the
-band.
+band. For r the polynomial is what is added to the declared ratio. Axis `power`: coefficients of 1, x, x^2, with
+x = -1 .. 1 over the band.
 """
 
 from dataclasses import dataclass

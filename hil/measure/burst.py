@@ -1,9 +1,9 @@
 """Many patterns in one capture, on a board that is told each of them while the radio listens.
 
-From when on a pattern stands still the board's timing tells, on the host's clock; where that is in the samples is known
-but for the capture's start. So the start is the one, within what captures take to start, with which the changes fall
-outside of all dwells: found from all of them together. Samples of transitions are never looked at. Patterns that did
-not stand still, or came behind a gap or a repeated block, are sounded again in a further capture.
+The board's timing tells from when on each pattern stands still, on the host's clock. Where that is in the samples is
+known but for one number, how late the capture began: it is found from all patterns together, as the delay with which
+all changes of the surface fall between the dwells. Samples of transitions are not used. Patterns that did not stand
+still, or came behind a gap or a repeated block, are sounded again in a further capture.
 All patterns of a capture share its start within the pilot's period: responses are referred to its first sample.
 """
 

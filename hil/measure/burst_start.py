@@ -1,4 +1,4 @@
-"""When a capture began, told by when a surface changed in it that was told its patterns at known times."""
+"""When a capture began, found from the changes in it of a surface whose patterns were sent at known times."""
 
 import numpy as np
 

@@ -1,9 +1,10 @@
 """Two radios, two crystals: what the receiver's clock is off by, found in one long capture and taken out of it.
 
 Each radio makes its LO and its sample rate from one crystal, so one number tells both: the carrier frequency offset
-over the LO is the slip of the sample clocks. The pilot's period tells it up to whole subcarriers, the subcarriers that
-carry nothing tell those, phases over longer and longer lags refine it, in the end within dwells only, and their course
-over the capture tells how it moves while a crystal warms up. What a phase does beyond that stays in the soundings.
+over the LO is the slip of the sample clocks. It is found in steps: from the pilot's period up to whole
+subcarriers, those from the subcarriers that carry nothing, then finer from phases over longer and longer lags, in the
+end within dwells only. Their course over the capture tells how it moves while a crystal warms up. Whatever else a phase
+does stays in the soundings.
 """
 
 from dataclasses import dataclass, replace

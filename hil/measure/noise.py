@@ -1,8 +1,8 @@
-"""Noise over the band: what the scatter of repetitions tells of each subcarrier, and whether somebody sits in a part.
+"""Noise over the band: the scatter of repetitions on each subcarrier, and whether somebody transmits in a part of it.
 
-Repetitions of a pilot differ by noise, by whoever else transmits, and by what the radios' phases do within a sounding.
-The last one goes with the signal and lowers no strong subcarrier below a weak one; so others are told by more noise
-than usual and less SNR than usual on the same subcarriers.
+Repetitions of a pilot differ by noise, by other people's transmissions, and by the radios' phase noise within a
+sounding. Phase noise is in proportion to the signal: it brings no strong subcarrier's SNR below a weak one's. So other
+people are where the same subcarriers have both more noise and less SNR than usual.
 """
 
 from dataclasses import asdict, dataclass

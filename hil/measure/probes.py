@@ -4,8 +4,9 @@ What an error of the channel costs: element n, aligned with a code g, has the ph
 it by e costs about |u_n| e^2 of the rate, so an error dC of the coefficients in an orthonormal basis of the array costs
 about |dC g|^2 / |u|, whatever direction it has. With a covariance that all taps share, the expected loss is
 proportional to that covariance's trace, and the best next pattern is the one that lowers the trace most (A-optimal
-design, Pukelsheim 1993): by |P a^H|^2 / (a P a^H + noise), a its row. Of the two states of an element that is
-approached by the signs of the wave that is most uncertain, in a few global phases, of which the best is taken.
+design, Pukelsheim 1993): by |P a^H|^2 / (a P a^H + noise), a its row. With two states
+for each element that row is approached by the signs of the most uncertain wave, at a few global phases, of which the
+best is taken.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
 """One pattern watched for a while: the radio's drift and the motion in the room told apart, and what repeats.
 
-A radio's drift multiplies what is received, motion adds to it. So drift turns every delay alike, motion shows at other
-delays too, and what it adds along the still channel it adds to phase and level alike. The pace of the drift is what the
-phase walks beyond the level (differences over rising lags), once what goes along with the other delays is taken out; of
-the level's own walk nothing can be said while people move. Echoes are about as strong in quadrature with the still
-channel as along it; drift that is smaller than the difference is not told.
+A radio's drift multiplies what is received, motion adds to it. So drift turns all delays alike. Motion also shows at
+delays where the still channel has nothing, and what it adds at the others changes phase and level alike. The pace of
+the drift is how much more the phase walks than the level (differences over growing lags), once what goes along with the
+other delays is taken out. Two things cannot be told: a walk of the level while people move, and a drift that is smaller
+than the difference of the echoes in quadrature with the still channel and along it.
 """
 
 from dataclasses import dataclass

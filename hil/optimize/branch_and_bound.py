@@ -2,8 +2,8 @@
 
 Elements are given states one after the other; what remains is bounded by the certificate of its semidefinite relaxation
 (`relaxation`), whose codes start from those of the surface before. Where no pattern of a branch can beat the best
-that is known, the branch ends. The branch of highest bound goes first, so that the highest of those that are left holds
-for all patterns at any time: a search that is stopped early has made the bound tighter nevertheless.
+that is known, the branch ends. The branch of highest bound goes first. At any time the highest bound among the branches
+that are left holds for all patterns: a search that is stopped early has tightened the bound nevertheless.
 
 For states on a line the phase of the channel is cut into sectors first (`sectors`): within one the relaxation is tight.
 """

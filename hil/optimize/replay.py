@@ -1,7 +1,7 @@
 """The search of `neural-prior` as one piece of work that a GPU can do again without its host: a captured graph.
 
-What comes from the host, random numbers and which elements are looked at, is on the device before the work begins; in
-it shapes are fixed and nothing is asked (`cost`), so that its operations can be launched as one.
+What comes from the host (random numbers, the choice of elements) is on the device before the work begins. During the
+work shapes are fixed and the device is asked nothing (`cost`), so that all operations can be launched as one.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The board's clock against the radio's, of two radios the sender's, where the board steps by a timer of its own."""
+"""The board's clock against the radio's (of two radios, the sender's), where the board steps by a timer of its own."""
 
 import math
 

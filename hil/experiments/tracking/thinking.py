@@ -1,7 +1,7 @@
-"""What is made of a round's soundings, on a thread of its own: radio and computer are two machines.
+"""What is computed from a round's soundings, on a thread of its own, so that radio and computer work at the same time.
 
-A simulated clock stands still while the software computes: there a thought counts as ready `compute_s` after it was
-begun, whatever it took, and nothing else runs meanwhile, so that a track is the same on every computer.
+A simulated clock stands still while the software computes. There a result counts as ready `compute_s` after the
+computation was begun, whatever it took, and nothing else runs meanwhile: so a track is the same on every computer.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,10 @@
 """One user comes: start from what is known nearby, improve it on the air, verify, keep it.
 
-Who has nobody known within reach is swept in full, as in a closed loop. Who has is shown the neighbour's pattern, the
-same turned by half a turn, and all zeros, and starts from what serves him best. A beam is as wide as wavelength over
-aperture, but whether what it brings adds to the direct path changes within a fraction of a wavelength: a tenth of a
-wavelength on the pattern serves as it is, a few wavelengths on it is as likely to take away, and then turned it adds.
+A user with no known place within reach is swept in full, as in a closed loop. Any other is shown the neighbour's
+pattern, the same turned by half a turn, and all zeros, and starts from the best of these. A beam is as wide as
+wavelength over aperture, but whether it adds to the direct path changes within a fraction of a wavelength: a tenth of a
+wavelength away the pattern serves as it is; a few wavelengths away it is as likely to take away, and then the turned
+one adds.
 
 Every stage is durable; a resumed run starts each user from the pattern that was recorded, whatever the book holds by
 then.
