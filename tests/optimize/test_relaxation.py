@@ -24,6 +24,32 @@ def test_bad_multipliers_loosen_the_bound_and_never_break_it(make_problem, seed,
     assert np.isfinite(bound)
 
 
+@pytest.mark.parametrize("kind", ["real", "tilted", "any phase", "two terms"])
+def test_the_certificate_is_its_formula_over_all_rows(make_problem, kind):
+    """The eigenvalue of the elements' own matrix, as large as the surface, instead of that of the taps'."""
+    problem = make_problem(4, 4, users=1, states=[1, 1j, -1] if kind == "two terms" else [1, -1], seed=7)
+    if kind == "two terms":
+        problem = replace(problem, dispersion=np.array([[0.4j, -0.3, 0.2j]]))
+    relaxation = replace(Relaxation.of_user(problem, 0), real=kind in ("real", "tilted"))
+    rng = np.random.default_rng(7)
+    snr, price = rng.exponential(size=32), rng.exponential(size=17) + 0.1
+    terms, size, taps = relaxation.rows.shape
+    rows = relaxation.rows.reshape(-1, taps)
+    form = rows.conj() @ ((relaxation.basis.conj().T / (1 + snr)) @ relaxation.basis) @ rows.T
+    if relaxation.real:
+        form = form.real
+    if kind == "tilted":
+        tilt = np.diag(rng.standard_normal(2 * taps))
+        relaxation = replace(relaxation, tilt=tilt)
+        parts = np.concatenate([rows.real, rows.imag], axis=1)
+        form = form + parts @ tilt @ parts.T
+    scale = np.tile(1 / np.sqrt(price), terms)
+    largest = np.linalg.eigvalsh(scale[:, None] * form * scale)[-1]
+    expected = np.sum(np.log1p(snr) - snr / (1 + snr)) + largest * price.sum()
+    assert size == 17
+    assert relaxation.certificate(snr, price) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("real", [True, False])
 def test_the_certificate_of_one_tap_is_its_best_rate_and_near_the_right_multipliers_hardly_more(make_problem, real):
     """All rows in phase are the best; the multipliers are that channel's SNR and what each row adds to it."""
