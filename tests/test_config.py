@@ -100,6 +100,7 @@ WRONG = {  # what is replaced, by what: line, and words of the message
     "no user": ("users:\n  - {name: desk, position_m: [2, -1, 1]}", "users: []", 20, "users: got []; allowed: a list"),
     "two coordinates": ("[1.2, 0.9, 1.2]", "[1.2, 0.9]", 19, "transmitter_m.2: is missing"),
     "half simulated": ("uri: sim", "uri: ip:192.168.2.1", 1, "both `sim` or neither"),
+    "half a second radio": ("ofdm:", "receiver: {uri: usb:1.2}\nofdm:", 7, "receiver.uri: `sim` where radio.uri is"),
     "no world": ("simulation:\n  scene: {kind: lab}\n", "", 1, "simulation: needed where"),
     "unknown scene": ("kind: lab", "kind: forest", 26, "one of paper, paper-rich, sp-cup-2021, lab"),
     "missing section": ("users:\n  - {name: desk, position_m: [2, -1, 1]}\n", "", 1, "users: is missing"),
@@ -125,6 +126,18 @@ def test_a_verification_has_two_soundings_left_without_any_of_its_rounds() -> No
     with pytest.raises(ConfigError, match=r"e\.yaml:3: verification\.rounds: .* 3 rounds, or 2 soundings"):
         load_yaml_text(text, "e.yaml", ClosedLoopConfig)
     assert load_yaml_text(text, "e.yaml", ClosedLoopConfig, {"verification.soundings": 2}).verification.rounds == 2
+
+
+def test_one_radio_is_not_two(station: Path) -> None:
+    real = {"radio.uri": "usb:1.5.5", "surface.port": "/dev/ttyUSB0"}
+    assert load_testbed(station, {**real, "receiver.uri": "usb:1.6.5"}).receiver is not None
+    with pytest.raises(ConfigError, match=r"receiver\.uri: another radio than radio\.uri"):
+        load_testbed(station, {**real, "receiver.uri": "usb:1.5.5"})
+
+
+def test_a_campaign_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="give `channels`, `stations`, or both"):
+        load_yaml_text("schema: hil-campaign/1\nname: idle\n", "c.yaml", CampaignConfig)
 
 
 def test_overrides_are_applied_and_judged(station: Path) -> None:

@@ -177,8 +177,6 @@ class FieldTestConfig(Section):
         for station in self.stations:
             if station.patterns_of is not None and station.patterns_of not in open_:
                 raise ValueError(f"stations: {station.name}: patterns_of names no station with an open surface")
-        if not open_:
-            raise ValueError("stations: at least one needs an open surface")
         return self
 
     @model_validator(mode="after")
