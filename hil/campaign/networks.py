@@ -1,5 +1,6 @@
 """Figures 4, 5 and 7: what the paper's network puts out, its configuration beside STM's, how fast it learns."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -75,17 +76,7 @@ def fig5(workbook: Workbook) -> Artifact:
 
 def fig7(workbook: Workbook) -> Artifact:
     """Epochs until 95 % of the rate at the end of the training, over the size of the surface."""
-    effort, users = workbook.effort, workbook.effort.learners
-    trainings = (effort.printed, effort.practical, effort.tap_code)
-    rows, done = [], 0
-    for name, lengths in zip(NETWORKS, trainings, strict=True):
-        for size, epochs in lengths.items():
-            workbook.progress("fig7", done, sum(len(each) for each in trainings))
-            settings = {"network": name, "size": size, "epochs": epochs, "users": users}
-            compute = partial(_epochs, name, size, epochs, users, workbook.seed, workbook.progress)
-            rows.append(workbook.cell(f"fig7-{list(NETWORKS).index(name)}-{size}", settings, compute))
-            done += 1
-    workbook.progress("fig7", done, done)
+    rows = _learning_rows(workbook)
     curves = [
         Curve(name, [row["num_elements"] for row in found], [row["epochs_to_95"] for row in found], style)
         for name, style in zip(NETWORKS, ("stm", "paper's network", "neural-prior"), strict=True)
@@ -99,17 +90,7 @@ def fig7(workbook: Workbook) -> Artifact:
         "`epochs` is the length of each training, its cosine annealing included: 10^5 as printed, in the full form. "
         "The tap-code network sets out from the taps. `default_of_final`: rate of `neural-prior-paper` (Adam, 300 "
         "epochs, best of 4 starts, not polished) over the rate at the end of that training, of the same users.",
-        "; ".join(
-            f"{curve.label}: "
-            + ", ".join(f"{epochs:.0f} epochs at N = {count}" for count, epochs in zip(curve.x, curve.y, strict=True))
-            for curve in curves
-        )
-        + ". Rate of `neural-prior-paper` over that at the end of the printed training: "
-        + ", ".join(
-            f"{100 * row['default_of_final']:.2f} % at N = {row['num_elements']}"
-            for row in rows
-            if row["case"] == AS_PRINTED
-        ),
+        _how_fast(curves, rows),
         rows,
         curves_figure(
             [Panel("epochs to 95 % of the rate at the end", [*curves, printed])],
@@ -119,6 +100,36 @@ def fig7(workbook: Workbook) -> Artifact:
             logy=True,
         ),
     )
+
+
+def _learning_rows(workbook: Workbook) -> list[dict[str, Any]]:
+    """A row for each network and size of the surface."""
+    effort, users = workbook.effort, workbook.effort.learners
+    trainings = (effort.printed, effort.practical, effort.tap_code)
+    rows, total = list[dict[str, Any]](), sum(len(lengths) for lengths in trainings)
+    for name, lengths in zip(NETWORKS, trainings, strict=True):
+        for size, epochs in lengths.items():
+            workbook.progress("fig7", len(rows), total)
+            settings = {"network": name, "size": size, "epochs": epochs, "users": users}
+            compute = partial(_epochs, name, size, epochs, users, workbook.seed, workbook.progress)
+            rows.append(workbook.cell(f"fig7-{list(NETWORKS).index(name)}-{size}", settings, compute))
+    workbook.progress("fig7", total, total)
+    return rows
+
+
+def _how_fast(curves: Sequence[Curve], rows: Sequence[dict[str, Any]]) -> str:
+    """In words: epochs of each network, and how far the default comes beside the printed training."""
+    epochs = "; ".join(
+        f"{curve.label}: "
+        + ", ".join(f"{epochs:.0f} epochs at N = {count}" for count, epochs in zip(curve.x, curve.y, strict=True))
+        for curve in curves
+    )
+    shares = ", ".join(
+        f"{100 * row['default_of_final']:.2f} % at N = {row['num_elements']}"
+        for row in rows
+        if row["case"] == AS_PRINTED
+    )
+    return f"{epochs}. Rate of `neural-prior-paper` over that at the end of the printed training: {shares}"
 
 
 def _outputs(size: int, epochs: int, seed: int) -> dict[str, Any]:

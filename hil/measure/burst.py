@@ -182,18 +182,15 @@ def split_burst(
     good = np.isfinite(settled_s) & (starts >= 0) & (starts + still <= samples.size)
     starts = np.clip(starts, 0, samples.size - still)
     if plan.apart_lo_hz is not None:
-        surely = max(still, int((plan.pitch_s - plan.before_s - 2 * grid.symbol_s) * rate_hz))
-        within = starts[good & (starts + surely <= samples.size)]
-        tuned = follow(tuned, grid, within, surely)
-        samples = tuned.capture.samples
-    response, scatter = demodulate_dwells(samples, starts + (still - length) // 2, grid, plan.repetitions)
+        samples = _followed(tuned, starts[good], still, grid, plan).capture.samples
+    middle = starts + (still - length) // 2
+    response, scatter = demodulate_dwells(samples, middle, grid, plan.repetitions)
     good &= is_still(samples, starts, still, grid, plan.num_taps)
     good &= starts + still <= (samples.size if repeated is None else repeated)
     good = _before_slip(response, good, grid, plan)
-    reference = dwell_references(capture, starts + (still - length) // 2, grid, plan.repetitions)
+    reference = dwell_references(capture, middle, grid, plan.repetitions)
     if reference is None and referred:
-        head = samples[: int(planned[0] - late - plan.before_s * rate_hz)]
-        reference = capture_references(head, grid, len(starts))
+        reference = capture_references(samples[: int(planned[0] - late - plan.before_s * rate_hz)], grid, len(starts))
     noise_var, by_subcarrier = usual_noise(scatter, good, grid, plan.repetitions)
     block = SoundingBlock(
         response,
@@ -206,6 +203,13 @@ def split_burst(
         by_subcarrier,
     )
     return block, good
+
+
+def _followed(tuned: Tuned, starts: Int[np.ndarray, "dwell"], still: int, grid: OfdmGrid, plan: BurstPlan) -> Tuned:
+    """The sender's clock followed through all of each dwell that surely shows one pattern."""
+    rate_hz = grid.sample_rate_hz * tuned.pace
+    surely = max(still, int((plan.pitch_s - plan.before_s - 2 * grid.symbol_s) * rate_hz))
+    return follow(tuned, grid, starts[starts + surely <= tuned.capture.samples.size], surely)
 
 
 def _late(

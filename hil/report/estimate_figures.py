@@ -27,8 +27,6 @@ def estimate_figure(
 
     cascade, direct: impulse responses, in taps of 1/B, channel units. error_var: expected, of one tap of an element.
     """
-    from matplotlib.ticker import MaxNLocator
-
     figure, (power_map, phase_map, over_delay, profiles) = sheet(12.5, 9.0, 2, 2)
     power = np.abs(cascade) ** 2
     strongest = int(power.sum(axis=0).argmax())
@@ -37,33 +35,8 @@ def estimate_figure(
     turns = np.rad2deg(np.angle(cascade[:, strongest])).reshape(rows, cols)
     title = f"Phase at the strongest tap ({delay_taps[strongest]:g})"
     _map(figure, phase_map, turns, title, "phase [deg]", cmap="twilight", low=-180, high=180)
-    by_column = power.reshape(rows, cols, -1).mean(axis=0)
-    level = power_db(np.maximum(by_column, 1e-30))
-    image = over_delay.imshow(
-        level,
-        aspect="auto",
-        interpolation="nearest",
-        extent=(delay_taps[0] - 0.5, delay_taps[-1] + 0.5, cols - 0.5, -0.5),
-        vmin=level.max() - SHOWN_DB,
-        vmax=level.max(),
-    )
-    figure.colorbar(image, ax=over_delay, label="power [dB]")
-    over_delay.set(xlabel="delay [taps of 1/B]", ylabel="column", title="Mean power of a column's elements over delay")
-    profiles.plot(delay_taps, power_db(np.abs(direct) ** 2), "o-", ms=3, label="direct")
-    profiles.plot(delay_taps, power_db(power.mean(axis=0)), "o-", ms=3, label="mean of the elements")
-    profiles.axhline(float(power_db(error_var)), color="k", ls=":", label="expected error of an element's tap")
-    top = float(power_db(np.abs(direct) ** 2).max())
-    low = min(float(power_db(error_var)), float(power_db(power.mean(axis=0)).min()))
-    profiles.set(
-        xlabel="delay [taps of 1/B]",
-        ylabel="power [dB]",
-        title="Delay profiles",
-        ylim=(low - 5, top + 5 + 0.25 * (top - low)),
-    )
-    for axes in (over_delay, profiles):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    profiles.grid(alpha=0.3)
-    profiles.legend(loc="upper right")  # above the curves
+    _over_delay(figure, over_delay, power.reshape(rows, cols, -1).mean(axis=0), delay_taps)
+    _profiles(profiles, power.mean(axis=0), np.abs(direct) ** 2, error_var, delay_taps)
     return figure
 
 
@@ -106,3 +79,53 @@ def _map(
     image = axes.imshow(values, cmap=cmap, interpolation="nearest", vmin=low, vmax=high)
     figure.colorbar(image, ax=axes, label=label, ticks=range(-180, 181, 90) if high == 180 else None)
     axes.set(title=title, xlabel="column", ylabel="row")
+
+
+def _over_delay(
+    figure: "Figure",
+    axes: "Axes",
+    by_column: Float[np.ndarray, "col delay"],
+    delay_taps: Float[np.ndarray, "delay"],
+) -> None:
+    level = power_db(np.maximum(by_column, 1e-30))
+    image = axes.imshow(
+        level,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(delay_taps[0] - 0.5, delay_taps[-1] + 0.5, len(level) - 0.5, -0.5),
+        vmin=level.max() - SHOWN_DB,
+        vmax=level.max(),
+    )
+    figure.colorbar(image, ax=axes, label="power [dB]")
+    axes.set(xlabel="delay [taps of 1/B]", ylabel="column", title="Mean power of a column's elements over delay")
+    _whole_taps(axes)
+
+
+def _profiles(
+    axes: "Axes",
+    elements: Float[np.ndarray, "delay"],
+    direct: Float[np.ndarray, "delay"],
+    error_var: float,
+    delay_taps: Float[np.ndarray, "delay"],
+) -> None:
+    """Powers; of the elements their mean."""
+    axes.plot(delay_taps, power_db(direct), "o-", ms=3, label="direct")
+    axes.plot(delay_taps, power_db(elements), "o-", ms=3, label="mean of the elements")
+    axes.axhline(float(power_db(error_var)), color="k", ls=":", label="expected error of an element's tap")
+    top = float(power_db(direct).max())
+    low = min(float(power_db(error_var)), float(power_db(elements).min()))
+    axes.set(
+        xlabel="delay [taps of 1/B]",
+        ylabel="power [dB]",
+        title="Delay profiles",
+        ylim=(low - 5, top + 5 + 0.25 * (top - low)),
+    )
+    _whole_taps(axes)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")  # above the curves
+
+
+def _whole_taps(axes: "Axes") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
