@@ -100,6 +100,7 @@ class Together:
         for start in range(self._num_there, count if count == len(responses) else count - step + 1, step):
             rows = slice(start, start + step)
             self._taps[rows] = responses[rows] @ self._projector
+            self._strength[rows] = energy(responses[rows])
             self._num_there = min(rows.stop, len(responses))
 
     def alignment(self, noise_var: Float[np.ndarray, "pattern"]) -> Alignment:
@@ -107,12 +108,10 @@ class Together:
         self.there(len(self.responses))
         count, used = len(self.responses), self._used[band_of(self._used)]
         learnt = np.random.default_rng(0).permutation(count)[:SUBSET]
-        strength = energy(self.responses[learnt])
-        level, power = float(np.median(noise_var)), float(strength.mean())
+        level, power = float(np.median(noise_var)), float(self._strength.mean())
         _require_signal(power / int(used.sum()) / level - 1)
-        taps = self._taps[learnt]
-        noise = max(level, power / len(used) / KNOWING_SNR)
-        model = DelayModel.fit(self._basis, taps, strength - energy(taps), noise)
+        taps, noise = self._taps[learnt], max(level, power / len(used) / KNOWING_SNR)
+        model = DelayModel.fit(self._basis, taps, self._strength[learnt] - energy(taps), noise)
         everywhere, sure = np.full(count, self._start), np.full(count, np.inf)
         return Alignment(model, self._fft_size, everywhere, sure, self._taps).between(guards_of(self._used))
 
@@ -123,6 +122,7 @@ class Together:
         advanced = advance(self._basis.projector, np.asarray(self._start), self._fft_size)
         self._projector = advanced.T.astype(first.dtype)
         self._taps = np.empty((len(self.responses), self._basis.num_taps), dtype=first.dtype)
+        self._strength = np.empty(len(self.responses))
 
 
 def _unasked(

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Int
+from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.phy.sync import correlate
 
@@ -16,6 +16,7 @@ ANCHOR_BITS = 6  # one sample in 2^6 is an anchor, chosen by its own value
 ANCHOR_SAMPLES = 4  # that make an anchor's fingerprint
 MIN_ANCHORS = 32  # that must come twice at one distance
 PROOF_SAMPLES = 2048  # that must be the same in a row
+USUAL = 256  # dwells at the most that tell where the pilot was, of the first quarter of them
 CLEARLY = 2.0  # how much better a slipped pilot must fit there than where it was
 BEYOND_DOUBT, FEW = 4.0, 3  # where fewer dwells than that say so
 LARGEST = 1e3
@@ -61,11 +62,11 @@ def slipped_from(response: Complex[np.ndarray, "dwell subcarrier"], fft_size: in
     response: referred to one start. A place counts where it fits clearly better, in all dwells that follow alike, and
     lies further off than the channel is long: another pattern may be heard at another of the channel's own delays.
     """
-    reference, spread = (
-        response[: max(1, len(response) // 4)].mean(axis=0),
-        -(-num_taps * fft_size // response.shape[1]),
-    )
-    return first_slip(*pilot_places(response, reference, fft_size), spread, fft_size)
+    usual = response[: max(1, min(len(response) // 4, USUAL))].mean(axis=0)
+    spread = -(-num_taps * fft_size // response.shape[1])
+    if not _away(*pilot_places(response[-1:], usual, fft_size), spread, fft_size).any():
+        return None  # nor are those before it, for good
+    return first_slip(*pilot_places(response, usual, fft_size), spread, fft_size)
 
 
 def pilot_places(
@@ -81,11 +82,18 @@ def first_slip(
     place: Int[np.ndarray, "dwell"], better: Float[np.ndarray, "dwell"], spread: int, fft_size: int
 ) -> int | None:
     """The dwell from which on the pilot is away for good. spread: of the channel, in samples."""
-    away = (np.minimum(place, fft_size - place) > spread) & (better > CLEARLY) & (np.abs(place - place[-1]) <= 1)
+    away = _away(place, better, spread, fft_size) & (np.abs(place - place[-1]) <= 1)
     last_here = np.flatnonzero(~away)
     first = int(last_here[-1]) + 1 if last_here.size else 0
     few = len(place) - first < FEW
     return None if first == len(place) or (few and better[first:].min() < BEYOND_DOUBT) else first
+
+
+def _away(
+    place: Int[np.ndarray, "dwell"], better: Float[np.ndarray, "dwell"], spread: int, fft_size: int
+) -> Bool[np.ndarray, "dwell"]:
+    """Where the pilot fits clearly better further off than the channel is long."""
+    return np.asarray((np.minimum(place, fft_size - place) > spread) & (better > CLEARLY))
 
 
 def require_continuous(repeated: int | None, slipped: int | None) -> None:

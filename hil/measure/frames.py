@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
-from hil.measure.continuity import Repeats, first_slip, pilot_places
+from hil.measure.continuity import Repeats, slipped_from
 from hil.measure.dwells import at_delays, delays_heard, demodulate_dwells, energy, stands_out
 from hil.measure.intake import Intake
 from hil.phy.ofdm import OfdmGrid
@@ -52,9 +52,8 @@ class FrameHearing:
         self._intake = intake or Intake()
         self._response = self._intake.room(ends.size, grid.num_subcarriers)
         self._scatter = np.empty((ends.size, grid.num_subcarriers), dtype=np.float32)
-        self._unrest, self._better = np.empty(ends.size), np.empty(ends.size, dtype=np.float32)
-        self._place = np.empty(ends.size, dtype=int)
-        self._delays, self._usual = np.empty(0, dtype=int), np.empty(0, dtype=np.complex64)
+        self._unrest = np.empty(ends.size)
+        self._delays = np.empty(0, dtype=int)
 
     def hear(self, samples: Complex[np.ndarray, "sample"]) -> None:
         """samples: all that are there so far."""
@@ -70,30 +69,26 @@ class FrameHearing:
         """All of the whole capture."""
         self.hear(samples)
         self._repeats.hear(samples)
-        fft_size = self._grid.fft_size
-        spread = -(-self._num_taps * fft_size // self._grid.num_subcarriers)
         return Frames(
             self._response,
             self._scatter,
             ~stands_out(self._unrest, self._delays.size),
             self._repeats.first(samples),
-            first_slip(self._place, self._better, spread, fft_size),
+            slipped_from(self._response, self._grid.fft_size, self._num_taps),
             self._delays,
         )
 
     def _look(self, samples: Complex[np.ndarray, "sample"], group: slice) -> None:
         ends, grid, period = self._ends[group], self._grid, self._grid.fft_size
         response, scatter = demodulate_dwells(samples, ends - self._repetitions * period, grid, self._repetitions)
-        if not self._usual.size:  # the first ones tell what is usual
+        if not self._delays.size:  # the first ones tell
             self._delays = delays_heard(response, self._num_taps)
-            self._usual = response[: max(1, len(response) // 4)].mean(axis=0)
         symbols = max(1, self._still // (2 * period))
         early, _ = demodulate_dwells(samples, ends - self._still, grid, symbols)
         late = response
         if symbols != self._repetitions:
             late, _ = demodulate_dwells(samples, ends - symbols * period, grid, symbols)
         self._unrest[group] = energy(at_delays(late - early, self._delays))
-        self._place[group], self._better[group] = pilot_places(response, self._usual, period)
         self._response[group], self._scatter[group] = response, scatter
         self._num_there = group.stop
         self._intake.there(self._num_there)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from hil.arrays import Complex, Float, Int
-from hil.measure.continuity import Repeats, first_slip, pilot_places
+from hil.measure.continuity import Repeats
 from hil.measure.dwells import at_delays, delays_heard, demodulate_dwells, energy
 from hil.measure.intake import Intake
 from hil.measure.steps import LARGEST_PACE_ERROR, Pulses, Steps, likely_first
@@ -26,14 +26,11 @@ ANEW = 1.125  # times as much is heard when the steps are asked for again
 class Dwells:
     """What dwells show, in order of time.
 
-    starts: first sample of each. echoes: response at the delays at which something arrives. place, better: as of
-    `pilot_places`.
+    starts: first sample of each. echoes: response at the delays at which something arrives.
     """
 
     starts: Int[np.ndarray, "dwell"]
     echoes: Complex[np.ndarray, "dwell delay"]
-    place: Int[np.ndarray, "dwell"]
-    better: Float[np.ndarray, "dwell"]
 
     def __getitem__(self, which: slice | Int[np.ndarray, "some"]) -> "Dwells":
         return Dwells(*(getattr(self, field.name)[which] for field in fields(self)))
@@ -82,7 +79,7 @@ class Hearing:
         self._ask_at: float = FIRST * STRETCH
         self._dwells: Dwells | None = None
         self._num_heard = self._num_dwells = self._next = 0
-        self._delays, self._usual = np.empty(0, dtype=int), np.empty(0, dtype=np.complex64)
+        self._delays = np.empty(0, dtype=int)
         self._intake = intake or Intake()
         self._response = self._intake.room(count, grid.num_subcarriers)
         self._scatter = np.empty(self._response.shape, dtype=np.float32)
@@ -133,12 +130,6 @@ class Hearing:
         """As `measure.continuity.repeated_from`, once all was heard."""
         return self._repeats.first(samples)
 
-    def slipped_from(self, dwells: Dwells) -> int | None:
-        """As `measure.continuity.slipped_from`."""
-        fft_size = self._grid.fft_size
-        spread = -(-self._num_taps * fft_size // self._grid.num_subcarriers)
-        return first_slip(dwells.place, dwells.better, spread, fft_size)
-
     @property
     def _length(self) -> int:
         return self._repetitions * self._grid.fft_size
@@ -172,11 +163,9 @@ class Hearing:
     ) -> tuple[Dwells, Complex[np.ndarray, "dwell subcarrier"], Float[np.ndarray, "dwell subcarrier"]]:
         """What the dwells show, their responses and scatter, as of `demodulate_dwells`."""
         response, scatter = demodulate_dwells(samples, starts, self._grid, self._repetitions)
-        if not self._usual.size:  # the first stretches tell what is usual
+        if not self._delays.size:  # the first ones tell
             self._delays = delays_heard(response, self._num_taps)
-            self._usual = response[: max(1, len(response) // 4)].mean(axis=0)
-        places = pilot_places(response, self._usual, self._grid.fft_size)
-        return Dwells(starts, at_delays(response, self._delays), *places), response, scatter
+        return Dwells(starts, at_delays(response, self._delays)), response, scatter
 
 
 def _nearest(those: Int[np.ndarray, "place"], places: Int[np.ndarray, "wanted"]) -> Int[np.ndarray, "wanted"]:

@@ -16,7 +16,7 @@ import numpy as np
 from hil.arrays import Bool, Int, Pattern, Patterns
 from hil.interfaces import Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
 from hil.measure.clocks import Tuned, follow, tune
-from hil.measure.continuity import require_continuous
+from hil.measure.continuity import require_continuous, slipped_from
 from hil.measure.dwells import (
     capture_references,
     dwell_references,
@@ -160,20 +160,20 @@ def split_capture(
         hearing = _hearing(grid, plan, samples.size, count)
     dwells = hearing.dwells(samples)
     first = 1 + first_change(dwells.change_heights, count, dwells.echoes.shape[1])
-    shown = dwells[first : first + count]
-    require_continuous(hearing.repeated_from(samples), hearing.slipped_from(shown))
+    starts = dwells.starts[first : first + count]
     response, scatter = hearing.soundings(samples, dwells, first)
+    require_continuous(hearing.repeated_from(samples), slipped_from(response, grid.fft_size, plan.num_taps))
     if plan.repetitions == 1:
-        noise = still_scatter(samples[shown.starts[-1] :], grid)
+        noise = still_scatter(samples[starts[-1] :], grid)
     else:
         noise = scatter.mean(axis=0, dtype=float) / plan.repetitions
-    reference = dwell_references(capture, shown.starts, grid, plan.repetitions)
+    reference = dwell_references(capture, starts, grid, plan.repetitions)
     if reference is None and referred:
         reference = capture_references(samples[: dwells.starts[first - 1] + length], grid, count)
     return SoundingBlock(
         response,
         np.full(count, noise[grid.used].mean()),
-        capture.time_s + shown.starts / grid.sample_rate_hz,
+        capture.time_s + starts / grid.sample_rate_hz,
         np.zeros(count, dtype=int),
         np.zeros(count, dtype=bool),
         0,

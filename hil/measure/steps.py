@@ -213,6 +213,8 @@ def likely_first(heights: Float[np.ndarray, "change"]) -> int:
 
     Where their sum, half of its mean taken out of each, turns from falling to rising (CUSUM, Page 1954).
     """
+    if not heights.size:
+        return 0
     limited = heights / (heights + max(float(heights.mean()), np.finfo(float).tiny))
     return int(np.argmin(np.cumsum(limited - limited.mean() / 2))) + 1
 
