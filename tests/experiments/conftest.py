@@ -92,6 +92,26 @@ def shifts_and_likeness() -> Callable[[Sweep, Testbed], tuple[np.ndarray, np.nda
     return _shifts_and_likeness
 
 
+def _residual_over_noise(sweep: Sweep, bed: Testbed) -> float:
+    shift, _ = _shifts_and_likeness(sweep, bed)
+    assert bed.truth is not None
+    truth = np.stack([bed.truth.response(pattern) for pattern in sweep.plan.patterns()]) * bed.grid.used
+    k = np.arange(bed.grid.num_subcarriers) - bed.grid.num_subcarriers // 2
+    aligned = sweep.soundings.response * np.exp(2j * np.pi * k * shift[:, None] / bed.grid.fft_size)
+    factor = np.vdot(truth, aligned) / np.vdot(truth, truth)
+    residual = np.mean(np.abs((aligned - factor * truth)[:, bed.grid.used]) ** 2)
+    return float(residual / sweep.soundings.noise_var.mean())
+
+
+@pytest.fixture(scope="session")
+def residual_over_noise() -> Callable[[Sweep, Testbed], float]:
+    """Error of a sweep's soundings over the noise that they tell of themselves.
+
+    Against the true responses, times the one complex factor that the radio's phases leave open.
+    """
+    return _residual_over_noise
+
+
 def _first_changed(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Testbed], None]:
     def hurt(bed: Testbed) -> None:
         end, seen = bed.sdr.end_capture, list[int]()  # type: ignore[attr-defined]
