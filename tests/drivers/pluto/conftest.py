@@ -22,7 +22,7 @@ RANGES = {
     "tx_lo": (70e6, 6e9),
     "sample_rate": (520_833, 61.44e6),
     "rx_rf_bandwidth": (2e5, 56e6),
-    "tx_rf_bandwidth": (2e5, 56e6),
+    "tx_rf_bandwidth": (2e5, 40e6),
     "tx_hardwaregain_chan0": (-89.75, 0.0),
     "rx_hardwaregain_chan0": (-10, 62),
 }

@@ -25,6 +25,11 @@ def test_settings_are_written_in_the_order_in_which_they_take(sdr, hardware, wan
     assert all(f"read {name}" in hardware.log for name in set(written))
 
 
+def test_filters_are_set_no_wider_than_they_go(sdr, hardware, wanted):
+    assert sdr.configure(replace(wanted, bandwidth_hz=60e6)).bandwidth_hz == 56e6
+    assert hardware.values["tx_rf_bandwidth"] == 40e6
+
+
 def test_a_radio_that_transmits_is_quiet_while_it_is_configured(on_air, hardware, wanted):
     hardware.emitted.clear()
     on_air.configure(replace(wanted, lo_hz=2.4e9))
@@ -64,7 +69,7 @@ def test_gain_control_that_stays_automatic_is_seen(sdr, hardware, wanted):
         ({"lo_hz": 6.1e9}, r"rx_lo = 6100000000 refused .*fw_setenv compatible ad9364"),
         ({"sample_rate_hz": 520_900.0}, r"sample_rate = 520900 refused .*0\.521 to 61\.44 MS/s"),
         ({"sample_rate_hz": 70e6}, r"sample_rate = 70000000 refused"),
-        ({"bandwidth_hz": 60e6}, r"rx_rf_bandwidth = 60000000 refused .*0\.2 to 56 MHz"),
+        ({"bandwidth_hz": 1e5}, r"rx_rf_bandwidth = 100000 refused .*0\.2 to 56 MHz"),
         ({"rx_gain_db": 70.0}, r"rx_hardwaregain_chan0 = 70\.0 refused .*-10 to 62 dB"),
         ({"tx_attenuation_db": -1.0}, r"tx_hardwaregain_chan0 = 1\.0 refused .*-89\.75 to 0 dB"),
         ({"tx_attenuation_db": 90.0}, r"tx_hardwaregain_chan0 = -90\.0 refused"),
