@@ -7,12 +7,14 @@
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 from hil import __version__
+from hil.campaign.shipped import CONFIGS
 from hil.cli import (
     bench,
     board,
@@ -35,10 +37,14 @@ INTERRUPTED = 130
 # The base of typer.BadParameter: where it lives depends on typer's version.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
+# As the READMEs write it where the clone is at hand; else the folder in the installed package.
+_SHIPPED = "configs" if Path("configs/testbeds").is_dir() else CONFIGS
+
 app = typer.Typer(
     name="hil",
     help="Hardware-in-the-loop testbed for intelligent reflecting surfaces: sound, estimate, optimise, apply, verify.",
-    epilog="Begin: hil run configs/experiments/closed_loop.yaml --testbed configs/testbeds/sim-opensource-ris.yaml",
+    epilog=f"Begin: hil run {_SHIPPED}/experiments/closed_loop.yaml "
+    f"--testbed {_SHIPPED}/testbeds/sim-opensource-ris.yaml",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

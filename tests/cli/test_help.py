@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -95,3 +97,12 @@ def test_the_version_is_that_of_the_installed_package(hil: Callable[..., Any]) -
     done = hil("--version")
     assert done.code == 0
     assert done.out == f"hil {version('hil')}\n"
+
+
+def test_where_to_begin_is_told_with_files_that_are_there(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hil", "--help"]
+    for folder in (ROOT, tmp_path):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+        _, _, begin = done.stdout.partition("Begin: ")
+        files = [word for word in begin.split() if word.endswith(".yaml")]
+        assert len(files) == 2 and all((folder / file).is_file() for file in files), begin
