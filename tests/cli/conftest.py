@@ -29,9 +29,6 @@ class Finished:
         return value
 
 
-Hil = Callable[..., Finished]
-
-
 @pytest.fixture
 def hil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
     """The `hil` command in an empty folder beside the repository's configs."""

@@ -218,7 +218,7 @@ def test_twenty_kills_and_freezes_of_worker_and_scheduler(host, problem):
     assert max(back_s) < BACK_WITHIN_S
 
 
-def test_closing_is_quick_whatever_state_the_host_is_in(host, problem):
+def test_closing_is_quick_whatever_state_the_host_is_in(host):
     engine = open_engine(host.config())
     host.signal("scheduler", signal.SIGSTOP)
     try:

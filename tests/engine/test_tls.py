@@ -25,7 +25,7 @@ def never(_told: object) -> None:
 
 
 @pytest.mark.parametrize("address", OFF_LOOPBACK)
-def test_off_loopback_without_tls_is_refused_at_every_door(address, tmp_path):
+def test_off_loopback_without_tls_is_refused_at_every_door(address):
     with pytest.raises(ValueError, match="whoever reaches it can run code"):
         HostConfig(scheduler=address)
     with pytest.raises(ConfigError, match="unencrypted"):

@@ -141,7 +141,7 @@ def test_a_basis_that_is_built_once_is_kept():
 
 
 @pytest.mark.parametrize("num_subcarriers", [K, 131, 40])
-def test_a_window_seen_by_parts_of_the_band_is_the_window(soundings, num_subcarriers):
+def test_a_window_seen_by_parts_of_the_band_is_the_window(num_subcarriers):
     """Whatever the parts' size: the last one may be cut short."""
     window = delay_span(num_subcarriers, -3.0, 16.0, tolerance=1e-4)
     part, parts = by_parts(window.conj())

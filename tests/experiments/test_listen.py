@@ -76,7 +76,7 @@ def test_a_neighbour_below_the_limit_is_told_in_the_record_and_the_sweep_goes_on
     assert "others on the air" in words(heard_before(recording, listened_stages(recording)))
 
 
-def test_a_neighbour_who_ends_is_waited_for(opened, monkeypatch, transmissions):
+def test_a_neighbour_who_ends_is_waited_for(opened, monkeypatch):
     from hil.sim.interferers import Interferer
 
     bursts = Interferer.bursts

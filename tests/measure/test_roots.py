@@ -10,7 +10,6 @@ from hil.config import SweepConfig
 from hil.measure.roots import Ring, RootPlan
 
 QUARTERS = np.exp(0.5j * np.pi * np.array([0, 2, 1, 3]))  # in an order of the board's own
-DFT = SweepConfig(scheme="dft")
 
 
 def plan(states=QUARTERS, num_elements=12, seed=0, groups=None, **options):

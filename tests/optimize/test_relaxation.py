@@ -51,7 +51,7 @@ def test_the_certificate_is_its_formula_over_all_rows(make_problem, kind):
 
 
 @pytest.mark.parametrize("real", [True, False])
-def test_the_certificate_of_one_tap_is_its_best_rate_and_near_the_right_multipliers_hardly_more(make_problem, real):
+def test_the_certificate_of_one_tap_is_its_best_rate_and_near_the_right_multipliers_hardly_more(real):
     """All rows in phase are the best; the multipliers are that channel's SNR and what each row adds to it."""
     rng = np.random.default_rng(3)
     rows = rng.exponential(size=7) * (1 if real else np.exp(1j * rng.uniform(0, 6, 7)))

@@ -34,7 +34,7 @@ def test_a_device_that_computes_something_else_does_not_agree(problem, monkeypat
     assert module._agreement(problem, 4, 20, "cpu") > module.AGREEMENT
 
 
-def test_a_batch_that_does_not_fit_is_refused_with_the_number_that_does(problem, monkeypatch):
+def test_a_batch_that_does_not_fit_is_refused_with_the_number_that_does(monkeypatch):
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (10**9, 2 * 10**9))
     module._check_room("cuda", 900, 1e6)
     module._check_room("cpu", 10**9, 1e6)

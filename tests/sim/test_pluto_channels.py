@@ -97,7 +97,7 @@ def test_a_board_of_one_channel_refuses_the_columns_of_a_second(make_radio):
     assert caught.value.errno == errno.EINVAL
 
 
-def test_the_second_transmitter_ends_in_a_load(make_board, make_radio, make_cable):
+def test_the_second_transmitter_ends_in_a_load(make_radio, make_cable):
     board = make_radio(make_cable(), gain_db=0, num_channels=2)
     first, second = board.words(0.5 * WAVE), board.words(0.9 * WAVE)
     interleaved = np.concatenate([np.frombuffer(each, "<i2").reshape(-1, 2) for each in (first, second)], axis=1)

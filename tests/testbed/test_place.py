@@ -53,7 +53,7 @@ def test_a_placement_error_is_drawn_anew_for_each_visit_and_the_same_when_a_run_
     assert 0 < np.linalg.norm(found[0]) < 0.06
 
 
-def test_real_instruments_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_instruments_stay_as_they_are() -> None:
     with open_testbed(station()) as bench:
         bench.config = bench.config.model_copy(
             update={"radio": bench.config.radio.model_copy(update={"uri": "ip:192.168.2.1"})}

@@ -32,7 +32,7 @@ def test_closing_makes_it_quiet_frees_buffers_before_the_context_and_gives_the_k
     on_air.close()
 
 
-def test_a_closed_radio_can_be_opened_again(on_air, hardware, wanted):
+def test_a_closed_radio_can_be_opened_again(on_air, wanted):
     on_air.close()
     with pytest.raises(NotConnected, match=r"radio test: not open; call open\(\)"):
         on_air.capture(16)
