@@ -48,8 +48,9 @@ def sweep(
     """
     from hil.config import ClosedLoopConfig, TestbedConfig
     from hil.experiments.closed_loop import new_recording
+    from hil.experiments.dry_run import dry_run_sweep
     from hil.experiments.sound import sound_surface
-    from hil.testbed import open_testbed
+    from hil.testbed import find_user, open_testbed, radiation_plan
     from hil.yamlfile import load_yaml, load_yaml_text, placed
 
     started_s = time.monotonic()
@@ -59,6 +60,8 @@ def sweep(
     values = {"sweep.mode": mode, "sweep.scheme": scheme, "sweep.group": _group(group), "seed": seed or 0}
     values["sweep.record_iq"] = record_iq
     experiment = load_yaml_text(text, "hil sweep", ClosedLoopConfig, values)
+    with placed(file, overridden=replaced):
+        dry_run_sweep(radiation_plan(station, find_user(station, user)), experiment)
     with (
         placed(file, overridden=replaced),
         open_testbed(station, user=user) as bed,
@@ -144,7 +147,8 @@ def optimize(
     from hil.experiments.sound import load_sweep
     from hil.measure.recording import Recording
     from hil.measure.setup import Setup
-    from hil.optimize.solve import ALGORITHMS, Options, solve
+    from hil.optimize.algorithms import ALGORITHMS, Options
+    from hil.optimize.solve import solve
 
     if algorithm == "list":
         print("\n".join(ALGORITHMS))

@@ -78,15 +78,19 @@ def carry_out(
     yes: bool = False,
     json: bool = False,
 ) -> None:
-    """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed."""
+    """An experiment to its verdict, table, figures and exit code; into a new run directory where none is resumed.
+
+    What its plan shows to be impossible is refused before anything is opened.
+    """
     from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
-    from hil.testbed import open_testbed
+    from hil.testbed import find_user, open_testbed, radiation_plan
 
     started_s = time.monotonic()
     kind = kind_of(procedure)
     kind.check(procedure)
+    kind.plan(radiation_plan(station, find_user(station, place)), procedure)
     with open_testbed(station, user=place) as bed, progress() as report:
         bed.operator = bed.operator if yes or station.simulated else ask
         recording = recording or begin(bed, procedure, out)

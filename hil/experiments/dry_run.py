@@ -14,7 +14,9 @@ from hil.config import (
 from hil.experiments.field.blinding import plan_sha256
 from hil.experiments.plan import plan_of
 from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
+from hil.experiments.sound import BY_ITSELF
 from hil.interfaces import SweepMode
+from hil.measure.sounder import require_scatter
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
@@ -24,13 +26,18 @@ LEVEL_SOUNDINGS = 64  # of a calibration, apart from those that its configuratio
 
 
 def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]:
-    """Band, strength and time on the air of a run, as plain values. Raises ConfigError for an impossible sweep mode.
+    """Band, strength and time on the air of a run, as plain values. Raises ConfigError for what cannot be sounded so.
 
     sweep_s: the sweep's floor; verify_s: the floor of its soundings, stepped; between the two the radio is quiet.
     """
     verification = experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * ARMS
     return _told(plan, experiment.sweep, experiment.seed, 1, num_verify)
+
+
+def dry_run_sweep(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]:
+    """The same of its sweep alone."""
+    return _told(plan, experiment.sweep, experiment.seed, 1, 0)
 
 
 def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, Any]:
@@ -65,12 +72,12 @@ def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict
     """The same of a search by power; sweep_s: of all soundings that the search may use."""
     search, verification = experiment.search, experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * len(POWER_ONLY_ARMS)
-    mode: SweepMode = "pipelined" if "pipelined" in plan.modes else "stepped"
+    mode: SweepMode = "pipelined" if "pipelined" in plan.modes(plan.repetitions) else "stepped"
     return _radiated(plan, mode, search.budget, search.repetitions, num_verify)
 
 
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:
-    mode = choose_mode(config.mode, plan.modes)
+    mode = choose_mode(config.mode, plan.modes(config.repetitions or plan.repetitions))
     num_sweep = num_sweeps * plan_of(config, plan.geometry, states=plan.states, seed=seed).num_patterns
     return _radiated(plan, mode, num_sweep, config.repetitions, num_verify)
 
@@ -78,6 +85,10 @@ def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, 
 def _radiated(
     plan: RadiationPlan, mode: SweepMode, num_sweep: int, repetitions: int | None, num_verify: int
 ) -> dict[str, Any]:
+    if mode not in BY_ITSELF:
+        require_scatter(repetitions or plan.repetitions, "sweep.repetitions" if repetitions else "ofdm.repetitions")
+    if num_verify:
+        require_scatter(plan.repetitions, "ofdm.repetitions")
     sweep_s, verify_s = (
         count * pattern_floor_s(plan.timing, each, capture_s=symbols * plan.symbol_s, turnaround_s=plan.turnaround_s)
         for count, each, symbols in (

@@ -61,10 +61,7 @@ class Sounder:
         """apart_lo_hz: of two radios with a crystal each, whose carrier offset is taken out; None of one radio.
 
         Raises ConfigError for fewer than two repetitions: the noise is known from their scatter."""
-        if repetitions < 2:
-            raise ConfigError(
-                f"ofdm.repetitions, sweep.repetitions: {repetitions} cannot show the noise, at least 2 are needed"
-            )
+        require_scatter(repetitions)
         self.grid = grid
         self.repetitions = repetitions
         self._sdr = sdr
@@ -118,6 +115,12 @@ class Sounder:
             f"receiver: interference hit most symbols of {tries} captures in a row; listen to the band, "
             "move radio.lo_hz, or raise sweep.max_retakes"
         )
+
+
+def require_scatter(repetitions: int, key: str = "ofdm.repetitions, sweep.repetitions") -> None:
+    """Raise ConfigError where so many symbols of a sounding do not tell its noise. key: what says how many."""
+    if repetitions < 2:
+        raise ConfigError(f"{key}: {repetitions} cannot show the noise, at least 2 are needed")
 
 
 def clean_symbols(symbols: Complex[np.ndarray, "symbol subcarrier"]) -> Bool[np.ndarray, "symbol"]:

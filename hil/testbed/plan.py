@@ -1,5 +1,6 @@
 """What a run would radiate, where, how strongly and for how long: computed, nothing is opened."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ class RadiationPlan:
     """What the gate would grant, and the timing of the station.
 
     low_hz, high_hz: occupied band. eirp_dbm: mean. crest_factor_db: of the pilot frame;
-    crest_advice: what a high one costs, None where it is low.
+    crest_advice: what a high one costs, None where it is low. modes: of a sweep with so many symbols of each pattern,
+    best first, as far as is known before anything is opened.
     """
 
     low_hz: float
@@ -31,7 +33,7 @@ class RadiationPlan:
     crest_advice: str | None
     max_duration_s: float
     timing: SurfaceTiming
-    modes: tuple[SweepMode, ...]
+    modes: Callable[[int], tuple[SweepMode, ...]]
     geometry: Geometry
     states: Complex[np.ndarray, "state"]
     symbol_s: float
@@ -47,15 +49,18 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)
     surface = station.surface
-    modes = possible_modes(
-        surface,
-        grid,
-        config.ofdm.repetitions,
-        config.ofdm.num_taps,
-        max_samples=station.radio.max_samples,
-        max_train_samples=station.radio.max_train_samples if wired(config) else 0,
-        apart=config.receiver is not None,
-    )
+
+    def modes(repetitions: int) -> tuple[SweepMode, ...]:
+        return possible_modes(
+            surface,
+            grid,
+            repetitions,
+            config.ofdm.num_taps,
+            max_samples=station.radio.max_samples,
+            max_train_samples=station.radio.max_train_samples if wired(config) else 0,
+            apart=config.receiver is not None,
+        )
+
     return RadiationPlan(
         permit.low_hz,
         permit.high_hz,

@@ -94,7 +94,10 @@ def test_a_program_learns_of_wrong_usage_too(hil: Callable[..., object]) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--set", "radio.lo_hz=2.4e9"), "the surface's reflection is known from"),
+        (
+            ("--set", "radio.lo_hz=2.4e9", "--set", "safety.bands.0.low_hz=2e9"),
+            "the surface's reflection is known from",
+        ),
         (("--set", "safety.bands=[]"), "safety.bands"),
         (("--set", "safety.bands.0.max_eirp_dbm=-40"), "max_eirp_dbm"),
     ],
@@ -105,6 +108,36 @@ def test_what_the_station_must_not_or_cannot_do_is_refused(
     done = hil("run", EXPERIMENT, "--testbed", TESTBED, *arguments)
     assert told in done.err
     assert done.code in (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "told"),
+    [
+        ("mode: triggered", "exp.yaml:3: sweep.mode: triggered is not possible here"),
+        ("patterns: 300", "exp.yaml:3: sweep.patterns: 300 cannot tell 256 elements"),
+        ("repetitions: 1", "exp.yaml:3: sweep.repetitions: 1 cannot show the noise"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused_before_anything_is_opened(
+    hil: Callable[..., object], monkeypatch: pytest.MonkeyPatch, sweep: str, told: str
+) -> None:
+    monkeypatch.setattr("hil.testbed.open_testbed", lambda *_, **__: pytest.fail("opened"))
+    Path("exp.yaml").write_text(f"schema: hil-experiment/1\nkind: closed_loop\nsweep: {{{sweep}}}\n")
+    for further in ((), ("--dry-run",)):
+        done = hil("run", "exp.yaml", "--testbed", TESTBED, *further)
+        assert told in done.err
+        assert "go on with" not in done.err
+        assert done.code == 2
+
+
+@pytest.mark.parametrize("command", [("run", EXPERIMENT), ("calibrate",), ("sweep",)])
+def test_soundings_that_show_no_noise_are_refused_before_anything_is_opened(
+    hil: Callable[..., object], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("hil.testbed.open_testbed", lambda *_, **__: pytest.fail("opened"))
+    done = hil(*command, "--testbed", TESTBED, "--set", "ofdm.repetitions=1")
+    assert "ofdm.repetitions: 1 cannot show the noise" in done.err
+    assert done.code == 2
 
 
 def test_an_unknown_optimizer_is_refused_before_anything_is_opened(hil: Callable[..., object], tmp_path: Path) -> None:

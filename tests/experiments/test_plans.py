@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.config import SweepConfig
+from hil.config import ClosedLoopConfig, SweepConfig
 from hil.errors import ConfigError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.experiments import closed_loop
+from hil.experiments.dry_run import dry_run
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.interfaces import Geometry
 from hil.measure.recording import Recording
 from hil.measure.roots import RootPlan
 from hil.measure.verification import Outcome
-from hil.testbed import open_testbed
+from hil.testbed import open_testbed, radiation_plan
 
 PROFILES = Path(__file__).parents[2] / "firmware_profiles"
 EVEN = "deg: [0.0, 90.0, 180.0, 270.0]"
@@ -160,3 +161,20 @@ def test_a_sweep_with_references_that_was_interrupted_goes_on_to_the_same_record
     assert {name: resumed.read(name).data.tobytes() for name in resumed.names} == {
         name: whole.read(name).data.tobytes() for name in whole.names
     }
+
+
+def test_soundings_that_show_no_noise_are_refused_before_anything_is_radiated(station, tmp_path, monkeypatch):
+    with open_testbed(station()) as bed:
+        monkeypatch.setattr(bed.sdr, "transmit", lambda _: pytest.fail("radiated"))
+        with pytest.raises(ConfigError, match="1 cannot show the noise"):
+            swept(bed, tmp_path, repetitions=1)
+
+
+def test_a_plan_offers_the_modes_of_the_sweep_s_own_repetitions(station):
+    config = station(ofdm__repetitions=4096, ofdm__num_subcarriers=1024, ofdm__fft_size=1280)
+    plan = radiation_plan(config, config.users[0])
+    assert "burst" not in plan.modes(4096)
+    sounded_shortly = ClosedLoopConfig(
+        schema="hil-experiment/1", kind="closed_loop", sweep=SweepConfig(mode="burst", repetitions=4)
+    )
+    assert dry_run(plan, sounded_shortly)["sweep_mode"] == "burst"
