@@ -23,10 +23,15 @@ def plan_of(
     """Scheme, groups, part and references as the configuration says; of `reference_every: auto` no references yet.
 
     states: reflection of each state of an element, in any units.
-    Raises ConfigError where a part of the sweep cannot tell all unknowns.
+    Raises ConfigError where a part of the sweep, or a single pattern, cannot tell all unknowns.
     """
     groups = None if config.group == (1, 1) else block_groups(geometry, *config.group)
     count = geometry.num_elements
+    if config.scheme == "hadamard" and count == 1:
+        raise ConfigError(
+            "sweep.scheme: `hadamard` cannot tell a single element from the direct channel; take pairs, "
+            "hadamard_plus_one or dft"
+        )
     if config.scheme == "dft":
         plan: SweepPlan = RootPlan.of_states(config, states, count, seed=seed, groups=groups)
     else:

@@ -27,7 +27,7 @@ def find_start(
     late = np.arange(0.0, latest)[:, None]
     dwells = spans.scatter(planned - late, planned - late + still)
     per_start = dwells.mean(axis=1)
-    noise = float(np.median(dwells[np.argmin(per_start)]))
+    noise = max(float(np.median(dwells[np.argmin(per_start)])), np.finfo(float).tiny)  # an idle ADC has none
     freedom = planned.size * track.shape[1] * max(still - 2, 1)
     fits = per_start <= noise * (1 + SIGMAS / np.sqrt(freedom)) + CLOSE * (per_start.max() - noise)
     head_end = planned[:1] - late - before

@@ -12,6 +12,7 @@ from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.experiments import closed_loop
 from hil.experiments.dry_run import dry_run
+from hil.experiments.plan import plan_of
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.interfaces import Geometry
 from hil.measure.recording import Recording
@@ -86,6 +87,14 @@ def test_part_of_a_sweep_is_enough_where_it_tells_all_unknowns(station, two_bits
             swept(bed, tmp_path, scheme="dft", patterns=64)
         with pytest.raises(ConfigError, match="at least 128"):
             swept(bed, tmp_path, scheme="pairs", patterns=100)
+
+
+def test_a_single_pattern_of_a_single_element_is_refused():
+    alone = Geometry(1, 1, 1.0, 1.0)
+    with pytest.raises(ConfigError, match=r"^sweep\.scheme: .* single element"):
+        plan_of(SweepConfig(scheme="hadamard"), alone, states=np.array([1.0, -1.0 + 0j]))
+    for scheme in ("pairs", "hadamard_plus_one", "dft"):
+        assert plan_of(SweepConfig(scheme=scheme), alone, states=np.array([1.0, -1.0 + 0j])).num_patterns == 2
 
 
 def test_groups_over_states_of_two_bits(station, two_bits, tmp_path):

@@ -47,3 +47,9 @@ def test_a_surface_that_is_not_seen_is_refused(seed):
     noise = np.random.default_rng(seed).standard_normal((*track.shape, 2)) @ [1, 1j]
     with pytest.raises(MeasurementError, match="is the surface seen"):
         find_start(noise.astype(np.complex64), planned, still=6.0, before=14.0, latest=50.0)
+
+
+def test_an_idle_receiver_that_gives_zeros_alone_is_refused_the_same_way():
+    track, planned = captured(3.0)
+    with pytest.raises(MeasurementError, match="is the surface seen"):
+        find_start(np.zeros_like(track), planned, still=6.0, before=14.0, latest=50.0)
