@@ -104,7 +104,6 @@ class Site:
         scene = build_scene(
             self.scene,
             carrier_hz=self.carrier_hz,
-            geometry=self.geometry,
             transmitter_m=self.transmitter_m,
             surface_m=(0.0, 0.0, 0.0),
             facing_deg=0.0,

@@ -12,7 +12,6 @@ from hil.channel.paths import Scene
 from hil.channel.sp_cup import sp_cup_scene
 from hil.config import SceneConfig, UserConfig
 from hil.errors import ConfigError
-from hil.interfaces import Geometry
 
 Options = TypeVar("Options")
 Position = tuple[float, float, float]
@@ -22,7 +21,6 @@ def build_scene(
     config: SceneConfig,
     *,
     carrier_hz: float,
-    geometry: Geometry,
     transmitter_m: Position,
     surface_m: Position,
     facing_deg: float,
@@ -35,8 +33,7 @@ def build_scene(
     The environment is the seed's (and in the Cup's scene the user's), wherever the user has walked to by now: gains,
     delays and directions are continuous in `at_m`, the number and order of the paths does not change with it.
 
-    at_m: where the user is by now; its own place where None.
-    geometry: the paths meet the surface's centre, whatever its size: no scene of these reads it.
+    Paths meet the surface's centre, whatever its size. at_m: where the user is by now; its own place where None.
     element_gain_dbi: of one element, broadside, counted once in each hop.
     Raises ConfigError for unknown options and for antennas where the scene cannot have them.
     """

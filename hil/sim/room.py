@@ -40,7 +40,7 @@ class Room:
         scene: Scene | None = None,
     ) -> None:
         """Arguments and errors as of `World`."""
-        scene_at = partial(_scene, testbed, simulation.scene, geometry, user)
+        scene_at = partial(_scene, testbed, simulation.scene, user)
         walk = Walk.of(user) if scene is None else None
         scene = scene or scene_at(user.position_m)
         gain_dbi = testbed.power.tx_antenna_gain_dbi
@@ -89,11 +89,10 @@ class Room:
         return MovingChannel(channel, self._walkers, [DirectEcho(echo, rf_hz) for echo in self._echoes])
 
 
-def _scene(testbed: TestbedConfig, scene: SceneConfig, geometry: Geometry, user: UserConfig, at_m: Position) -> Scene:
+def _scene(testbed: TestbedConfig, scene: SceneConfig, user: UserConfig, at_m: Position) -> Scene:
     return build_scene(
         scene,
         carrier_hz=testbed.radio.lo_hz,
-        geometry=geometry,
         transmitter_m=testbed.transmitter_m,
         surface_m=testbed.surface.position_m,
         facing_deg=testbed.surface.facing_deg,

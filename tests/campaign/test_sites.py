@@ -37,7 +37,7 @@ def test_the_true_channel_outdoors_is_the_tapped_one():
     site = small("paper")
     user = site.users[0]
     scene = build_scene(
-        site.scene, carrier_hz=site.carrier_hz, geometry=site.geometry, transmitter_m=site.transmitter_m,
+        site.scene, carrier_hz=site.carrier_hz, transmitter_m=site.transmitter_m,
         surface_m=(0.0, 0.0, 0.0), facing_deg=0.0, user=user,
     )  # fmt: skip
     cascade, direct = taps(scene, site.geometry, bandwidth_hz=10e6, num_taps=20)
@@ -51,7 +51,7 @@ def test_the_true_channel_of_the_lab_is_the_exact_response_but_for_a_delay():
     site = small("lab", bits=0)
     user = site.users[0]
     scene = build_scene(
-        site.scene, carrier_hz=site.carrier_hz, geometry=site.geometry, transmitter_m=site.transmitter_m,
+        site.scene, carrier_hz=site.carrier_hz, transmitter_m=site.transmitter_m,
         surface_m=(0.0, 0.0, 0.0), facing_deg=0.0, user=user,
     )  # fmt: skip
     frequency_hz = (np.arange(256) - 128) * 20e6 / 256

@@ -33,7 +33,6 @@ def lab(
     return build_scene(
         SceneConfig(kind="lab", seed=seed, options=options),
         carrier_hz=CARRIER_HZ,
-        geometry=BOARD,
         transmitter_m=transmitter_m,
         surface_m=SURFACE_M,
         facing_deg=0.0,

@@ -22,7 +22,6 @@ def scene(
     return build_scene(
         SceneConfig(kind=kind, seed=seed, options=options),
         carrier_hz=CARRIER_HZ,
-        geometry=SURFACE,
         transmitter_m=transmitter_m or base,
         surface_m=(0.0, 0.0, 0.0),
         facing_deg=facing_deg,
@@ -34,7 +33,7 @@ def walked(kind: str, user: UserConfig, x: float, y: float, z: float) -> Scene:
     """The user's scene after a walk to a place."""
     base = CUP_BASE_STATION_M if kind == "sp-cup-2021" else BASE_STATION_M
     places = {"transmitter_m": base, "surface_m": (0.0, 0.0, 0.0), "facing_deg": 0.0, "at_m": (x, y, z)}
-    return build_scene(SceneConfig(kind=kind), carrier_hz=CARRIER_HZ, geometry=SURFACE, user=user, **places)
+    return build_scene(SceneConfig(kind=kind), carrier_hz=CARRIER_HZ, user=user, **places)
 
 
 def user_at(x: float, y: float, z: float = 0.0, *, line_of_sight: bool = True) -> UserConfig:

@@ -26,7 +26,6 @@ def paper_problem(size, users, line_of_sight, moved_m=0.0):
         scene = build_scene(
             SceneConfig(kind="paper"),
             carrier_hz=CARRIER_HZ,
-            geometry=geometry,
             transmitter_m=BASE_STATION_M,
             surface_m=(0, 0, 0),
             facing_deg=0,

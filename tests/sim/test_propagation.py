@@ -18,7 +18,6 @@ def scene() -> Scene:
     return build_scene(
         SceneConfig(kind="paper", seed=3),
         carrier_hz=CARRIER_HZ,
-        geometry=GEOMETRY,
         transmitter_m=(80.0, -200.0, 25.0),
         surface_m=(0.0, 0.0, 10.0),
         facing_deg=0.0,

@@ -128,7 +128,6 @@ def test_without_a_scene_the_world_is_the_one_that_the_stations_file_describes(m
     scene = build_scene(
         testbed.simulation.scene,
         carrier_hz=CARRIER_HZ,
-        geometry=geometry,
         transmitter_m=testbed.transmitter_m,
         surface_m=testbed.surface.position_m,
         facing_deg=testbed.surface.facing_deg,
