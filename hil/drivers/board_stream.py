@@ -20,9 +20,9 @@ WINDOW = 8  # commands that may have been out when one had to be sent again
 def stream_one_by_one(
     surface: Surface, dialogue: Dialogue, clock: Clock, patterns: Patterns, still_s: float, *, staged: bool
 ) -> Float[np.ndarray, "pattern"]:
-    """Each pattern answered before the next one is completed; from when on each stands still.
+    """Pattern after pattern, each answered before the next one is completed. Returns from when on each stands still.
 
-    The bytes that travel ahead keep the link busy meanwhile: what is left of `still_s` after them is slept.
+    The next pattern's bytes travel while this one stands still; what is left of `still_s` after them is slept.
     staged: the first pattern was sent ahead already.
     """
     settled_s = np.empty(len(patterns))
@@ -47,8 +47,10 @@ def stream_unanswered(
     still_s: float,
     troubles: Callable[[], int],
 ) -> Float[np.ndarray, "pattern"]:
-    """Patterns back to back, as many out as the board takes; NaN where one had to be sent again, which the board may
-    have shown out of its turn only, and where that was near.
+    """Patterns back to back, as many under way as the board takes. Returns from when on each stands still.
+
+    NaN for one that had to be sent again, since the board may have shown it out of its turn, and for those sent shortly
+    before and after it.
 
     troubles: commands sent again so far.
     """

@@ -155,8 +155,9 @@ class PlutoSdr(Closing):
     def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
         """Start to take contiguous samples and return; `end_capture` fetches them.
 
-        piece_samples: of about that size, each on its way while later ones are taken, where it shall be heard so.
-        Its first sample is taken before this returns. What is begun again before its end is dropped.
+        piece_samples: take it in pieces of about that size, each of which travels while later ones are taken, so that
+        it can be heard meanwhile. The first sample is taken before this returns. A capture that was begun and not ended
+        is dropped.
         Raises as `capture`.
         """
         time_s = self._clock.now_s()

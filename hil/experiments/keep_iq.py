@@ -38,7 +38,7 @@ class IqKeeper:
         measure: Callable[[], Step],
         at_once: AtOncePlan | None = None,
     ) -> Callable[[], Step]:
-        """`measure`, its captures on disk before it returns; as it is where nothing was asked for.
+        """`measure` with its captures on disk before it returns; as it is where no raw samples were asked for.
 
         at_once: how captures hold many patterns, where they do.
         """

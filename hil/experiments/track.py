@@ -54,9 +54,9 @@ class TrackResult:
     def follows_m_per_s(self) -> float | None:
         """Speed up to which this loop can follow; None where it ended before a pattern that it made had served.
 
-        Who extrapolates phases must see each turn by less than half a circle from round to round: half a wavelength a
-        round. Who does not uses each pattern at its mean age, at which the user shall have gone an eighth of a
-        wavelength at most (paths from all sides then add up to 0.9 of their sum).
+        A policy that extrapolates phases must see each of them turn by less than half a circle from round to round:
+        half a wavelength of way. Any other uses each pattern at its mean age, by which the user may have gone an eighth
+        of a wavelength at most (paths from all sides then add up to 0.9 of their sum).
         """
         wavelength = wavelength_m(self.setup.testbed.radio.lo_hz)
         period_s, age_s = _median(self.rounds, "period_s"), _median(self.rounds, "age_s")
@@ -108,7 +108,7 @@ def learn(
 ) -> tuple[SweepPlan, CascadedEstimate]:
     """The first sweep, and the channel that it shows; the plan of later ones, which take no references.
 
-    Over its seconds the radio drifts, over a round it does not: what a round is told has one phase.
+    The radio drifts over the seconds of this sweep, but hardly over a round: soundings of a round have one phase.
     """
     config = suited(experiment.sweep, testbed)
     sweep = sound_surface(testbed, recording, config, seed=experiment.seed, progress=progress)

@@ -96,7 +96,8 @@ class StreamingSdr(Sdr, Protocol):
     def begin_capture(self, num_samples: int, *, piece_samples: int | None = None) -> None:
         """Start to take contiguous samples; the first is taken before this returns.
 
-        piece_samples: it shall be heard while it arrives, in pieces of about that size, at a turn-around each.
+        piece_samples: let it arrive in pieces of about that size, so that it can be heard meanwhile; each costs a
+        turn-around.
         """
         ...
 

@@ -42,11 +42,6 @@ class Tuned:
         """A capture that needs none of it."""
         return cls(capture, np.zeros(1), 1.0)
 
-    @property
-    def cfo_hz(self) -> float:
-        """Of the sender over the receiver, in the middle of the capture."""
-        return float(self.rates[-1])
-
 
 def tune(capture: Capture, grid: OfdmGrid, lo_hz: float) -> Tuned:
     """The capture as a receiver on the sender's crystal takes it; its first sample stays the first.

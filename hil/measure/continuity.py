@@ -108,7 +108,7 @@ def require_continuous(repeated: int | None, slipped: int | None) -> None:
 def _anchors(
     samples: Complex[np.ndarray, "sample"],
 ) -> tuple[Int[np.ndarray, "anchor"], Int[np.ndarray, "anchor"]]:
-    """Places whose own two samples say so, and the fingerprints of what begins there (Rabin's choice of chunks).
+    """Places chosen by the values of their own two samples (as Rabin chunks), and fingerprints of what begins there.
 
     Where nothing was taken two samples are zero: no anchor.
     """

@@ -24,7 +24,7 @@ def analyse(recording: Recording, plan: FieldTestConfig, key: Key) -> dict[str, 
 
     pooled: over all stations with an open surface, each of their visits with the same weight. stations: of each.
     gate: over all at the confidence at which the sham arm is judged.
-    rates: the same two of rates; a last arm that stands for no rate at all makes differences against it the rates.
+    rates: the same of rates; a last arm without any rate is added, so that differences against it are the rates.
     controls: level of each arm at a station against that where its surface is not open. visits: level of each arm
     (received power, ADC units) and the rounds that count.
     Raises MeasurementError where too few rounds of a visit count, or an arm shows no power above the noise.
