@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -181,13 +180,12 @@ def until_whole(
 def _put(
     block: SoundingBlock, where: Int[np.ndarray, "good"], taken: SoundingBlock, good: Bool[np.ndarray, "missing"]
 ) -> SoundingBlock:
-    """The block with some of its soundings taken once more, in arrays of its own: an intake may hold the first ones."""
-    names = [name for name in ("response", "noise_var", "time_s", "reference") if getattr(block, name) is not None]
-    kept: dict[str, Any] = {name: getattr(block, name).copy() for name in names}
-    for name, values in kept.items():
-        values[where] = getattr(taken, name)[good]
+    """The block with some of its soundings taken once more."""
+    for name in ("response", "noise_var", "time_s", "reference"):
+        if getattr(block, name) is not None:
+            getattr(block, name)[where] = getattr(taken, name)[good]
     noise = taken.noise_by_subcarrier if block.noise_by_subcarrier is None else block.noise_by_subcarrier
-    return replace(block, noise_by_subcarrier=noise, **kept)
+    return replace(block, noise_by_subcarrier=noise)
 
 
 def _scatter(

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
-from hil.estimation.align import align_sweep, align_together, prepare
+from hil.estimation.align import Together, align_sweep, align_together, prepare
 from hil.estimation.lags import _build
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
@@ -195,3 +195,23 @@ def test_noise_alone_is_no_pilot_though_its_start_be_known(make_channel, sweep):
     _plan, block, _ = sweep(channel, snr_db=-40.0)
     with pytest.raises(MeasurementError, match="no pilot"):
         align_together(block.response, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+
+
+@pytest.mark.parametrize("counts", [[], [63], [64, 65, 100], [10, 200, 511], [512]])
+def test_soundings_that_share_their_start_may_come_in_any_pieces_to_the_bit(make_channel, sweep, monkeypatch, counts):
+    monkeypatch.setattr("hil.estimation.align.SUBSET", 64)
+    monkeypatch.setattr("hil.estimation.align.TOGETHER", 24)
+    channel = make_channel(12, 12)
+    _, block, starts = sweep(channel, snr_db=10.0)
+    shared = advance(block.response, 31 - starts, L)
+    room = np.full_like(shared, np.nan)  # what is not there yet is not looked at
+    together = Together(room, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    for count in counts:
+        room[:count] = shared[:count]
+        together.there(count)
+    room[:] = shared
+    found = together.alignment(block.noise_var)
+    whole = align_together(shared, block.noise_var, used=channel.grid.used, fft_size=L, num_taps=NUM_TAPS)
+    assert_array_equal(found.taps, whole.taps)
+    assert_array_equal(found.samples, whole.samples)
+    assert_array_equal(found.model.covariance, whole.model.covariance)
