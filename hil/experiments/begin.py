@@ -1,13 +1,16 @@
-"""The run directory of an experiment: a manifest that says all that the reading of it needs."""
+"""The run directory of an experiment: a manifest that says all that the reading of it needs, then step after step."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hil.config import ExperimentConfig
 from hil.measure.canonical import canonical_sha256
-from hil.measure.recording import Recording
+from hil.measure.recording import Facts, Recording, Step
 from hil.testbed import Testbed
 
 RECORDED_VERSIONS = ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")
@@ -29,3 +32,23 @@ def begin(testbed: Testbed, experiment: ExperimentConfig, root: str | Path) -> R
 def fixed_values(experiment: ExperimentConfig) -> dict[str, Any]:
     """All that is fixed beforehand: not which machine optimises, which makes no difference to what it finds."""
     return experiment.model_dump(mode="json", by_alias=True, exclude={"engine"})
+
+
+def next_step(testbed: Testbed, recording: Recording, name: str, measure: Callable[[], Step]) -> Step:
+    """The recorded step of that name, or a new one: it begins where the one before it ended.
+
+    So it does in a run that was interrupted in between, too: a simulated world made anew stands at time zero.
+    """
+
+    def measured() -> Step:
+        testbed.continue_at(recording.time_s)
+        return measure()
+
+    return recording.step(name, measured)
+
+
+def begin_stage(testbed: Testbed, recording: Recording, stage: str, facts: Facts | None = None) -> Step:
+    """The step that begins a stage, `next_step`."""
+    return next_step(
+        testbed, recording, f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {})
+    )

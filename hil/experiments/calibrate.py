@@ -57,7 +57,7 @@ class Findings:
     gain: on the strongest pattern of all. settling: None where no change was seen. levels: see `measure_levels`.
     ratio: of the two states of the sweep; others: u of every other state (`hil.estimation.states`).
     declared_states: reflection over the band, at frequencies states_at_hz. quiet: what the receiver heard by itself.
-    board_clock_ppm: board's clock against the radio's; None where it has no timer.
+    board_clock_ppm: board's clock against the radio's; None where it has no timer, or board_clock_why tells none.
     """
 
     setup: Setup
@@ -76,6 +76,8 @@ class Findings:
     quiet: Complex[np.ndarray, "sample"]
     watched: Watched
     board_clock_ppm: float | None
+
+    board_clock_why: str | None
 
     @property
     def dead(self) -> Bool[np.ndarray, "element"]:
@@ -159,7 +161,7 @@ def _findings(recording: Recording) -> Findings:
     setup, experiment = Setup.from_json(recording.manifest), _experiment(recording)
     surface, levels, stage = recording.read("surface"), recording.read("levels"), last_sweep(recording)
     first, gain = _read_gains(recording, setup)
-    estimate = estimate_of(recording, stage)
+    estimate, clock = estimate_of(recording, stage), recording.facts("board_clock")
     elements = look_at_elements(estimate, setup.rows, setup.cols)
     return Findings(
         setup=_rescaled(setup, recording, gain if stage == "sweep" else first),
@@ -177,7 +179,8 @@ def _findings(recording: Recording) -> Findings:
         states_at_hz=table_hz(setup),
         quiet=levels.data,
         watched=read_stability(recording, setup.grid, setup.testbed.ofdm.num_taps),
-        board_clock_ppm=recording.read("board_clock").facts["ppm"],
+        board_clock_ppm=clock["ppm"],
+        board_clock_why=clock.get("why"),
     )
 
 

@@ -15,6 +15,7 @@ from hil.estimation.align import prepare
 from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import SYMBOLS, Doubt, put_in_place, sound_again
+from hil.experiments.begin import begin_stage
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
@@ -219,7 +220,7 @@ def sound_in_blocks(
     before, and a resumed stage begins as the first one did: so a resumed simulation records what the uninterrupted one
     would have.
     """
-    begin = recording.step(f"{stage.name}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), stage.facts))
+    begin = begin_stage(testbed, recording, stage.name, stage.facts)
     names = [*stage.blocks(config.block), *([f"{stage.name}/{AGAIN}"] if stage.in_doubt else [])]
     if all(name in recording for name in names):
         return None

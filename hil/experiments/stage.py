@@ -8,6 +8,7 @@ import numpy as np
 
 from hil.arrays import Float, Patterns
 from hil.errors import RecordingError
+from hil.experiments.begin import begin_stage
 from hil.experiments.listen import listen_first
 from hil.interfaces import SweepMode
 from hil.measure.recording import Recording, Step
@@ -72,7 +73,7 @@ def search_on_stage(
     states: patterns on the surface of what the search asks for. figures: what it is told of a step.
     Raises RecordingError where the recording holds other patterns than this search asks for.
     """
-    begin = recording.step(f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s()))
+    begin = begin_stage(testbed, recording, stage)
     symbols = repetitions or testbed.config.ofdm.repetitions
     mode, asked = stage_mode(testbed, symbols), 0
     with ExitStack() as on_air:

@@ -127,6 +127,7 @@ def follow(
 ) -> TrackResult:
     """Follow the user from a channel that is known. known: as of `judge_by_truth`."""
     if not load_rounds(recording):
+        testbed.continue_at(recording.time_s)
         with open_engine(experiment.engine) as engine:
             Follower(testbed, recording, experiment, plan, estimate, engine).run(progress)
     if testbed.truth is not None and "truth" not in recording:

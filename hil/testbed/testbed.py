@@ -112,7 +112,8 @@ class Testbed(Closing):
     def continue_at(self, time_s: float) -> None:
         """Go on at that time of the testbed's clock: a simulated world waits for it, a real one has long passed it."""
         if self.truth is not None:
-            self.clock.sleep(time_s - self.clock.now_s())
+            for part in (0.5, 1.0):  # of the second half no bit is rounded (Sterbenz): it ends at that very time
+                self.clock.sleep(part * (time_s - self.clock.now_s()))
 
     @property
     def sequence_ability(self) -> SequenceAbility | None:

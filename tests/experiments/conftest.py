@@ -155,6 +155,45 @@ def clipping() -> Callable[[Testbed], None]:
     return _clipping
 
 
+class PlugPulled(BaseException):
+    """Nothing goes on from here."""
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
+    """Carry something out until a step of that name is about to be recorded, and no further."""
+
+    def make(name: str, carry_out: Callable[[], object]) -> None:
+        append = Recording.append
+
+        def until(recording: Recording, step: str, data: Any) -> None:
+            if step == name:
+                raise PlugPulled
+            append(recording, step, data)
+
+        with monkeypatch.context() as patched, pytest.raises(PlugPulled):
+            patched.setattr(Recording, "append", until)
+            carry_out()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def everything() -> Callable[[Path], dict[str, tuple[bytes, float, object]]]:
+    """All that a run directory holds, by step: data, time and facts, but for how long this computer took."""
+
+    def read(path: Path) -> dict[str, tuple[bytes, float, object]]:
+        recording = Recording.load(path)
+        steps = {name: recording.read(name) for name in recording.names}
+        timed = ("software_ms", "thinking_ms", "solve_time_s")
+        return {
+            name: (step.data.tobytes(), step.time_s, {k: v for k, v in step.facts.items() if k not in timed})
+            for name, step in steps.items()
+        }
+
+    return read
+
+
 @pytest.fixture
 def testbed() -> Iterator[Testbed]:
     """The station, open."""

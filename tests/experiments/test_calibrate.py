@@ -1,6 +1,7 @@
 """Calibration on the simulated 16x16 station: hidden faults come out, and a run that relies on it is right again."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from hil.config import CalibrateConfig, TestbedConfig
-from hil.errors import CalibrationError
+from hil.errors import CalibrationError, MeasurementError
 from hil.estimation.estimate import estimate_channel
 from hil.experiments import calibrate, closed_loop
 from hil.experiments.begin import begin
 from hil.experiments.calibrate import CalibrationResult
+from hil.experiments.calibration import board_clock
 from hil.experiments.calibration.board_clock import measure_board_clock
 from hil.experiments.calibration.draw import draw
 from hil.experiments.calibration.first_look import first_look, look_for_surface
@@ -24,7 +26,7 @@ from hil.firmware.profile import load_profile
 from hil.measure.calibration import Calibration
 from hil.measure.recording import Recording
 from hil.sim.hidden import true_states, wiring
-from hil.testbed import open_surface, open_testbed
+from hil.testbed import Testbed, open_surface, open_testbed
 
 Station = Callable[..., TestbedConfig]
 
@@ -303,3 +305,38 @@ def test_the_clock_of_a_board_of_few_rows_is_measured_by_those_that_it_has(
         recording = begin(testbed, PROCEDURE, tmp_path)
         measure_board_clock(testbed, recording)
     assert recording.read("board_clock").facts["ppm"] == pytest.approx(0.0, abs=80.0)
+
+
+@pytest.mark.parametrize("name", ["look/begin", "switches", "board_clock"])
+def test_a_calibration_cut_between_its_stages_records_what_the_whole_one_did(
+    station: Station,
+    faulty: tuple[Recording, CalibrationResult],
+    tmp_path: Path,
+    cut: Callable[[str, Callable[[], object]], None],
+    everything: Callable[[Path], object],
+    name: str,
+) -> None:
+    config = station(simulation__surface=HIDDEN, **LOUD)
+    with open_testbed(config, user="shelf") as testbed:
+        path = begin(testbed, PROCEDURE, tmp_path).path
+        cut(name, lambda: calibrate.run(testbed, PROCEDURE, Recording.resume(path)))
+    with open_testbed(config, user="shelf") as testbed:
+        calibrate.run(testbed, PROCEDURE, Recording.resume(path))
+    assert everything(path) == everything(faulty[0].path)
+
+
+def test_a_clock_that_is_too_faint_to_be_timed_costs_no_calibration(
+    faulty: tuple[Recording, CalibrationResult], station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faint(_testbed: Testbed) -> float:
+        raise MeasurementError("no change stands out of the noise")
+
+    path = tmp_path / "run"
+    shutil.copytree(faulty[0].path, path)
+    monkeypatch.setattr(board_clock, "_measure", faint)
+    with open_testbed(station(simulation__surface=HIDDEN, **LOUD), user="shelf") as testbed:
+        recording = Recording.resume(path)
+        recording.set_aside(["board_clock"])
+        told = summary(calibrate.run(testbed, PROCEDURE, recording))
+    assert told["outcome"] == "PASS" and told["board_clock_ppm"] is None
+    assert "the board's clock could not be timed: no change stands out of the noise" in told["findings"]

@@ -185,3 +185,21 @@ def test_whatever_breaks_the_radio_is_quiet(testbed: Testbed, recording: Recordi
         closed_loop.run(testbed, procedure(), recording)
     assert quiet == [True]
     assert on_air == [False]
+
+
+@pytest.mark.parametrize("name", ["choice", "verify/begin"])
+def test_a_run_cut_between_its_stages_records_what_the_whole_one_did(
+    station: Callable[..., TestbedConfig],
+    procedure: Callable[..., ClosedLoopConfig],
+    finished: tuple[Recording, ClosedLoopResult],
+    tmp_path: Path,
+    cut: Callable[[str, Callable[[], object]], None],
+    everything: Callable[[Path], object],
+    name: str,
+) -> None:
+    with open_testbed(station()) as bed:
+        path = closed_loop.new_recording(bed, procedure(), tmp_path).path
+        cut(name, lambda: closed_loop.run(bed, procedure(), Recording.resume(path)))
+    with open_testbed(station()) as bed:
+        closed_loop.run(bed, procedure(), Recording.resume(path))
+    assert everything(path) == everything(finished[0].path)

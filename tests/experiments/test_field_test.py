@@ -402,3 +402,19 @@ def test_on_hardware_the_instruments_stay_the_operator_moves_and_there_is_no_tru
     assert told["gain_db"]["covered"]["stm"] == pytest.approx(told["gain_db"]["desk"]["stm"], abs=0.1)
     assert set(told["true_gain_db"].values()) == {None}
     assert "True gains" not in draw(result, tmp_path)[0].read_text()
+
+
+@pytest.mark.parametrize("name", ["visit/00/desk/truth", "visit/00/covered/truth"])
+def test_the_truth_of_a_visit_is_kept_where_the_test_was_cut_behind_its_last_round(
+    station: Station,
+    ended: tuple[Recording, FieldTestResult],
+    tmp_path: Path,
+    cut: Callable[[str, Callable[[], object]], None],
+    everything: Callable[[Path], object],
+    name: str,
+) -> None:
+    with open_testbed(station(**WALKERS)) as testbed:
+        path = begin(testbed, plan(), tmp_path).path
+        cut(name, lambda: field_test.run(testbed, plan(), Recording.resume(path)))
+    carry_out(station(**WALKERS), plan(), Recording.resume(path))
+    assert everything(path) == everything(ended[0].path)

@@ -134,3 +134,19 @@ def test_figures_are_drawn(finished: tuple[Recording, PowerOnlyResult], tmp_path
     drawn = power_only.draw(finished[1], tmp_path)
     assert [path.name for path in drawn] == ["search.png", "response.png", "rates.png", "patterns.png"]
     assert all(path.stat().st_size > 5000 for path in drawn)
+
+
+@pytest.mark.parametrize("name", ["found", "verify/begin"])
+def test_a_search_cut_at_any_step_records_what_the_whole_one_did(
+    station: Station,
+    finished: tuple[Recording, PowerOnlyResult],
+    tmp_path: Path,
+    cut: Callable[[str, Callable[[], object]], None],
+    name: str,
+) -> None:
+    with open_testbed(station()) as testbed:
+        path = begin(testbed, procedure(), tmp_path).path
+        cut(name, lambda: power_only.run(testbed, procedure(), Recording.resume(path)))
+    with open_testbed(station()) as testbed:
+        power_only.run(testbed, procedure(), Recording.resume(path))
+    assert steps(Recording.load(path)) == steps(finished[0])

@@ -1,11 +1,16 @@
 """Moving an antenna: another place in the same simulated room, the same instruments where they are real."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hil.config import TestbedConfig, UserConfig
+from hil.interfaces import Truth
+from hil.sim.clock import VirtualClock
 from hil.testbed import Testbed, at_place, open_testbed
 from hil.yamlfile import load_yaml
 
@@ -67,3 +72,13 @@ def test_real_instruments_stay_as_they_are() -> None:
 def test_the_radio_tells_its_temperature() -> None:
     with open_testbed(station()) as testbed:
         assert testbed.temperature_c == pytest.approx(33, abs=10)
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=20))
+def test_a_simulated_world_goes_on_at_the_very_time_that_was_recorded(times_s: list[float]) -> None:
+    """To the last bit, or a resumed run's records would differ from the whole one's by it."""
+    bed = object.__new__(Testbed)
+    bed.clock, bed.truth = VirtualClock(), cast(Truth, object())
+    for time_s in sorted(times_s):
+        bed.continue_at(time_s)
+        assert bed.clock.now_s() == time_s

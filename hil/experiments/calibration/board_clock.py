@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from hil.errors import ConfigError
+from hil.errors import ConfigError, MeasurementError
+from hil.experiments.begin import next_step
 from hil.interfaces import SequencedSurface, StreamingSdr
 from hil.measure.clocks import tune
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Facts, Recording, Step
 from hil.measure.steps import find_steps
 from hil.testbed import Testbed
 
@@ -18,9 +19,18 @@ STILL_DWELLS = 6  # of the capture on either side
 def measure_board_clock(testbed: Testbed, recording: Recording) -> None:
     """Let the board step through rows and their complements by its timer, and see how long its dwells are.
 
-    Recorded as `ppm`, positive where the board's dwells are too long; None where the board has no timer.
+    Recorded as `ppm`, positive where the board's dwells are too long; None where the board has no timer, or, with the
+    reason as `why`, where its steps are too faint.
     """
-    recording.step("board_clock", lambda: Step(np.empty(0), testbed.clock.now_s(), {"ppm": _measure(testbed)}))
+
+    def measure() -> Step:
+        try:
+            facts: Facts = {"ppm": _measure(testbed)}
+        except MeasurementError as error:
+            facts = {"ppm": None, "why": str(error)}
+        return Step(np.empty(0), testbed.clock.now_s(), facts)
+
+    next_step(testbed, recording, "board_clock", measure)
 
 
 def _measure(testbed: Testbed) -> float | None:

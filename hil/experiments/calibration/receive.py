@@ -11,6 +11,7 @@ import numpy as np
 from hil.arrays import Complex, Pattern, Patterns
 from hil.config import CalibrateConfig
 from hil.errors import Overload
+from hil.experiments.begin import next_step
 from hil.interfaces import Capture
 from hil.measure.levels import Quiet, gain_for, highest_gain_db, image_dbc, mean_dbfs, peak_dbfs
 from hil.measure.recording import Recording, Step
@@ -48,7 +49,7 @@ def candidates(testbed: Testbed, config: CalibrateConfig) -> Patterns:
 
 def set_gain(testbed: Testbed, recording: Recording, name: str, patterns: Patterns, config: CalibrateConfig) -> Gain:
     """Set the receive gain on the strongest of these patterns. Raises Overload where even the lowest gain clips."""
-    step = recording.step(name, lambda: _search(testbed, patterns, config))
+    step = next_step(testbed, recording, name, lambda: _search(testbed, patterns, config))
     gain = read_gain(recording, name, patterns)
     testbed.sdr.set_rx_gain(gain.gain_db)
     assert step.facts["gain_db"] == gain.gain_db
@@ -105,7 +106,7 @@ def measure_levels(testbed: Testbed, recording: Recording, gain: Gain) -> dict[s
     lower, what is received beyond 6 dB lower. overload_gain_db: lowest gain that clips, None where none does.
     received_dbm: pilots at the antenna's port, by the power plan.
     """
-    return recording.step("levels", lambda: _levels(testbed, gain)).facts
+    return next_step(testbed, recording, "levels", lambda: _levels(testbed, gain)).facts
 
 
 def _levels(testbed: Testbed, gain: Gain) -> Step:

@@ -20,6 +20,7 @@ from hil.estimation.states import (
     table_over,
     uniform_response,
 )
+from hil.experiments.begin import next_step
 from hil.experiments.sound import load_sweep
 from hil.interfaces import Progress
 from hil.measure.calibration import LO_TOLERANCE_HZ
@@ -76,7 +77,7 @@ def sound_other_states(testbed: Testbed, recording: Recording, pattern: Pattern,
         return Step(block.records(), testbed.clock.now_s(), {"pattern": pattern.tolist()})
 
     if testbed.surface.states.num_states > 2:
-        recording.step("states", sound)
+        next_step(testbed, recording, "states", sound)
 
 
 def other_patterns(pattern: Pattern, num_states: int, setup: Setup) -> Patterns:
@@ -124,7 +125,7 @@ def sound_uniform(testbed: Testbed, recording: Recording, progress: Progress) ->
             )
         return Step(block.records(), testbed.clock.now_s())
 
-    recording.step("uniform", sound)
+    next_step(testbed, recording, "uniform", sound)
 
 
 def uniform_signs() -> Float[np.ndarray, "sounding"]:

@@ -101,6 +101,8 @@ def findings(result: "CalibrationResult") -> list[str]:
             f"settles in {settle_s * 1e3:.3g} ms, the profile says "
             f"{result.declared_settle_s * 1e3:.3g}: `hil run --calibration` waits for it{unsure}"
         )
+    if result.board_clock_why is not None:
+        found.append(f"the board's clock could not be timed: {result.board_clock_why}")
     if result.watched.stability.motion_db is not None:
         found.append(
             f"somebody moves: {result.watched.stability.motion_db:.1f} dB, {result.watched.stability.doppler_hz:.2g} Hz"

@@ -7,6 +7,7 @@ import numpy as np
 from hil.arrays import Pattern
 from hil.config import CalibrateConfig
 from hil.errors import ConfigError
+from hil.experiments.begin import next_step
 from hil.interfaces import SettlingSurface, StreamingSdr
 from hil.measure.recording import Recording, Step
 from hil.measure.settling import STILL, Settling, progress_of, settle_time
@@ -23,7 +24,7 @@ def time_switches(testbed: Testbed, recording: Recording, pattern: Pattern, conf
     least as long as the profile says.
     Raises ConfigError where the radio cannot listen while the board is told something.
     """
-    recording.step("switches", lambda: _switch(testbed, pattern, config))
+    next_step(testbed, recording, "switches", lambda: _switch(testbed, pattern, config))
     settling = read_settling(recording, config)
     if settling is not None and isinstance(testbed.surface, SettlingSurface):
         declared_s = recording.read("surface").facts["settle_s"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.arrays import Float, Pattern
+from hil.experiments.begin import next_step
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
 from hil.measure.sounder import Sounder
@@ -40,7 +41,7 @@ def watch(
         block = watch_soundings(testbed, duration_s, count, progress)
         return Step(block.records(), testbed.clock.now_s())
 
-    recording.step("watch", look)
+    next_step(testbed, recording, "watch", look)
 
 
 def watch_soundings(testbed: Testbed, duration_s: float, count: int, progress: Progress) -> SoundingBlock:

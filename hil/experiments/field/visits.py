@@ -37,7 +37,7 @@ def make_visit(
     Raises MeasurementError where a rule of the plan stops the test.
     """
     rounds = Rounds(recording, visit, plan)
-    if rounds.complete:
+    if rounds.complete and (testbed.truth is None or f"{visit.name}/truth" in recording):
         return
     testbed.operator(visit.prompt)
     with at_place(testbed, visit.station.user, visit.station.surface, visit.number) as here:
