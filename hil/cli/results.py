@@ -152,6 +152,8 @@ def optimize(
 
     if algorithm == "list":
         print("\n".join(ALGORITHMS))
+        if json:
+            emit_json({"algorithms": list(ALGORITHMS)})
         return
     recording = Recording.load(run_dir)
     setup = Setup.from_json(recording.manifest)

@@ -51,6 +51,7 @@ def test_a_run_prints_its_table_its_verdict_and_one_json_object(
     assert estimated["nmse_db"] == pytest.approx(told["prediction_nmse_db"])
     optimised = hil("optimize", run_dir, "--algorithm", "stm", "--json").json
     assert optimised["rate_mbps"] == pytest.approx(told["predicted_mbps"]["stm"])
+    assert "stm" in hil("optimize", run_dir, "--algorithm", "list", "--json").json["algorithms"]
 
 
 def test_a_dry_run_says_what_would_be_radiated_and_does_nothing(hil: Callable[..., object]) -> None:
@@ -193,6 +194,7 @@ def test_a_calibration_is_made_reported_and_relied_on(
     quick = (*QUICK, "--set", "power.radiated_power_dbm=-8")  # few symbols tell each element
     done = hil("calibrate", "--procedure", procedure, *quick, "--json")
     assert done.code == 0, done.err
+    assert "watching: 100/100" in done.err, "progress comes to its end"
     assert done.out.splitlines()[-2].startswith("PASS: 0 findings; valid for 30 days: hil run --calibration runs/")
     told = done.json
     promised = {

@@ -55,7 +55,7 @@ def watch_soundings(testbed: Testbed, duration_s: float, count: int, progress: P
         for number in range(count):
             clock.sleep(started_s + number * duration_s / count - clock.now_s())
             soundings.append(sounder.sound())
-            if number % 32 == 31:
+            if number % 32 == 31 or number == count - 1:
                 progress("watching", number + 1, count)
     return SoundingBlock.gather(soundings, [0] * count)
 
