@@ -61,7 +61,8 @@ def test_the_certificate_of_one_tap_is_its_best_rate_and_near_the_right_multipli
     price = np.abs(rows)
     snr = np.abs(relaxation.basis[:, 0] * price.sum()) ** 2
     best = np.log1p(snr).sum()
-    assert relaxation.certificate(snr, 3 * price) == pytest.approx(best, rel=1e-9)
+    exact = relaxation.certificate(snr, 3 * price)
+    assert best <= exact == pytest.approx(best, rel=1e-9)  # rounding is on the safe side
     for _ in range(20):
         near = relaxation.certificate(snr * rng.uniform(0.9, 1.1), price * rng.uniform(0.95, 1.05, 7))
         assert best < near < best * 1.01
