@@ -52,6 +52,27 @@ def test_patterns_are_rated_as_their_reflections_are(make_problem, states):
             assert search.rate(search.taps(patterns))[start] == pytest.approx(rate)
 
 
+@pytest.mark.parametrize("states", [[1, -1], [0.9, 0.5 * np.exp(2.9j)], [1, 1j, -1, -0.7j]])
+def test_each_element_takes_the_state_that_goes_furthest_where_it_is_asked_to(make_problem, states):
+    search = StateSearch.of_user(make_problem(users=1, states=states), 0)
+    asked = np.random.default_rng(0).standard_normal((50, 3, 2)) @ [1, 1j]
+    along = np.real(asked.conj()[..., None] * np.array(states))
+    assert np.array_equal(search.nearest(asked[None]), np.argmax(along, axis=-1))
+
+
+@pytest.mark.parametrize("dispersion", [None, np.array([[0.4j, -0.3, 0.2j]])])
+def test_what_elements_are_asked_for_is_the_slope_of_the_rate(make_problem, dispersion):
+    problem = replace(make_problem(users=1, states=[1, 1j, -1], snr_db=10), dispersion=dispersion)
+    search = StateSearch.of_user(problem, 0)
+    rng = np.random.default_rng(1)
+    taps = search.taps_of(rng.integers(3, size=16).astype(np.uint8))
+    change = rng.standard_normal((len(search.states), 16, 2)) @ [1, 1j]  # of the reflection's terms
+    step = 1e-6 * search.reflected(change, search.cascade.T).sum(axis=1)
+    above, below = search.rate(np.stack([taps + step, taps - step], axis=1))
+    slope = 2 * (search.asked(taps).conj() * change).real.sum()
+    assert (above - below) / 2e-6 == pytest.approx(slope, rel=1e-6)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
