@@ -116,12 +116,13 @@ def load_search(recording: Recording) -> Found:
     config = procedure_of(recording).search
     names = [name for name in recording.names if name.startswith("search/") and name[7:].isdigit()]
     steps = [recording.read(name) for name in sorted(names)]
-    trace = [np.stack([step.data["time_s"], _figures(step, setup, config)], axis=-1) for step in steps]
+    parts = [np.stack([step.data["time_s"], _figures(step, setup, config)], axis=-1) for step in steps]
+    trace = np.concatenate(parts)
     return Found(
         dict(zip(ARMS, recording.read("found").data, strict=True)),
-        sum(len(step.data) for step in steps),
+        len(trace),
         sum(step.facts["radio_time_s"] for step in steps),
-        np.concatenate(trace),
+        trace,
     )
 
 
