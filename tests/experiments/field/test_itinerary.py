@@ -1,4 +1,4 @@
-"""Who goes where: every station in each visit, in an order of its own, controls behind the station that they control."""
+"""Who goes where: all stations in each visit, in an order of its own, controls behind the station that they control."""
 
 from hil.config import FieldTestConfig
 from hil.experiments.field.itinerary import itinerary
