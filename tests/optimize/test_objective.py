@@ -2,7 +2,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from hil.optimize.objective import Objective, Problem, dft_basis, unit
+from hil.optimize.objective import Objective, Problem, as_complex, as_reals, dft_basis, unit
 from hil.phy.metrics import rate_mbps
 
 
@@ -60,6 +60,12 @@ def test_only_the_direction_of_a_code_matters(make_problem):
     code = complex_normal(np.random.default_rng(2), 2, 3, 5)
     assert np.allclose(objective.align(7 * code), objective.align(code))
     assert np.allclose(np.linalg.norm(unit(code), axis=-1), 1)
+
+
+def test_complex_numbers_as_reals_are_all_real_parts_and_then_all_imaginary_ones():
+    code = np.array([[1 + 2j, 3 + 4j], [5j, 6]])
+    assert as_reals(code, np).tolist() == [[1, 3, 2, 4], [0, 6, 5, 0]]
+    assert np.array_equal(as_complex(as_reals(code, np)), code)
 
 
 def test_alignment_gives_unit_modulus_and_is_the_best_linear_answer(make_problem):
