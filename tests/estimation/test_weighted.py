@@ -124,6 +124,15 @@ def test_patterns_that_tell_too_little_are_refused(patterns):
         fit(signs, noise(np.random.default_rng(7), patterns, T))
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-6])
+def test_patterns_in_which_two_elements_always_or_nearly_do_the_same_are_refused_however_many_they_are(apart):
+    rng = np.random.default_rng(8)
+    reflection = rng.choice([-1.0, 1.0], (60, N))
+    reflection[:, 7] = reflection[:, 8] * (1 + apart * rng.standard_normal(60))
+    with pytest.raises(MeasurementError, match="60 patterns do not tell 17 unknowns apart"):
+        fit(reflection, noise(rng, 60, T))
+
+
 @pytest.mark.parametrize("states", [2, 4])
 def test_conjugate_gradients_give_what_the_inverse_gives(states):
     rng = np.random.default_rng(states)
