@@ -19,19 +19,20 @@ from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 
 SYMBOLS = 4  # times as many as before: what noise hid once it should not hide again
-APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")  # modes with a capture, and a start, a sounding
+APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")
+"""Modes with a capture, and a start, a sounding: each of which may be in doubt."""
 
 
 @dataclass
 class Doubt:
     """Which soundings of a sweep cannot be placed, asked before the radio's phases are lost.
 
-    alignment: how all of them lie, once that was asked and none is in doubt; else None.
+    alignment: how all of them lie, once that was asked and none is in doubt; else None. Those of a long capture are not
+    in doubt, as all of them decide on their start; they are aligned while they come.
     """
 
     testbed: Testbed
     plan: SweepPlan
-    mode: SweepMode
     alignment: Alignment | None = None
     _together: Together | None = None
 
@@ -42,6 +43,13 @@ class Doubt:
         self._together = Together(responses, **self._frame)
         return self._together.there
 
+    def arrived(self, soundings: SoundingBlock | None) -> None:
+        """Asks how they lie, where they are those that were aligned while they arrived."""
+        ours = self._together
+        if ours is not None and soundings is not None and np.may_share_memory(ours.responses, soundings.response):
+            with suppress(MeasurementError):  # no pilot: the estimate says so
+                self.alignment = ours.alignment(soundings.noise_var)
+
     @property
     def _frame(self) -> dict[str, Any]:
         ofdm = self.testbed.config.ofdm
@@ -50,16 +58,11 @@ class Doubt:
     def __call__(self, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
         """Numbers of the soundings in doubt, each with its complement, which must see the same room.
 
-        There are none where a second receiver knows every start, where the many soundings of a capture share theirs
-        (those that are not sure of it are decided by all the others), and where the sweep holds no pilot at all: its
+        There are none where a second receiver knows every start, and where the sweep holds no pilot at all: its
         estimate says so.
         """
-        none = np.empty(0, dtype=int)
-        partner, together = self.plan.partner, self._together
-        if self.mode not in APART or soundings.reference is not None:
-            if together is not None and np.may_share_memory(together.responses, soundings.response):
-                with suppress(MeasurementError):
-                    self.alignment = together.alignment(soundings.noise_var)
+        none, partner = np.empty(0, dtype=int), self.plan.partner
+        if soundings.reference is not None:
             return none
         with suppress(MeasurementError):
             alignment = align_sweep(soundings.response, soundings.noise_var, partner=partner, **self._frame)

@@ -14,7 +14,7 @@ from hil.errors import BoardReset, RecordingError
 from hil.estimation.align import prepare
 from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
-from hil.experiments.again import SYMBOLS, Doubt, put_in_place, sound_again
+from hil.experiments.again import APART, SYMBOLS, Doubt, put_in_place, sound_again
 from hil.experiments.begin import begin_stage
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
@@ -125,12 +125,14 @@ def sound_surface(
         every = _spacing(testbed, recording, stage, config, mode, first, progress)
         config = config.model_copy(update={"reference_every": every or "off"})
     plan = make_plan(config)
-    ofdm, doubt = testbed.config.ofdm, Doubt(testbed, plan, mode)
+    ofdm, doubt = testbed.config.ofdm, Doubt(testbed, plan)
     prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
-    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, doubt, doubt.arriving)
+    in_doubt = doubt if mode in APART else None
+    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, in_doubt, doubt.arriving)
     sounded = sound_in_blocks(testbed, recording, asked, config, mode, progress)
+    doubt.arrived(sounded)
     return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
 
 
@@ -153,9 +155,11 @@ def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBloc
     blocks = [recording.facts(name) for name in _blocks(stage, plan.num_patterns, plan.block_size)]
     radio_time_s, upload_s = (sum(facts.get(name, 0.0) for facts in blocks) for name in ("radio_time_s", "upload_s"))
     heard_db = blocks[0].get("reference_snr_db")
-    again = recording.read(f"{stage}/{AGAIN}")
-    soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
-    ambiguous = len(again.facts["which"])
+    ambiguous = 0
+    if facts["mode"] in APART:
+        again = recording.read(f"{stage}/{AGAIN}")
+        soundings, radio_time_s = put_in_place(soundings, again), radio_time_s + again.facts["radio_time_s"]
+        ambiguous = len(again.facts["which"])
     heard = next(iter(heard_before(recording, [stage])), None)
     return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db, heard)
 

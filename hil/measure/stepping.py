@@ -172,7 +172,9 @@ def _mean_noise(
 ) -> Float[np.ndarray, "subcarrier"] | None:
     """Over all soundings; None where one of them is missing."""
     known = [each for each in noise if each is not None]
-    return np.average(known, axis=0, weights=soundings) if known and len(known) == len(noise) else None
+    if not known or len(known) < len(noise):
+        return None
+    return np.asarray(np.asarray(soundings) @ np.asarray(known) / sum(soundings))
 
 
 @runtime_checkable

@@ -84,8 +84,8 @@ def test_in_noise_what_was_in_doubt_is_placed_by_longer_soundings(station: MakeS
     with open_testbed(station(power__radiated_power_dbm=-59)) as bed:
         sweep, recording = swept(bed, tmp_path)
         first = sound.load_blocks(recording, "sweep", sweep.plan.num_patterns, sweep.plan.block_size)
-        before = again.Doubt(bed, sweep.plan, sweep.mode)(first)
-        after = again.Doubt(bed, sweep.plan, sweep.mode)(sweep.soundings)
+        before = again.Doubt(bed, sweep.plan)(first)
+        after = again.Doubt(bed, sweep.plan)(sweep.soundings)
         np.testing.assert_array_equal(recording.read("sweep/again").facts["which"], before)
         assert before.size > 20
         assert after.size < 0.25 * before.size
@@ -94,7 +94,7 @@ def test_in_noise_what_was_in_doubt_is_placed_by_longer_soundings(station: MakeS
 def test_both_of_a_pair_are_sounded_again(testbed: Testbed, tmp_path: Path) -> None:
     sweep, _ = swept(testbed, tmp_path)
     sweep.soundings.response[9] = sweep.soundings.response[9, ::-1].conj() * 1e-3  # one sounding is mere noise
-    doubt = again.Doubt(testbed, sweep.plan, sweep.mode)
+    doubt = again.Doubt(testbed, sweep.plan)
     np.testing.assert_array_equal(doubt(sweep.soundings), [8, 9])
     assert doubt.alignment is None
 
