@@ -21,6 +21,7 @@ LARGEST_CFO_HZ = 300e3
 ACQUIRED_SAMPLES = 1 << 19  # of a capture, for the first look
 PARTS = 8  # of a capture, whose frequencies a line is laid through
 LAGS = (1, 4, 16, 64)  # symbols between those whose phases are compared
+CLEAR = 9.0  # variance that a correction explains, over what it leaves: three sigmas
 PIECE = 1 << 18  # samples turned at a time
 BLOCK, BLOCKS = 512, 128  # samples brought to another pace at once, and how many times that in memory
 
@@ -62,19 +63,28 @@ def tune(capture: Capture, grid: OfdmGrid, lo_hz: float) -> Tuned:
 def follow(tuned: Tuned, grid: OfdmGrid, starts: Int[np.ndarray, "dwell"], length: int) -> Tuned:
     """The same once it is known where the surface stands still: for `length` samples from each start on.
 
-    Only phases within dwells are compared, which no change of the surface touches.
+    Only phases within dwells are compared, which no change of the surface touches. What is found already stays where
+    they tell no better: over few symbols a phase says little of a frequency.
     """
     count = length // grid.fft_size
     for _ in range(2):
         if count >= 3:
-            tuned = _improved(tuned, grid, starts, count, count // 3 or 1, line=starts.size >= PARTS)
+            line = starts.size >= PARTS
+            tuned = _improved(tuned, grid, starts, count, count // 3 or 1, line=line, clear=CLEAR)
     return tuned
 
 
 def _improved(
-    tuned: Tuned, grid: OfdmGrid, starts: Int[np.ndarray, "dwell"], count: int, lag: int, *, line: bool
+    tuned: Tuned,
+    grid: OfdmGrid,
+    starts: Int[np.ndarray, "dwell"],
+    count: int,
+    lag: int,
+    *,
+    line: bool,
+    clear: float = 0.0,
 ) -> Tuned:
-    """By the phases of symbols `lag` apart, in runs of `count` symbols."""
+    """By the phases of symbols `lag` apart, in runs of `count` symbols; where that stands out of their scatter so."""
     samples = tuned.capture.samples
     products = np.empty(starts.size, dtype=complex)
     for index, start in enumerate(starts):
@@ -85,6 +95,10 @@ def _improved(
     middle_s = (starts + (count * grid.fft_size - samples.size) / 2) / grid.sample_rate_hz
     weights = np.sqrt(np.abs(products))
     left = np.polyfit(middle_s, hz, 1, w=weights) if line else np.array([0.0, np.average(hz, weights=weights**2)])
+    before, after = (float(np.sum((weights * each) ** 2)) for each in (hz, hz - np.polyval(left, middle_s)))
+    freedom = 1 + line
+    if (before - after) * (starts.size - freedom) < clear * freedom * after:
+        return tuned
     return Tuned(_turned(tuned.capture, left, grid), tuned.rates + left, tuned.pace)
 
 

@@ -71,6 +71,17 @@ def test_within_dwells_phases_stay_and_the_slip_of_the_clock_is_that_of_the_carr
         assert np.linalg.norm(late - early) < 0.03 * np.linalg.norm(early)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_dwells_of_few_symbols_do_not_spoil_what_the_whole_capture_told(seed):
+    """Four symbols tell a frequency to 200 Hz, which would turn phases by many radians from end to end."""
+    capture, grid = heard(20e3, count=1600, seed=seed)
+    tuned = follow(tune(capture, grid, LO_HZ), grid, np.arange(15) * 8_000, 4 * 80)
+    symbols = grid.demodulate(tuned.capture.samples[: tuned.capture.samples.size // 80 * 80])[:, grid.used]
+    dwells = symbols.reshape(16, -1, grid.used.sum()).mean(axis=1)
+    phases = np.angle(np.vecdot(dwells[:1], dwells))
+    assert np.ptp(np.unwrap(phases)) < 0.1
+
+
 @pytest.mark.parametrize("ppm", [-100.0, -54.0, 0.0, 9.0, 100.0])
 def test_samples_at_another_pace_are_those_of_a_converter_that_runs_so(ppm):
     pace, n = 1 + ppm * 1e-6, np.arange(200_000)
