@@ -9,8 +9,10 @@ Software time is this process's processor time without the simulator's: what dri
 `left_s` is what of it and of the estimate comes after the last sample was handed over. What is done between pieces is
 hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of one capture.
 
-An estimate needs the last sounding and takes about two FFTs over all of them (`hil bench estimation`), a record on disk
-before it as long. `two_ffts_share` is that of `took_s`: no sweep that is short against it leaves a hundredth.
+An estimate needs the last sounding and takes up to two FFTs over all of them (`hil bench estimation`), a record on disk
+before it as long. `two_ffts_share` is that of `took_s`: no sweep that is short against it leaves a hundredth. Of a long
+capture most of both is done while it arrives: after the last sample remain its last piece, what is little once all else
+is known (noise, model, the end of the file), and transform and denoising, which need all soundings.
 """
 
 import tempfile
