@@ -62,9 +62,8 @@ def words(heard: Iterable[dict[str, Any]]) -> str:
 def _free(testbed: Testbed, recording: Recording, stage: str, config: ListeningConfig, progress: Progress) -> Step:
     """The first look that finds the band free."""
     clock = testbed.clock
-    began_s = clock.now_s()
+    began_s, waited_s = clock.now_s(), 0.0
     while True:
-        waited_s = clock.now_s() - began_s
         found = listen(testbed, config)
         step = Step(found.records(), clock.now_s(), {**found.facts(), "waited_s": waited_s})
         if found.loud_duty <= config.max_duty:
@@ -74,6 +73,7 @@ def _free(testbed: Testbed, recording: Recording, stage: str, config: ListeningC
             raise MeasurementError(_refusal(testbed, config, found, waited_s))
         progress(f"{stage}: the band is occupied, waiting", round(waited_s), round(config.wait_s))
         clock.sleep(PAUSE_S)
+        waited_s = clock.now_s() - began_s
 
 
 def listen(testbed: Testbed, config: ListeningConfig) -> Occupancy:

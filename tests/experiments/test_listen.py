@@ -1,5 +1,6 @@
 """Nothing is radiated where others are too loud: they are waited for, and then told by level and what to try."""
 
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_a_neighbour_who_ends_is_waited_for(opened, monkeypatch):
     assert 1.0 <= sweep.listening["waited_s"] < 1.0 + 2 * PAUSE_S
     assert any("occupied, waiting" in stage for stage in waits)
     assert sweep.listening["duty"] == 0
+
+
+def test_a_free_band_is_not_waited_for_by_a_clock_that_never_stands_still(opened, monkeypatch):
+    bed, recording = opened()
+    with bed:
+        clock, ticks = type(bed.clock), count()
+        now_s = clock.now_s
+        monkeypatch.setattr(clock, "now_s", lambda self: now_s(self) + 1e-9 * next(ticks))
+        assert sound_surface(bed, recording, SWEEP).listening["waited_s"] == 0
 
 
 def test_who_does_not_want_to_listen_does_not(opened, transmissions):
