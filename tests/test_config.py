@@ -104,6 +104,8 @@ WRONG = {  # what is replaced, by what: line, and words of the message
     "no world": ("simulation:\n  scene: {kind: lab}\n", "", 1, "simulation: needed where"),
     "unknown scene": ("kind: lab", "kind: forest", 26, "one of paper, paper-rich, sp-cup-2021, lab"),
     "missing section": ("users:\n  - {name: desk, position_m: [2, -1, 1]}\n", "", 1, "users: is missing"),
+    "no power that exists": ("radiated_power_dbm: -10", "radiated_power_dbm: 1e9", 14, "a number from -300 to 300"),
+    "not on this earth": ("[1.2, 0.9, 1.2]", "[1.2e300, 0.9, 1.2]", 19, "transmitter_m.0: got 1.2e300; allowed: a"),
     "duty above one": ("safety:", "safety:\n  max_duty: 1.5", 23, "above 0 and at most 1"),
 }  # fmt: skip
 

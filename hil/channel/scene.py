@@ -13,6 +13,7 @@ from hil.channel.sp_cup import sp_cup_scene
 from hil.config import SceneConfig, UserConfig
 from hil.errors import ConfigError
 
+LARGEST_OPTION = 10_000  # metres, degrees, decibels, pieces of furniture
 Options = TypeVar("Options")
 Position = tuple[float, float, float]
 
@@ -70,7 +71,9 @@ def _options(default: Options, config: SceneConfig) -> Options:
             f"simulation.scene.options: scene `{config.kind}` has no {', '.join(unknown)}; "
             f"it has {', '.join(known) or 'no options'}"
         )
-    negative = sorted(name for name, value in config.options.items() if value < 0)
-    if negative:
-        raise ConfigError(f"simulation.scene.options: {', '.join(negative)} must not be negative")
+    outside = sorted(name for name, value in config.options.items() if not 0 <= value <= LARGEST_OPTION)
+    if outside:
+        raise ConfigError(
+            f"simulation.scene.options: {', '.join(outside)} must not be negative, or above {LARGEST_OPTION}"
+        )
     return replace(default, **config.options)  # type: ignore[type-var]

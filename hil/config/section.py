@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Position = tuple[float, float, float]
+Level = Annotated[float, Field(ge=-300, le=300)]
+"""dB, dBm and the like, of anything that exists."""
+Coordinate = Annotated[float, Field(ge=-1e5, le=1e5)]
+Position = tuple[Coordinate, Coordinate, Coordinate]
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hil.config.section import NonNegative, Positive, Section
+from hil.config.section import Level, NonNegative, Positive, Section
 
 SurfaceCondition = Literal["open", "covered", "removed", "metal"]
 """What stands where the surface stands: itself, itself under absorber, nothing, or a metal plate of its size."""
@@ -28,10 +28,10 @@ class RfDriftConfig(Section):
 class RoomMotionConfig(Section):
     """People who walk about: echoes that add to the still paths and whose phases turn."""
 
-    level_db: float = Field(description="mean power of all their echoes, relative to all direct paths together")
+    level_db: Level = Field(description="mean power of all their echoes, relative to all direct paths together")
     doppler_hz: NonNegative = Field(description="largest Doppler shift; the spectrum between + and - it is Jakes'")
     num_walkers: Annotated[int, Field(ge=1, le=16)] = Field(2, description="each with a delay of its own")
-    surface_level_db: float | None = Field(
+    surface_level_db: Level | None = Field(
         None, description="the same for echoes between surface and user, relative to that hop's paths; none where null"
     )
 
@@ -44,7 +44,7 @@ class InterfererConfig(Section):
     )
     frequency_hz: Positive = Field(description="middle of its band")
     bandwidth_hz: NonNegative = Field(20e6, description="width of its band; 0 is a bare carrier")
-    level_dbm: float = Field(description="power at the receive antenna's port while it sends")
+    level_dbm: Level = Field(description="power at the receive antenna's port while it sends")
     rate_hz: Annotated[float, Field(gt=0, le=1e5)] = Field(description="bursts or pulses per second, on average")
     duration_s: Annotated[float, Field(gt=0, le=1)] = Field(
         description="of a pulse; bursts last between half and one and a half of it"
@@ -88,17 +88,17 @@ class SimulationConfig(Section):
 
     seed: int = Field(0, ge=0, description="noise and hidden phases are a function of this seed and virtual time")
     scene: SceneConfig
-    leakage_db: float | None = Field(None, description="TX antenna to RX antenna, direct coupling; none where null")
+    leakage_db: Level | None = Field(None, description="TX antenna to RX antenna, direct coupling; none where null")
     usb_turnaround_s: NonNegative = Field(1e-3, description="from the request of a capture to its first sample")
     ftdi_latency_s: NonNegative = Field(1e-3, description="latency timer of the board's USB adapter")
-    tx_lo_leakage_dbc: float = Field(-45.0, description="carrier at the output, below a full-scale sine")
-    rx_dc_offset_dbfs: float = Field(-50.0, description="DC at the ADC")
+    tx_lo_leakage_dbc: Level = Field(-45.0, description="carrier at the output, below a full-scale sine")
+    rx_dc_offset_dbfs: Level = Field(-50.0, description="DC at the ADC")
     num_channels: Literal[1, 2] = Field(1, description="of the radio; 2: an AD9361 board that brings out both")
-    reference_db: float | None = Field(
+    reference_db: Level | None = Field(
         None, description="coupler from the TX connector into the second receive channel; a load there where null"
     )
     filters: bool = Field(False, description="the chip's analog filters and FIR shape the band; flat where false")
-    tx_image_dbc: float | None = Field(
+    tx_image_dbc: Level | None = Field(
         None, description="image of what is sent, 25 dB more where the quadrature calibration is stale; none where null"
     )
     usb_bytes_per_s: Positive | None = Field(None, description="throughput of the radio's USB; no limit where null")

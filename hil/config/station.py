@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hil.config.section import Position, Positive, Section
+from hil.config.section import Level, Position, Positive, Section
 from hil.config.simulation import SimulationConfig
 
 MOST_GUARDS = 0.2  # of the band at each edge
@@ -70,14 +70,14 @@ class OfdmConfig(Section):
 class PowerConfig(Section):
     """Power plan from the DAC to the air and from the air to the ADC."""
 
-    tx_full_scale_dbm: float = Field(
+    tx_full_scale_dbm: Level = Field(
         description="full-scale sine at the radio's TX connector, attenuation 0 dB, at this station's sample rate"
     )
-    tx_chain_gain_db: float = Field(0.0, description="amplifiers minus cables and pads, connector to antenna port")
-    tx_antenna_gain_dbi: float = Field(0.0, description="peak gain of the transmit antenna, for the EIRP")
-    radiated_power_dbm: float = Field(description="P: mean power at the transmit antenna's port while sounding")
-    rx_full_scale_dbm: float = Field(description="power at the RX connector that fills the ADC, receive gain 0 dB")
-    rx_chain_gain_db: float = Field(0.0, description="amplifiers minus cables, antenna port to connector")
+    tx_chain_gain_db: Level = Field(0.0, description="amplifiers minus cables and pads, connector to antenna port")
+    tx_antenna_gain_dbi: Level = Field(0.0, description="peak gain of the transmit antenna, for the EIRP")
+    radiated_power_dbm: Level = Field(description="P: mean power at the transmit antenna's port while sounding")
+    rx_full_scale_dbm: Level = Field(description="power at the RX connector that fills the ADC, receive gain 0 dB")
+    rx_chain_gain_db: Level = Field(0.0, description="amplifiers minus cables, antenna port to connector")
     noise_figure_db: Annotated[float, Field(ge=0, le=40)] = Field(description="of the receiver, at the antenna port")
     calibrated: bool = Field(False, description="true: P and N0 hold at the antennas; false: rates are for reference")
 
@@ -95,7 +95,7 @@ class SurfaceConfig(Section):
     facing_deg: float = Field(
         0.0, description="azimuth of the surface's normal, from the station's x axis to its y axis"
     )
-    element_gain_dbi: float = Field(0.0, description="gain of one element, broadside, for the link budget")
+    element_gain_dbi: Level = Field(0.0, description="gain of one element, broadside, for the link budget")
 
 
 class PathConfig(Section):
@@ -128,7 +128,7 @@ class BandConfig(Section):
 
     low_hz: Positive
     high_hz: Positive
-    max_eirp_dbm: float = Field(description="highest allowed EIRP in this band")
+    max_eirp_dbm: Level = Field(description="highest allowed EIRP in this band")
 
     @model_validator(mode="after")
     def _ordered(self) -> "BandConfig":
