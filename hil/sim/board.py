@@ -1,6 +1,7 @@
 """Simulated surface boards: from a firmware profile to the machine that behaves like that board.
 
-A board whose real firmware is known byte for byte has a machine of its own; any other is played by its framing.
+A board whose real firmware is known byte for byte has a machine of its own; any other is played by its framing, also
+one that was made from its file with other elements.
 """
 
 import numpy as np
@@ -41,9 +42,9 @@ def build_board(profile: FirmwareProfile, door: PatternDoor) -> Board:
         chains=_chains(profile),
         latched=profile.capabilities.latched_update,
     )
-    if profile.id == "opensource-ris-16x16":
-        assert isinstance(profile.link, SerialConfig)
-        values = profile.simulator.values
+    size = (profile.geometry.rows, profile.geometry.cols, profile.states.bits_per_element)
+    if profile.id == "opensource-ris-16x16" and size == (16, 16, 1) and isinstance(profile.link, SerialConfig):
+        values = {"serial": "  0", "volts": "12.00", **profile.simulator.values}
         return OpenSourceRis(
             outputs,
             baud=profile.link.baud,

@@ -31,6 +31,18 @@ def tile_message(bits, tile=b"01"):
     return tile + b";".join(rows)
 
 
+def test_a_board_made_from_a_known_one_s_file_has_the_elements_that_its_own_file_says(make_bench):
+    bench = make_bench(changed("opensource-ris-16x16", geometry={"rows": 2, "cols": 4}))
+    assert bench.ask(b"!0xA5\n") == b"#OK\n"
+    assert bench.surface.tolist() == [1, 0, 1, 0, 0, 1, 0, 1]
+
+
+def test_a_known_board_needs_no_values_of_its_simulator(make_bench):
+    profile = load_profile("opensource-ris-16x16")
+    bench = make_bench(profile.model_copy(update={"simulator": profile.simulator.model_copy(update={"values": {}})}))
+    assert bench.ask(b"?SerialNo\n") == b"#SerNo:   0\n"
+
+
 def test_an_openris_tile_takes_1025_characters_turned_by_180_degrees(make_bench):
     bench = make_bench("openris-tile")
     bits = np.zeros(512, int)
