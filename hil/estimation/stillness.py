@@ -53,12 +53,7 @@ def change_between_pairs(
     if first.size < MIN_PAIRS:
         return None
     half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
-    steps = np.diff(half_sums, axis=0)
-    noise, spread = float(tap_var.sum()) / 2, float(np.sqrt(np.sum(tap_var**2))) / 2
-    energy = float(np.sum(np.abs(steps) ** 2)) / len(steps) / 2 - noise
-    total = float(np.sum(np.abs(taps[~lost]) ** 2)) / int(np.sum(~lost)) - 2 * noise
-    resolution = SIGMAS * spread * np.sqrt(1.5 / len(steps))  # neighbours share a pair: 3/2 of independent ones
-    return Change(max(energy, 0.0), float(resolution), total)
+    return _change(half_sums, taps[~lost], tap_var, 1 / 2)
 
 
 def change_between_references(
@@ -73,11 +68,21 @@ def change_between_references(
     chosen = chosen[np.argsort(time_s[chosen])]
     if chosen.size < MIN_PAIRS:
         return None
-    same = taps[chosen]
+    return _change(taps[chosen], taps[chosen], tap_var, 1.0)
+
+
+def _change(
+    same: Complex[np.ndarray, "time tap"],
+    soundings: Complex[np.ndarray, "sounding tap"],
+    tap_var: Float[np.ndarray, "tap"],
+    share: float,
+) -> Change:
+    """same: what no pattern changes, one after the other; share: of a sounding's noise that is in each."""
     steps, noise = np.diff(same, axis=0), float(tap_var.sum())
-    energy = float(np.sum(np.abs(steps) ** 2)) / len(steps) / 2 - noise
-    resolution = SIGMAS * float(np.sqrt(np.sum(tap_var**2))) * np.sqrt(1.5 / len(steps))
-    total = float(np.sum(np.abs(same) ** 2)) / len(same) - noise
+    energy = float(np.sum(np.abs(steps) ** 2)) / len(steps) / 2 - share * noise
+    spread = share * float(np.sqrt(np.sum(tap_var**2)))
+    resolution = SIGMAS * spread * np.sqrt(1.5 / len(steps))  # neighbours share one of `same`: 3/2 of independent ones
+    total = float(np.sum(np.abs(soundings) ** 2)) / len(soundings) - noise
     return Change(max(energy, 0.0), float(resolution), total)
 
 
