@@ -91,30 +91,27 @@ def test_acks_that_come_too_late_never_pass_for_the_next_pattern_s(open_line_boa
     assert firmware.pattern == b"4" + b"0" * 63
 
 
-def test_a_command_held_off_by_flow_control_is_tried_again(open_line_board, ones):
-    board, link, firmware = open_line_board()
-    holds = iter([True])
+def failing_once(error, then):
+    errors = iter([error])
 
     def answer(data: bytes) -> Iterable[tuple[float, bytes]]:
-        if next(holds, False):
-            raise LinkTimeout("the board holds the line off")
-        return firmware(data)
+        for each in errors:
+            raise each
+        return then(data)
 
-    link.answer = answer
+    return answer
+
+
+def test_a_command_held_off_by_flow_control_is_tried_again(open_line_board, ones):
+    board, link, firmware = open_line_board()
+    link.answer = failing_once(LinkTimeout("the board holds the line off"), firmware)
     board.apply(ones(0))
     assert firmware.pattern == FIRST[3:-1]
 
 
 def test_a_link_that_is_gone_is_opened_again(open_line_board, ones):
     board, link, firmware = open_line_board()
-    breaks = iter([True])
-
-    def answer(data: bytes) -> Iterable[tuple[float, bytes]]:
-        if next(breaks, False):
-            raise LinkError("the port is gone")
-        return firmware(data)
-
-    link.answer = answer
+    link.answer = failing_once(LinkError("the port is gone"), firmware)
     board.apply(ones(0))
     assert link.times_opened == 2
     assert firmware.pattern == FIRST[3:-1]
