@@ -88,6 +88,8 @@ def test_too_much_power_is_refused_with_the_whole_sum() -> None:
         (TONE, 0.0),
         (0.5 * TONE, -6.0206),
         (np.concatenate([TONE, np.zeros(960)]), 0.0),  # gaps do not lower the power
+        (np.concatenate([TONE, np.full(64, 10 ** (-41 / 20))]), 0.0),  # 41 dB below the peak is a gap, 39 dB is not
+        (np.concatenate([TONE, np.full(64, 10 ** (-39 / 20))]), -3.0098),
         (np.full(8, 1 + 1j), 3.0103),
         (np.zeros(8, complex), -math.inf),
     ],
@@ -135,6 +137,14 @@ def test_the_time_on_the_air_is_summed_over_transmissions() -> None:
     gate.shut()
     with pytest.raises(SafetyError, match="max_duration_s"):
         gate.admit(SETTINGS, TONE)
+
+
+def test_the_last_half_second_may_be_used_and_who_is_quiet_has_nothing_to_renew() -> None:
+    clock = VirtualClock()
+    gate = make(WIFI, clock=clock, max_duration_s=0.5)
+    assert gate.renew(0) == 0
+    assert gate.admit(SETTINGS, TONE).duration_s == 0.5
+    assert gate.renew(0.5) == 0.5
 
 
 def test_a_new_frame_on_the_air_does_not_restart_the_count() -> None:

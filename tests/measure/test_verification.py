@@ -57,6 +57,14 @@ def test_what_every_round_adds_to_all_arms_is_no_difference_between_them() -> No
     assert set(found.advantage_mbps) == {"all_zero", "stm"}
 
 
+def test_the_interval_of_a_mean_over_rounds_is_students() -> None:
+    levels = 3 + np.random.default_rng(1).normal(size=(7, 2))
+    found = judged(levels, ["all_zero", "chosen"]).rate_mbps["chosen"]
+    power = levels[:, 1] ** 2
+    low, high = stats.t.interval(0.95, 6, power.mean(), stats.sem(power))
+    assert (found.value, found.low, found.high) == pytest.approx((power.mean(), low, high))
+
+
 def test_gains_are_decibels_of_power_over_all_zero_and_blind_to_what_multiplies_all_arms() -> None:
     fading = np.array([1.0, 3.0, 0.5, 2.0])[:, None]
     found = judged(fading * np.array([2.0, 20.0]), ["all_zero", "chosen"])
