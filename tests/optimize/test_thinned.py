@@ -22,6 +22,19 @@ def test_the_elements_of_every_cell_are_counted_once(make_problem, rows, cols):
     assert np.allclose(some.cascade.sum(axis=1), rows * cols)
 
 
+def test_each_element_stands_for_its_own_cell(make_problem):
+    """Where all of a cell are alike, the one is their sum: cells of 3 x 3, smaller at the right and lower edge."""
+    objective = Objective.of(make_problem(8, 10))
+    cells = [(row, col) for row in range(0, 8, 3) for col in range(0, 10, 3)]
+    cascade = objective.cascade.reshape(8, 10, -1).copy()
+    for row, col in cells:
+        cascade[row : row + 3, col : col + 3] = cascade[row, col]
+    some = replace(objective, cascade=cascade.reshape(1, 80, -1)).thinned(8, np.random.default_rng(0))
+    sums = [cascade[row : row + 3, col : col + 3].sum(axis=(0, 1)) for row, col in cells]
+    assert (some.rows, some.cols) == (3, 4)
+    assert np.allclose(some.cascade[0], sums)
+
+
 def test_a_surface_that_is_small_already_is_searched_whole(make_problem):
     objective = Objective.of(make_problem(8, 8))
     assert objective.thinned(32, np.random.default_rng(0)) is objective
