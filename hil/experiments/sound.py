@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
 from hil.experiments.listen import expected_noise, heard_before, listen_first
 from hil.experiments.plan import plan_of
-from hil.experiments.step_intake import Arriving, StepIntake
+from hil.experiments.sounding_stage import SoundingStage, blocks_of
+from hil.experiments.step_intake import StepIntake
 from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
 from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
 from hil.measure.intake import Intake
@@ -152,7 +153,7 @@ def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBloc
         seed=facts["seed"],
     )
     soundings = sounded or load_blocks(recording, stage, plan.num_patterns, plan.block_size)
-    blocks = [recording.facts(name) for name in _blocks(stage, plan.num_patterns, plan.block_size)]
+    blocks = [recording.facts(name) for name in blocks_of(stage, plan.num_patterns, plan.block_size)]
     radio_time_s, upload_s = (sum(facts.get(name, 0.0) for facts in blocks) for name in ("radio_time_s", "upload_s"))
     heard_db = blocks[0].get("reference_snr_db")
     ambiguous = 0
@@ -185,29 +186,6 @@ def _spacing(
         testbed.continue_at(recording.time_s + GAP_S)
     drift_deg = stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
     return spacing_for(drift_deg, noise, interval_s)
-
-
-@dataclass(frozen=True)
-class SoundingStage:
-    """Patterns that are sounded in durable steps `name/00000`, ...
-
-    patterns: of a slice of their numbers, of which there are num_patterns. facts: for the step that begins the stage.
-    rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
-    in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given
-    them all. arriving: told of the responses of a long capture while it arrives.
-    """
-
-    name: str
-    patterns: Callable[[slice], Patterns]
-    num_patterns: int
-    facts: dict[str, Any] = field(default_factory=dict)
-    rows: Callable[[slice], BoardRows | None] = lambda which: None
-    in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None
-    arriving: Arriving | None = None
-
-    def blocks(self, size: int) -> dict[str, slice]:
-        """The steps, and which patterns are in each."""
-        return _blocks(self.name, self.num_patterns, size)
 
 
 def sound_in_blocks(
@@ -293,7 +271,7 @@ def _ready_sounder(testbed: Testbed, config: SweepConfig, repetitions: int) -> S
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> SoundingBlock:
     """Soundings of a stage. Raises RecordingError where blocks are missing."""
-    names = _blocks(stage, num_patterns, block)
+    names = blocks_of(stage, num_patterns, block)
     if missing := [name for name in names if name not in recording]:
         raise RecordingError(
             f"{recording.path}: {len(missing)} of {len(names)} blocks of the {stage} are missing: "
@@ -389,11 +367,6 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
 
 def _report(progress: Progress, stage: str, start: int, total: int, count: int) -> None:
     progress(stage, start + count, total)
-
-
-def _blocks(stage: str, num_patterns: int, block: int) -> dict[str, slice]:
-    starts = range(0, num_patterns, block)
-    return {f"{stage}/{i:05d}": slice(start, min(start + block, num_patterns)) for i, start in enumerate(starts)}
 
 
 def _repetitions(testbed: Testbed, config: SweepConfig) -> int:

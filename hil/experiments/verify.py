@@ -11,7 +11,8 @@ from hil.config import SweepConfig, VerificationConfig
 from hil.errors import ReadbackMismatch
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, compare_held_out
-from hil.experiments.sound import SoundingStage, load_blocks, sound_in_blocks
+from hil.experiments.sound import load_blocks, sound_in_blocks
+from hil.experiments.sounding_stage import SoundingStage
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.repeated import aligned_in_window, window_basis
