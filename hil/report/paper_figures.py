@@ -65,7 +65,7 @@ def save(figure: "Figure", path: Path) -> Path:
 def curves_figure(
     panels: Sequence[Panel], *, xlabel: str, ylabel: str = "", logx: bool = False, logy: bool = False, cols: int = 0
 ) -> "Figure":
-    """Curves in panels, `cols` of them in a row (all where 0), with one legend below for the curves of the first."""
+    """Curves in panels, `cols` of them in a row (all where 0), with one legend below for the curves of all."""
     cols = cols or len(panels)
     figure, axes = _panels(len(panels), cols, width=6.0 if len(panels) > 1 else 8.0, height=3.6 if cols > 1 else 4.6)
     for panel, here in zip(panels, axes, strict=True):
@@ -77,8 +77,13 @@ def curves_figure(
         if logy:
             _decades(here, [y for curve in panel.curves for y in curve.y])
         here.grid(alpha=0.25)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4 if cols > 1 else 2, len(labels)))
+    named: dict[str, Any] = {}
+    for here in axes:
+        for handle, label in zip(*here.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(
+        list(named.values()), list(named), loc="outside lower center", ncols=min(4 if cols > 1 else 2, len(named))
+    )
     return figure
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hil.report.figures import COLOURS, pattern_figure, phase_deg, response_figure
+from hil.report.paper_figures import Curve, Panel, curves_figure
 from hil.report.style import CYCLE, sheet
 
 
@@ -36,3 +37,9 @@ def test_points_and_line_of_an_arm_have_one_colour_of_its_own() -> None:
     points, lines = axes.lines[: len(snr)], axes.lines[len(snr) :]
     assert [each.get_color() for each in points] == [each.get_color() for each in lines]
     assert len({each.get_color() for each in lines}) == len(snr)
+
+
+def test_the_legend_names_the_curves_of_all_panels_once() -> None:
+    first, second = Curve("warm", [0, 1], [1, 2], "warm"), Curve("cold", [0, 1], [3, 2], "cold")
+    figure = curves_figure([Panel("loop", [first]), Panel("alone", [first, second])], xlabel="x")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["warm", "cold"]
