@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 
 from hil.arrays import Complex, Float, Int
-from hil.errors import MeasurementError
+from hil.errors import ConfigError, MeasurementError
 from hil.interfaces import Capture
 from hil.phy.ofdm import OfdmGrid
 
@@ -111,7 +111,7 @@ def acquire_hz(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
     turned = some * np.exp(-2j * np.pi * part_hz / grid.sample_rate_hz * np.arange(some.size))
     power = (np.abs(np.fft.fft(turned.reshape(-1, period), axis=1)) ** 2).mean(axis=0)
     shift = np.arange(-(period // 2), period - period // 2)
-    silent = _silent_bins(grid)
+    silent = silent_bins(grid)
     heard = (silent + shift[:, None]) % period
     left = np.where(heard == round(-part_hz / spacing_hz) % period, 0.0, power[heard]).sum(axis=1)
     cfo_hz = part_hz + float(shift[np.argmin(left)]) * spacing_hz
@@ -123,15 +123,16 @@ def acquire_hz(samples: Complex[np.ndarray, "sample"], grid: OfdmGrid) -> float:
     return cfo_hz
 
 
-def _silent_bins(grid: OfdmGrid) -> Int[np.ndarray, "bin"]:
-    """Bins of a symbol that carry no pilot, but for the sender's DC. Raises MeasurementError where there are few."""
+def silent_bins(grid: OfdmGrid) -> Int[np.ndarray, "bin"]:
+    """Bins of a symbol that carry no pilot, but for the sender's DC. Raises ConfigError where there are few."""
     bins = (np.arange(grid.num_subcarriers) - grid.num_subcarriers // 2) % grid.fft_size
     silent = np.ones(grid.fft_size, dtype=bool)
     silent[bins[grid.used]] = False
     silent[0] = False
     if silent.sum() < grid.fft_size // 16:
-        raise MeasurementError(
-            "two radios need ofdm.fft_size above num_subcarriers: silent subcarriers tell the offset"
+        raise ConfigError(
+            f"ofdm.fft_size: {grid.fft_size} leaves two radios too few silent subcarriers to tell their offset by; "
+            f"at least {-(-16 * grid.num_subcarriers // 15)}, or guard_subcarriers"
         )
     return np.flatnonzero(silent)
 

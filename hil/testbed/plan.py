@@ -10,6 +10,7 @@ from hil.config import TestbedConfig, UserConfig
 from hil.drivers.gate import TransmitGate
 from hil.firmware.profile import load_profile
 from hil.interfaces import Geometry, SurfaceTiming, SweepMode, SystemClock
+from hil.measure.clocks import silent_bins
 from hil.measure.modes import possible_modes
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import radio_settings
@@ -42,9 +43,14 @@ class RadiationPlan:
 
 
 def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
-    """The plan of a station. Raises ConfigError where the power plan fails, SafetyError where the gate would refuse."""
+    """The plan of a station.
+
+    Raises ConfigError where power plan or waveform do not do, SafetyError where the gate would refuse.
+    """
     grid = OfdmGrid.from_config(config.ofdm)
     settings = radio_settings(config, grid)
+    if config.receiver is not None:
+        silent_bins(grid)
     gate = TransmitGate(config.safety, config.power, SystemClock())
     permit = gate.judge(settings, grid.transmit_frame(config.radio.frame_peak_dbfs))
     station = make_station(config, load_profile(config.surface.profile), user)

@@ -187,3 +187,11 @@ def test_a_plan_offers_the_modes_of_the_sweep_s_own_repetitions(station):
         schema="hil-experiment/1", kind="closed_loop", sweep=SweepConfig(mode="burst", repetitions=4)
     )
     assert dry_run(plan, sounded_shortly)["sweep_mode"] == "burst"
+
+
+def test_two_radios_without_silent_subcarriers_are_refused_before_anything_is_opened(station):
+    apart = {"receiver": {"uri": "sim"}, "ofdm__num_subcarriers": 304, "ofdm__bandwidth_hz": 20e6}
+    with pytest.raises(ConfigError, match=r"^ofdm\.fft_size: 320 .* at least 325, or guard_subcarriers"):
+        radiation_plan(station(**apart), station().users[0])
+    for enough in ({"ofdm__fft_size": 325}, {"ofdm__guard_subcarriers": 2}):
+        assert radiation_plan(station(**apart, **enough), station().users[0]).modes(4) == ("burst",)
