@@ -126,7 +126,7 @@ class Together:
 
 
 def _unasked(
-    responses: Complex[np.ndarray, "pattern subcarrier"],
+    responses: Complex[np.ndarray, "pattern inside"],
     used: Bool[np.ndarray, "subcarrier"],
     fft_size: int,
     num_taps: int,
