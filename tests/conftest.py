@@ -19,6 +19,10 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import jaxtyping  # noqa: E402  loads numpy
 import pytest  # noqa: E402
 from beartype import BeartypeConf, beartype  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("hil", deadline=None)  # a busy machine is no failure
+settings.load_profile("hil")
 
 # The hook takes its type checker by name only; an int where a float is asked for is right, as for mypy.
 sys.modules["hil_tests"] = ModuleType("hil_tests")
