@@ -92,6 +92,18 @@ def test_a_search_that_finds_nothing_loosens_bounds_and_breaks_none(make_problem
     assert proven(problem, max_branches=100_000)[0] == pytest.approx(best, rel=2e-6)
 
 
+@pytest.mark.parametrize("limit", [0, 12, 40])
+@pytest.mark.parametrize(("shape", "states", "taps"), [SURFACES[1], SURFACES[3]])
+def test_the_bound_of_all_open_branches_holds_where_nothing_better_was_seen(
+    make_problem, monkeypatch, shape, states, taps, limit
+):
+    problem = make_problem(*shape, num_taps=taps, states=states, seed=8)
+    first = np.zeros(problem.num_elements, dtype=np.uint8)
+    monkeypatch.setattr(Tree, "completed", lambda self, branch: (first, self.rate(first)))
+    rate, bound = proven(problem, max_branches=limit)
+    assert rate < 0.99 * best_of_all(problem) < best_of_all(problem) <= bound
+
+
 def test_the_solution_carries_the_tighter_certificate(make_problem):
     problem = make_problem(3, 4, users=2, num_taps=5, states=TWO, seed=3)
     proof, search = solve(problem, "branch-and-bound"), solve(problem, "tap-space")
