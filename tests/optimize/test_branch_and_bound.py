@@ -92,6 +92,17 @@ def test_a_search_that_finds_nothing_loosens_bounds_and_breaks_none(make_problem
     assert proven(problem, max_branches=100_000)[0] == pytest.approx(best, rel=2e-6)
 
 
+@pytest.mark.parametrize(("shape", "states", "taps"), SURFACES)
+def test_what_remains_of_a_branch_is_the_channel_less_its_free_elements(make_problem, shape, states, taps):
+    problem = make_problem(*shape, num_taps=taps, states=states, seed=9).with_leading_axis()
+    tree, rng = Tree.of_user(problem, 0), np.random.default_rng(9)
+    pattern = rng.integers(len(states), size=problem.num_elements)
+    given = np.where(rng.random(pattern.size) < 0.5, branch_and_bound.FREE, pattern)
+    rest = tree.rest(given, None)
+    free = np.concatenate([np.ones((1, 1)), tree.values[:, pattern[given == branch_and_bound.FREE]]], axis=1)
+    assert np.allclose(rest.taps_of(free), tree.search.taps_of(pattern.astype(np.uint8)))
+
+
 @pytest.mark.parametrize("limit", [0, 12, 40])
 @pytest.mark.parametrize(("shape", "states", "taps"), [SURFACES[1], SURFACES[3]])
 def test_the_bound_of_all_open_branches_holds_where_nothing_better_was_seen(
