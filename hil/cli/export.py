@@ -31,9 +31,10 @@ def export(
     Example: hil export runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b --format matlab
     """
     from hil.experiments.export import export as write
-    from hil.measure.recording import Recording
+    from hil.measure.recording import Recording, storage
 
-    files = [str(path) for path in write(Recording.load(run_dir), format_, out, stage)]
+    with storage(out or run_dir, "give another place with --out, or make room or rights"):
+        files = [str(path) for path in write(Recording.load(run_dir), format_, out, stage)]
     print("\n".join(files))
     if json:
         emit_json({"files": files})

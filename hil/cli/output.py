@@ -34,6 +34,15 @@ def resumable(command: str, **folder: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def drawing(run_dir: Path) -> Iterator[None]:
+    """Page and figures are written inside. Raises RecordingError where they cannot be: the run itself is whole."""
+    from hil.measure.recording import storage
+
+    with storage(run_dir, f"the recording is whole: make room or rights, then `hil report {run_dir}`"):
+        yield
+
+
 def take_kept() -> dict[str, str]:
     """What of the command that just failed can be gone on with; nothing when asked again."""
     kept = dict(_kept)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides, required
-from hil.cli.output import emit_json, print_table, progress
+from hil.cli.output import drawing, emit_json, print_table, progress
 from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes
 from hil.errors import ConfigError
 
@@ -180,16 +180,16 @@ def report(run_dir: RunDir, json: Json = False) -> None:
     Example: hil report runs/20260101T120000Z_sim-opensource-ris_closed_loop_1a2b
     """
     from hil.experiments.draw_estimate import draw_sweep
-    from hil.experiments.kinds import kind_of
+    from hil.experiments.kinds import kind_of_run
     from hil.measure.recording import Recording
 
     recording = Recording.load(run_dir)
-    name = recording.manifest["experiment"]["kind"]
-    if name == "closed_loop" and not {"choice", "found"} & set(recording.names):
-        drawn = draw_sweep(recording, run_dir)
-    else:
-        kind = kind_of(name)
-        drawn = kind.draw(kind.evaluate(recording), run_dir)
+    kind = kind_of_run(recording)
+    with drawing(run_dir):
+        if recording.manifest["kind"] == "closed_loop" and not {"choice", "found"} & set(recording.names):
+            drawn = draw_sweep(recording, run_dir)
+        else:
+            drawn = kind.draw(kind.evaluate(recording), run_dir)
     files = [str(path) for path in drawn]
     print("\n".join(files))
     if json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.cli.options import Board, Json, Out, Radio, Seed, Set, TestbedFile, User, overrides
-from hil.cli.output import ask, emit_json, progress, resumable
+from hil.cli.output import ask, drawing, emit_json, progress, resumable
 from hil.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def carry_out(
     say_retakes(summary, recording)
     say_noise(summary)
     recording.finish(summary)
-    figures = kind.draw(result, recording.path)
+    with drawing(recording.path):
+        figures = kind.draw(result, recording.path)
     tell(procedure.kind, summary, [str(path) for path in figures])
     if json:
         emit_json(summary)
@@ -141,12 +142,14 @@ def configuration_of(
     from pydantic import TypeAdapter
 
     from hil.config import ExperimentConfig, TestbedConfig
+    from hil.measure.recording import as_recorded
 
     if any(each is not None for each in beside):
         raise ConfigError("--resume: goes on with the configuration in its manifest.json; give no other beside it")
     manifest = recording.manifest
-    procedure: ExperimentConfig = TypeAdapter(ExperimentConfig).validate_python(manifest["experiment"])
-    return procedure, TestbedConfig.model_validate(manifest["testbed"]), manifest["user"]
+    with as_recorded(f"{recording.path}/manifest.json"):
+        procedure: ExperimentConfig = TypeAdapter(ExperimentConfig).validate_python(manifest["experiment"])
+        return procedure, TestbedConfig.model_validate(manifest["testbed"]), manifest["user"]
 
 
 def _tell_plan(procedure: "ExperimentConfig", station: "TestbedConfig", user: str | None, *, as_json: bool) -> None:

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import BaseModel
 
 from hil.config import ExperimentConfig
 from hil.measure.canonical import canonical_sha256
-from hil.measure.recording import Facts, Recording, Step
+from hil.measure.recording import Facts, Recording, Step, as_recorded
 from hil.testbed import Testbed
+
+Procedure = TypeVar("Procedure", bound=BaseModel)
 
 RECORDED_VERSIONS = ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")
 
@@ -32,6 +35,12 @@ def begin(testbed: Testbed, experiment: ExperimentConfig, root: str | Path) -> R
 def fixed_values(experiment: ExperimentConfig) -> dict[str, Any]:
     """All that is fixed beforehand: not which machine optimises, which makes no difference to what it finds."""
     return experiment.model_dump(mode="json", by_alias=True, exclude={"engine"})
+
+
+def recorded_procedure(recording: Recording, model: type[Procedure]) -> Procedure:
+    """What the run was asked for. Raises RecordingError where it is nothing that this version knows."""
+    with as_recorded(f"{recording.path}/manifest.json"):
+        return model.model_validate(recording.manifest["experiment"])
 
 
 def next_step(testbed: Testbed, recording: Recording, name: str, measure: Callable[[], Step]) -> Step:

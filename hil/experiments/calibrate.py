@@ -15,6 +15,7 @@ from hil.estimation.element_order import ElementOrder, find_order
 from hil.estimation.elements import Elements, look_at_elements
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.states import Curve, StateRatio
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.calibration.board_clock import measure_board_clock
 from hil.experiments.calibration.receive import Gain, candidates, measure_levels, read_gain, set_gain
 from hil.experiments.calibration.reflection import (
@@ -76,7 +77,6 @@ class Findings:
     quiet: Complex[np.ndarray, "sample"]
     watched: Watched
     board_clock_ppm: float | None
-
     board_clock_why: str | None
 
     @property
@@ -204,7 +204,7 @@ def _to_rely_on(recording: Recording, found: Findings) -> Calibration:
 
 
 def _experiment(recording: Recording) -> CalibrateConfig:
-    return CalibrateConfig.model_validate(recording.manifest["experiment"])
+    return recorded_procedure(recording, CalibrateConfig)
 
 
 def _read_gains(recording: Recording, setup: Setup) -> tuple[Gain, Gain]:

@@ -11,7 +11,7 @@ from hil.engine import Engine, Method, open_engine
 from hil.errors import ConfigError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.sound import Sweep
-from hil.measure.recording import Step
+from hil.measure.recording import Step, as_recorded
 from hil.measure.setup import Setup
 from hil.optimize.algorithms import ALGORITHMS
 from hil.optimize.objective import Problem
@@ -49,7 +49,8 @@ class Choice:
     def from_step(cls, step: Step) -> "Choice":
         """The choice that `to_step` recorded."""
         facts = dict(step.facts)
-        return cls(dict(zip(facts.pop("arms"), step.data, strict=True)), **facts)
+        with as_recorded("the choice"):
+            return cls(dict(zip(facts.pop("arms"), step.data, strict=True)), **facts)
 
 
 def problem_of(estimate: CascadedEstimate, setup: Setup) -> Problem:

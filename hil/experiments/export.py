@@ -10,6 +10,7 @@ from hil.config import FieldTestConfig
 from hil.errors import ConfigError, RecordingError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import Choice
 from hil.experiments.field.itinerary import itinerary
 from hil.experiments.field.rounds import Rounds
@@ -144,7 +145,7 @@ def _of_estimate(estimate: CascadedEstimate) -> list[Variable]:
 
 def _of_visit(recording: Recording, stage: str) -> list[Variable]:
     """Arms of a field test's visit, by name, and what the analysis rests on."""
-    plan = FieldTestConfig.model_validate(recording.manifest["experiment"])
+    plan = recorded_procedure(recording, FieldTestConfig)
     visit = next(each for each in itinerary(plan) if stage == f"{each.name}/sweep")
     names = np.array(list(read_value(recording, "unblinding").values()))
     powers = Rounds(recording, visit, plan).powers()

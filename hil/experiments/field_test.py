@@ -13,6 +13,7 @@ from hil.config import FieldTestConfig
 from hil.config.field_test import OptimizedArm, UniformArm
 from hil.engine import open_engine
 from hil.errors import ConfigError
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import check_optimizer
 from hil.experiments.field.analysis import analyse
 from hil.experiments.field.blinding import Key, check_plan, plan_sha256, seal, sealed_hashes, unblind
@@ -140,7 +141,7 @@ def check(plan: FieldTestConfig) -> None:
 
 def evaluate(recording: Recording) -> FieldTestResult:
     """The result, from the run directory alone. Raises RecordingError where a part is missing or the plan changed."""
-    plan = FieldTestConfig.model_validate(recording.manifest["experiment"])
+    plan = recorded_procedure(recording, FieldTestConfig)
     check_plan(recording, plan)
     analysis = read_value(recording, "analysis")
     key = Key(tuple(read_value(recording, "unblinding").values()))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.config import ExperimentConfig
+from hil.errors import RecordingError
 from hil.interfaces import Progress
 from hil.measure.recording import Recording
 from hil.testbed import RadiationPlan, Testbed
@@ -32,6 +33,14 @@ class Kind:
 def kind_of(experiment: ExperimentConfig | str) -> Kind:
     """What an experiment offers, by its configuration or the name of its kind. Raises KeyError for an unknown name."""
     return _KINDS[experiment if isinstance(experiment, str) else experiment.kind]()
+
+
+def kind_of_run(recording: Recording) -> Kind:
+    """What the experiment of a run directory offers. Raises RecordingError where this version does not know it."""
+    name = recording.manifest["experiment"]["kind"]
+    if name not in _KINDS:
+        raise RecordingError(f"{recording.path}: a run of kind {name!r}; this version of hil knows {', '.join(_KINDS)}")
+    return kind_of(name)
 
 
 def _closed_loop() -> Kind:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hil.config.many_users import ManyUsersConfig
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import check_optimizer
 from hil.experiments.users.book import open_book
 from hil.experiments.users.meet import Coming, meet
@@ -98,7 +99,7 @@ def check(experiment: ManyUsersConfig) -> None:
 
 def evaluate(recording: Recording) -> ManyUsersResult:
     """The result, from the run directory alone. Raises RecordingError where a part is missing."""
-    config = ManyUsersConfig.model_validate(recording.manifest["experiment"])
+    config = recorded_procedure(recording, ManyUsersConfig)
     users = [_served(Coming(recording, config, number)) for number in range(len(config.users))]
     return ManyUsersResult(Setup.from_json(recording.manifest), config, users, load_turns(recording))
 

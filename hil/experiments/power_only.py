@@ -14,6 +14,7 @@ import numpy as np
 from hil.arrays import Complex, Float, Pattern, Patterns
 from hil.config import ClosedLoopConfig, PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.stage import channel_powers, rates_by_power, search_on_stage
 from hil.experiments.verify import examine, leave_on_surface, load_verdict, record_truth, told, true_responses
 from hil.interfaces import Geometry, Progress, no_progress
@@ -77,10 +78,9 @@ def check(experiment: PowerOnlyConfig) -> None:
 
 def procedure_of(recording: Recording) -> PowerOnlyConfig:
     """The procedure of a run: its own, or of a closed loop what it goes over to where phases do not hold."""
-    experiment = recording.manifest["experiment"]
-    if experiment["kind"] == "power_only":
-        return PowerOnlyConfig.model_validate(experiment)
-    loop = ClosedLoopConfig.model_validate(experiment)
+    if recording.manifest["experiment"]["kind"] == "power_only":
+        return recorded_procedure(recording, PowerOnlyConfig)
+    loop = recorded_procedure(recording, ClosedLoopConfig)
     return PowerOnlyConfig(
         schema="hil-experiment/1",
         kind="power_only",

@@ -27,7 +27,7 @@ from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surf
 from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
 from hil.measure.intake import Intake
 from hil.measure.noise import noise_summary
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Recording, Step, as_recorded
 from hil.measure.reference import Coupling, find_coupling
 from hil.measure.self_stepping import MAX_PATTERNS, complement
 from hil.measure.sounder import Sounder, require_scatter
@@ -144,8 +144,10 @@ def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBloc
     """
     facts = recording.facts(f"{stage}/begin")
     surface = recording.manifest["surface"]
+    with as_recorded(f"{recording.path}: {stage}/begin"):
+        config = SweepConfig.model_validate(facts["config"])
     plan = plan_of(
-        SweepConfig.model_validate(facts["config"]),
+        config,
         Geometry(surface["rows"], surface["cols"], 1.0, 1.0),  # the pitch does not matter here
         states=np.array([complex(*state) for state in surface["states"]]),
         plus=surface["plus"],

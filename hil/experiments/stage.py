@@ -82,6 +82,7 @@ def search_on_stage(
             name, patterns = f"{stage}/{asked:06d}", states(search.ask())
             _require_same(recording, f"{name}/patterns", patterns)
             if name not in recording:
+                recording.set_aside(_later(recording, stage, asked))
                 sounder = sounder or on_air.enter_context(
                     on_stage(testbed, recording, stage, begin, repetitions=symbols, max_retakes=max_retakes)
                 )
@@ -108,6 +109,14 @@ def rates_by_power(step: Step, setup: Setup) -> Float[np.ndarray, "sounding"]:
     amplitude = np.zeros((len(powers), setup.grid.num_subcarriers), dtype=complex)
     amplitude[:, setup.grid.used] = np.sqrt(np.maximum(powers, 0))
     return np.array([setup.rate_mbps(each) for each in amplitude])
+
+
+def _later(recording: Recording, stage: str, asked: int) -> list[str]:
+    """Questions of a search behind one whose answer is damaged: they follow from it."""
+    numbered = (name for name in recording.names if name.startswith(f"{stage}/"))
+    return [
+        name for name in numbered if (number := name.split("/")[stage.count("/") + 1]).isdigit() and int(number) > asked
+    ]
 
 
 def _require_same(recording: Recording, name: str, patterns: Patterns) -> None:

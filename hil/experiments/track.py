@@ -21,6 +21,7 @@ from hil.engine import open_engine
 from hil.errors import ConfigError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.least_squares import CascadedEstimate
+from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import check_optimizer
 from hil.experiments.probing import suited
 from hil.experiments.sound import sound_surface
@@ -138,7 +139,7 @@ def follow(
 def evaluate(recording: Recording) -> TrackResult:
     """The result, from the run directory alone. Raises RecordingError where a stage is missing."""
     setup = Setup.from_json(recording.manifest)
-    config = TrackConfig.model_validate(recording.manifest["experiment"])
+    config = recorded_procedure(recording, TrackConfig)
     truth = recording.read("truth").data if "truth" in recording else None
     return TrackResult(setup, config, load_rounds(recording), truth)
 

@@ -14,7 +14,7 @@ from hil.estimation.prediction import Prediction, compare_held_out
 from hil.experiments.sound import load_blocks, sound_in_blocks
 from hil.experiments.sounding_stage import SoundingStage
 from hil.interfaces import Progress, no_progress
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Recording, Step, as_recorded
 from hil.measure.repeated import aligned_in_window, window_basis
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
@@ -159,7 +159,8 @@ def _load(
 ) -> tuple[Verification, Examination, SoundingBlock]:
     """The verdict, what was examined, and the soundings of the held-out patterns."""
     facts = recording.read(f"{stage}/begin").facts
-    config = VerificationConfig.model_validate(facts["config"])
+    with as_recorded(f"{recording.path}: {stage}/begin"):
+        config = VerificationConfig.model_validate(facts["config"])
     examination = Examination.of(choice, config, setup, facts["seed"])
     soundings = load_blocks(recording, stage, examination.num_soundings, facts["block"])
     held_out, arms = soundings[: config.held_out], soundings[config.held_out :]

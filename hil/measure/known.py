@@ -1,7 +1,6 @@
 """Configurations that were found, kept with the places where they were found: where a new user may start from."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from hil.arrays import Pattern
 from hil.config import Position
 from hil.errors import RecordingError
+from hil.measure.recording import storage, write_durably
 
 SCHEMA = "hil-known/1"
 
@@ -45,19 +45,15 @@ class KnownConfigurations:
     def keep(self, found: Known) -> None:
         """Keep a configuration instead of the one that its user had; on disk before this returns.
 
-        Raises ValueError for a pattern of another surface.
+        Raises ValueError for a pattern of another surface, RecordingError where it cannot be written.
         """
         if found.pattern.shape != (self._num_elements,):
             raise ValueError(f"a pattern of {self._num_elements} elements is kept here, got {found.pattern.size}")
         self._known[found.user] = found
         lines = [json.dumps({"schema": SCHEMA, "num_elements": self._num_elements})]
         lines += [json.dumps({**vars(each), "pattern": each.pattern.tobytes().hex()}) for each in self]
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("w") as file:
-            file.write("\n".join(lines) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        with storage(self.path.parent):
+            write_durably(self.path, ("\n".join(lines) + "\n").encode())
 
     def nearest(self, position_m: Position) -> tuple[Known, float] | None:
         """The configuration of the nearest place and the way there in metres; None where nothing is known."""

@@ -34,6 +34,23 @@ LONGEST_NAME = 60  # of a station, in the name of its runs
 Facts = dict[str, Any]
 
 
+class Kept(Facts):
+    """An object of a run directory's JSON: what it lacks is the recording's fault, not the program's.
+
+    where: the file, and its line.
+    """
+
+    def __init__(self, values: Facts, where: str) -> None:
+        super().__init__(values)
+        self._where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise RecordingError(f"{self._where}: holds no {key!r}: {OTHER_VERSION}")
+
+
+OTHER_VERSION = "it was recorded by another version of hil, see `versions` in its manifest.json; read it with that one"
+
+
 @dataclass(frozen=True)
 class Step:
     """One durable unit of work.
@@ -48,13 +65,25 @@ class Step:
     facts: Facts = field(default_factory=dict)
 
 
+@contextmanager
+def as_recorded(what: str) -> Iterator[None]:
+    """Recorded values become objects inside. Raises RecordingError where they are those of another version."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        told = " ".join(line.strip() for line in str(error).splitlines()[:3])
+        raise RecordingError(f"{what}: {told}: {OTHER_VERSION}") from error
+
+
 class Recording:
     """A run directory, opened for appending (`create`, `resume`) or for reading (`load`)."""
 
     def __init__(self, path: Path, manifest: Facts, events: list[Facts], *, writable: bool) -> None:
         self.path = path
         self.manifest = manifest
-        self._events = {event["step"]: event for event in events}
+        self._events: dict[str, Facts] = {}
+        for event in events:
+            self._note(event)
         self._num_lines = len(events)
         self._writable = writable
         self._draft: Draft | None = None
@@ -67,9 +96,9 @@ class Recording:
         place = re.sub(r"[^\w.-]+", "-", testbed)[:LONGEST_NAME]  # a name may be any text, a folder may not
         path = root / f"{now:%Y%m%dT%H%M%SZ}_{place}_{kind}_{secrets.token_hex(2)}"
         content: Facts = {"schema": SCHEMA, "kind": kind, "started_utc": now.isoformat(timespec="seconds"), **manifest}
-        with _storage(path, advice="choose another folder with --out, or make room or rights"):
+        with storage(path, advice="choose another folder with --out, or make room or rights"):
             (path / "steps").mkdir(parents=True)
-            _write_durably(path / "manifest.json", _json(content))
+            write_durably(path / "manifest.json", _json(content))
         return cls(path, content, [], writable=True)
 
     @classmethod
@@ -79,7 +108,7 @@ class Recording:
         Raises RecordingError where it is no run directory, or its log is not readable.
         """
         recording = cls.load(path)
-        with _storage(path):
+        with storage(path):
             _cut_torn_line(path / "events.jsonl")
             (path / "DONE").unlink(missing_ok=True)
         recording._writable = True
@@ -92,7 +121,7 @@ class Recording:
     def load(cls, path: Path) -> "Recording":
         """Open for reading. Raises RecordingError where it is no run directory, or its log is not readable."""
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
+            manifest = _parsed((path / "manifest.json").read_bytes(), f"{path}/manifest.json")
         except FileNotFoundError as error:
             raise RecordingError(
                 f"{path}: no run directory: it holds no manifest.json; give one that hil run, sweep or calibrate made"
@@ -130,6 +159,10 @@ class Recording:
         self.append(name, measured)
         return Step(measured.data, float(measured.time_s), json.loads(_json(measured.facts)))  # as it will be read
 
+    def damaged_in(self, group: str) -> bool:
+        """Whether a step `group/...` was found damaged when the run was resumed."""
+        return any(name.startswith(f"{group}/") for name in self.damaged)
+
     def set_aside(self, names: Iterable[str]) -> None:
         """Let steps be measured again; their files stay, later lines of the log count."""
         for name in names:
@@ -142,14 +175,15 @@ class Recording:
         draft, self._draft = self._draft, None
         if draft is None or draft.data is not step.data:
             draft = Draft(self._next_file.with_suffix(".tmp"), step.data)
-        with _storage(self.path):
-            sha256 = draft.finish()
-            draft.path.replace(self._next_file)
+        with storage(self.path):
+            with _or_nothing(draft.path):
+                sha256 = draft.finish()
+                draft.path.replace(self._next_file)
             _sync_directory(self._next_file.parent)
             place = self._next_file.relative_to(self.path).as_posix()
             event: Facts = {"step": name, "file": place, "sha256": sha256, "time_s": step.time_s, "facts": step.facts}
             _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
-        self._events[name] = event
+        self._note(event)
         self._num_lines += 1
 
     def draft(self, kind: np.dtype[Any]) -> Draft:
@@ -168,10 +202,10 @@ class Recording:
         """Make a file durable that a step yet to come will name. file: relative to the run. Raises RecordingError."""
         if not self._writable:
             raise RecordingError(f"{self.path}: opened for reading only")
-        with _storage(self.path):
+        with storage(self.path):
             (self.path / file).parent.mkdir(exist_ok=True)
             _sync_directory(self.path)
-            _write_durably(self.path / file, blob)
+            write_durably(self.path / file, blob)
 
     def read(self, name: str) -> Step:
         """A recorded step. Raises RecordingError where it is missing or its bytes are not those that were recorded."""
@@ -193,8 +227,13 @@ class Recording:
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
         """Write how the run ended. Raises RecordingError."""
-        with _storage(self.path):
-            _write_durably(self.path / "DONE", _json(dict(outcome)))
+        with storage(self.path):
+            write_durably(self.path / "DONE", _json(dict(outcome)))
+
+    def _note(self, event: Facts) -> None:
+        """A line of the log; a step that was recorded again has its place behind the others."""
+        self._events.pop(event["step"], None)
+        self._events[event["step"]] = event
 
     def _intact(self, event: Facts) -> bytes:
         """A step's file. Raises OSError, or ValueError where its bytes are not those that were recorded."""
@@ -215,6 +254,10 @@ def _json(value: Facts, indent: int | None = 2) -> bytes:
     return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False).encode()
 
 
+def _parsed(text: bytes, where: str) -> Any:
+    return json.loads(text, object_hook=lambda values: Kept(values, where))
+
+
 def _read_events(path: Path) -> Iterator[Facts]:
     """Lines of the log; a last line without its line feed was never acknowledged and does not count."""
     try:
@@ -223,11 +266,11 @@ def _read_events(path: Path) -> Iterator[Facts]:
         raise RecordingError(f"{path}: {error}") from error
     for number, line in enumerate(lines, 1):
         try:
-            event = json.loads(line)
+            event = _parsed(line, f"{path}:{number}")
             missing = {"step", "file", "sha256", "time_s", "facts"} - event.keys()
         except (ValueError, AttributeError) as error:
             raise RecordingError(f"{path}:{number}: not a line of this log: {error}") from error
-        if missing or Path(event["file"]).parent != Path("steps"):
+        if missing or Path(str(event["file"])).parent != Path("steps"):
             raise RecordingError(f"{path}:{number}: not a line of this log: {sorted(missing) or event['file']}")
         yield event
 
@@ -238,14 +281,26 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """A file that is whole or as it was before. Raises OSError."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with _or_nothing(temporary):
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
     _sync_directory(path.parent)
+
+
+@contextmanager
+def _or_nothing(temporary: Path) -> Iterator[None]:
+    """A file that cannot be finished inside does not stay."""
+    try:
+        yield
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _append_durably(path: Path, line: bytes) -> None:
@@ -270,7 +325,7 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _storage(path: Path, advice: str = "") -> Iterator[None]:
+def storage(path: Path, advice: str = "") -> Iterator[None]:
     """Maps the file system's errors to RecordingError with what to do: by default, to go on with the run."""
     try:
         yield

@@ -10,6 +10,7 @@ from hil.arrays import Bool, Complex, Float, Int, Pattern, Patterns
 from hil.errors import BoardReset
 from hil.interfaces import SweepMode
 from hil.measure.noise import snr_by_subcarrier_db
+from hil.measure.recording import as_recorded
 from hil.measure.reference import REFERENCE
 from hil.measure.sounder import Sounder, Sounding
 
@@ -116,9 +117,9 @@ class SoundingBlock:
         """The block that `records` stored, or that earlier versions stored with a record a pattern; the others are
         those of `facts`."""
         noise = None if noise_by_subcarrier is None else np.array(noise_by_subcarrier)
-        return cls(
-            **{name: records[name] for name in records.dtype.names or ()}, resets=resets, noise_by_subcarrier=noise
-        )
+        fields = {name: records[name] for name in records.dtype.names or ()}
+        with as_recorded("soundings"):
+            return cls(**fields, resets=resets, noise_by_subcarrier=noise)
 
 
 def record_kind(num_patterns: int, num_subcarriers: int, *, referred: bool) -> np.dtype[np.void]:

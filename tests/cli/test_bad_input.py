@@ -1,9 +1,13 @@
 """Bad input: one clear message that names the place and what is allowed, the right exit code, nothing opened."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from hil.measure.recording import Recording
 
 EXPERIMENT = "configs/experiments/closed_loop.yaml"
 TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
@@ -185,3 +189,37 @@ def test_a_run_directory_that_cannot_be_written_is_said_so(hil: Callable[..., ob
     done = hil("run", EXPERIMENT, "--testbed", TESTBED, "--out", tmp_path / "full")
     assert done.code == 4
     assert "cannot be written: Not a directory; choose another folder with --out" in done.err
+
+
+@pytest.mark.parametrize(
+    ("experiment", "told"),
+    [
+        ({"kind": "dreams"}, "dreams"),
+        ({"kind": "many_users", "dream": 1}, "dream"),
+        ({}, "'kind'"),
+        (None, "holds no 'experiment'"),
+    ],
+)
+def test_a_run_of_another_version_is_no_defect_of_this_one(
+    hil: Callable[..., object], tmp_path: Path, experiment: dict[str, object] | None, told: str
+) -> None:
+    manifest = {"user": "desk", "testbed": {}, **({} if experiment is None else {"experiment": experiment})}
+    run = Recording.create(tmp_path, kind="many_users", testbed="bench", manifest=manifest).path
+    for command in (("report", run), ("run", "--resume", run), ("calibrate", "--resume", run)):
+        done = hil(*command)
+        assert (done.code, told in done.err, "version" in done.err) == (4, True, True), done.err
+    for command in ("estimate", "optimize", "export", "replay"):
+        assert hil(command, run).code == 4
+
+
+def test_an_export_that_cannot_be_written_says_where_else(
+    hil: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hil.experiments.export.export", full)
+    run = Recording.create(tmp_path, kind="closed_loop", testbed="bench", manifest={}).path
+    done = hil("export", run)
+    assert done.code == 4
+    assert "No space left on device; give another place with --out" in done.err

@@ -1,10 +1,13 @@
 """Progress where there is no terminal: a line now and then, with what time will be left; what a failure leaves."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from hil.cli import output
+from hil.errors import RecordingError
 
 
 def test_lines_come_now_and_then_and_tell_what_time_is_left(capsys, monkeypatch):
@@ -36,3 +39,9 @@ def test_what_comes_to_its_end_needs_no_going_on():
     with output.resumable("hil run --resume here", run_dir=Path("here")):
         pass
     assert output.take_kept() == {}
+
+
+def test_a_page_that_cannot_be_written_is_no_defect_and_the_run_is_whole():
+    told = pytest.raises(RecordingError, match=r"cannot be written: No space left.*`hil report runs/x`")
+    with told, output.drawing(Path("runs/x")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,6 +1,7 @@
 """A field test on simulated hardware: fixed beforehand, blind, resumable, and wrong as seldom as it says."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -390,3 +391,19 @@ def test_the_truth_of_a_visit_is_kept_where_the_test_was_cut_behind_its_last_rou
         cut(name, lambda: field_test.run(testbed, plan(), Recording.resume(path)))
     carry_out(station(**WALKERS), plan(), Recording.resume(path))
     assert everything(path) == everything(ended[0].path)
+
+
+def test_what_is_sounded_again_after_the_analysis_leaves_no_verdict_whoever_reads_it(
+    station: Station, ended: tuple[Recording, FieldTestResult], tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(ended[0].path, path)
+    for event in map(json.loads, (path / "events.jsonl").read_text().splitlines()):
+        if event["step"] == "visit/00/desk/sweep/00001":
+            (path / event["file"]).unlink()
+    _, result = carry_out(station(**WALKERS), plan(), Recording.resume(path))
+    assert result.outcome is Outcome.ERROR
+    assert [name for name, holds in result.checks.items() if not holds] == [
+        "the analysis was frozen after the last sounding and before the names were known"
+    ]
+    assert field_test.evaluate(Recording.load(path)).checks == result.checks

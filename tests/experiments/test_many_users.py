@@ -1,6 +1,7 @@
 """Many users end to end: who starts where, what is kept, resumption, a book that is damaged, and the truth outside."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,19 @@ def test_nothing_acts_on_the_truth(
 def test_what_cannot_work_is_refused_before_anything_is_opened(wrong: dict[str, object], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         procedure(**wrong)
+
+
+@pytest.mark.parametrize("hurt", [("user/chair/verify/00000",), ("user/desk/sweep/00001", "user/chair/arms")])
+def test_what_was_damaged_of_a_user_who_was_served_is_measured_again(
+    station: Station, finished: tuple[Recording, ManyUsersResult], tmp_path: Path, hurt: tuple[str, ...]
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished[0].path, path)
+    for event in map(json.loads, (path / "events.jsonl").read_text().splitlines()):
+        if event["step"] in hurt:
+            (path / event["file"]).unlink()
+    with open_testbed(station()) as testbed:
+        resumed = Recording.resume(path)
+        assert set(resumed.damaged) == set(hurt)
+        many_users.run(testbed, procedure(), resumed)
+    assert set(Recording.load(path).names) == set(finished[0].names)

@@ -1,5 +1,7 @@
 """Search by power alone on the simulated bench: judged as everybody, resumable, blind to phase."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,8 +90,6 @@ def test_an_interrupted_run_records_what_the_whole_one_would_have(
 def test_a_recording_of_another_search_is_not_gone_on_with(
     station: Station, tmp_path: Path, finished: tuple[Recording, PowerOnlyResult]
 ) -> None:
-    import shutil
-
     path = tmp_path / "run"
     shutil.copytree(finished[0].path, path)
     with open_testbed(station()) as testbed, pytest.raises(RecordingError, match="other patterns"):
@@ -150,3 +150,18 @@ def test_a_search_cut_at_any_step_records_what_the_whole_one_did(
     with open_testbed(station()) as testbed:
         power_only.run(testbed, procedure(), Recording.resume(path))
     assert steps(Recording.load(path)) == steps(finished[0])
+
+
+def test_questions_behind_a_damaged_answer_are_asked_again(
+    station: Station, finished: tuple[Recording, PowerOnlyResult], tmp_path: Path
+) -> None:
+    """They followed from it; what was found and judged stays what it was."""
+    path = tmp_path / "run"
+    shutil.copytree(finished[0].path, path)
+    asked = sorted(name for name in finished[0].names if name.startswith("search/") and name[7:].isdigit())
+    log = (path / "events.jsonl").read_text().splitlines()
+    (path / next(event["file"] for event in map(json.loads, log) if event["step"] == asked[1])).unlink()
+    with open_testbed(station()) as testbed:
+        result = power_only.run(testbed, procedure(), Recording.resume(path))
+    assert power_only.summary(result)["rate_mbps"] == power_only.summary(finished[1])["rate_mbps"]
+    assert result.found.num_patterns == finished[1].found.num_patterns

@@ -1,5 +1,7 @@
 """Configurations kept with their places: the nearest one is found, and the file survives."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +62,21 @@ def test_a_pattern_of_another_surface_is_refused(file: Path) -> None:
     with pytest.raises(ValueError, match="16 elements"):
         KnownConfigurations(file, 16).keep(known("user", 0.0, size=64))
     assert not file.exists()
+
+
+def test_a_full_disk_is_told_with_the_run_to_go_on_with_and_what_was_kept_stays(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KnownConfigurations(file, 16)
+    kept.keep(known("first", 1.0))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(RecordingError, match=f"No space left.*--resume {file.parent}"),
+    ):
+        patched.setattr(os, "fsync", full)
+        kept.keep(known("second", 2.0))
+    assert [each.user for each in KnownConfigurations(file, 16)] == ["first"]

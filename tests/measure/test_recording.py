@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import RecordingError
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Recording, Step, as_recorded, write_durably
 
 
 def new(tmp_path: Path) -> Recording:
@@ -144,6 +144,7 @@ def test_a_full_disk_is_one_clear_error_and_what_was_recorded_stays(
         patch.setattr(f"hil.measure.recording.{failing}", full)
         with pytest.raises(RecordingError, match=r"No space left.*--resume"):
             recording.append("b", step(2.0))
+    assert not list(recording.path.rglob("*.tmp"))
     resumed = Recording.resume(recording.path)
     assert resumed.names == ("a",)
     resumed.append("b", step(2.0))
@@ -217,3 +218,51 @@ def test_facts_are_told_without_the_file_and_a_missing_step_is_named(tmp_path: P
     assert recording.facts("a") == {"retaken": 0}
     with pytest.raises(RecordingError, match="no step 'b'"):
         recording.facts("b")
+
+
+def test_a_step_recorded_again_has_its_place_behind_the_others_for_whoever_reads(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    for name in ("a", "b"):
+        recording.append(name, step(1.0))
+    recording.set_aside(["a"])
+    recording.append("a", step(2.0))
+    assert recording.names == Recording.load(recording.path).names == ("b", "a")
+
+
+@pytest.mark.parametrize("keys", [("seed",), ("deep", "deeper"), ("deep", "list")])
+def test_what_a_recording_lacks_is_told_as_its_own_fault(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    whole = {"seed": 1, "deep": {"deeper": 2, "list": [{"x": 1}]}}
+    recording = Recording.create(tmp_path, kind="k", testbed="bench", manifest=whole)
+    recording.append("a", Step(np.empty(0), 0.0, whole))
+    loaded = Recording.load(recording.path)
+    for found, where in ((loaded.manifest, "manifest.json"), (loaded.facts("a"), r"events\.jsonl:1")):
+        for key in keys[:-1]:
+            found = found[key]
+        del found[keys[-1]]
+        with pytest.raises(
+            RecordingError, match=rf"{where}: holds no '{keys[-1]}': it was recorded by another version"
+        ):
+            found[keys[-1]]
+        assert found.get(keys[-1]) is None
+
+
+@pytest.mark.parametrize("wrong", [TypeError("unexpected keyword argument"), ValueError("1 validation error")])
+def test_values_of_another_version_are_told_as_such(wrong: Exception) -> None:
+    told = pytest.raises(RecordingError, match=f"runs/x: {wrong}: it was recorded by another version of hil")
+    with told, as_recorded("runs/x"):
+        raise wrong
+
+
+def test_a_disk_that_fills_up_leaves_neither_half_a_file_nor_the_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "known.jsonl"
+    write_durably(path, b"before")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_durably(path, b"after")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("known.jsonl", b"before")]

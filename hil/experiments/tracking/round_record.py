@@ -9,7 +9,7 @@ import numpy as np
 
 from hil.arrays import Pattern
 from hil.experiments.policies import Heard
-from hil.measure.recording import Recording
+from hil.measure.recording import Recording, as_recorded
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounding
 
@@ -87,7 +87,8 @@ def epochs_to(target_mbps: float, history_mbps: Sequence[float]) -> int:
 def load_rounds(recording: Recording) -> list[Round]:
     """The rounds of a run directory; what only a round's end or the next one tells is filled in."""
     steps = [recording.read(name) for name in recording.names if name.startswith("round/")]
-    rounds = [Round(**step.facts) for step in steps]
+    with as_recorded(f"{recording.path}: a round"):
+        rounds = [Round(**step.facts) for step in steps]
     for this, step in zip(rounds, steps, strict=True):
         this.period_s = step.time_s - this.begin_s
     for this, following in pairwise(rounds):

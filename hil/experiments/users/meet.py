@@ -68,7 +68,8 @@ class Coming:
 
     @property
     def complete(self) -> bool:
-        return self.name("end") in self.recording
+        """Nothing is left to be measured; what was damaged since is measured again."""
+        return self.name("end") in self.recording and not self.recording.damaged_in(f"user/{self.user.name}")
 
     def compared(self) -> Compared:
         """The arms as recorded. Raises RecordingError where they are missing."""
