@@ -12,6 +12,7 @@ from hil.errors import ConfigError
 from hil.firmware.layout import LayoutConfig, PitchConfig, TilesConfig
 from hil.firmware.profile import FOLDER, describe, list_profiles, load_profile, profile_json_schema
 from hil.firmware.protocol import template_fields, template_parts
+from hil.firmware.states import AnalogConfig, ReflectionConfig
 
 ASCII, COBS, ARDUINO = "opensource-ris-16x16", "reference-64x64", "metasurface-control-96"
 
@@ -202,6 +203,19 @@ def test_no_template_reaches_more_than_plain_names(text: str) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- analog states
+
+
+def test_an_analog_range_without_an_extent_is_refused() -> None:
+    with pytest.raises(ValueError, match="low must be below high"):
+        AnalogConfig(unit="volts", low=5.0, high=5.0)
+
+
+def test_of_two_rows_of_reflection_each_needs_its_frequency_and_of_one_none() -> None:
+    row = {"db": [0, -1], "deg": [0, 180]}
+    assert ReflectionConfig.model_validate({"provenance": "read", "rows": [row]}).rows[0].at_hz is None
+    for rows in ([row, {**row, "at_hz": 5e9}], [{**row, "at_hz": 6e9}, {**row, "at_hz": 5e9}]):
+        with pytest.raises(ValueError, match="each needs at_hz, rising"):
+            ReflectionConfig.model_validate({"provenance": "read", "rows": rows})
 
 
 def test_an_analog_value_becomes_the_nearest_code_of_the_dac(tmp_path: Path) -> None:
