@@ -307,7 +307,7 @@ def test_references_belong_to_the_first_sweep_only(station: MakeStation, tmp_pat
     track.check(experiment)
     with open_testbed(station()) as bed:
         result = track.run(bed, experiment, recording := begin(bed, experiment, tmp_path))
-    sounded = sum(len(recording.read(f"sweep/{block:05d}").data) for block in range(5))
+    sounded = sum(recording.read(f"sweep/{block:05d}").data["time_s"].size for block in range(5))
     assert sounded == 256 + 17, "one before each 16 and one at the end"
     assert result.rounds[0].patterns == 1 + 256, "of what served, and of the sweep"
     assert track.summary(result)["mean_true_fraction"] > 0.95
