@@ -43,7 +43,7 @@ class Draft:
             file.flush()
             if durably:
                 os.fsync(file.fileno())
-            else:  # the disk may begin: without waiting, and the end waits for the last pieces only
+            elif hasattr(os, "posix_fadvise"):  # the disk may begin: the end waits for the last pieces only
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         self._digest.update(more)
         self._num_written = num_bytes

@@ -6,6 +6,7 @@
       steps/00012.npy   temporary file, fsync, rename
       iq/*.sigmf-*      raw samples, where they were asked for (`measure.raw_iq`)
       DONE              last: how it ended
+      .lock             held by the one program that writes
 
 A step exists when its line in the log exists and the file has the hash that the line says. A kill at any instant loses
 at most the step in flight. No pickle anywhere: arrays are `.npy`, structured where a step has several fields.
@@ -31,6 +32,7 @@ from hil.measure.draft import Draft
 
 SCHEMA = "hil-recording/1"
 LONGEST_NAME = 60  # of a station, in the name of its runs
+LOCK = ".lock"
 Facts = dict[str, Any]
 
 
@@ -87,6 +89,7 @@ class Recording:
         self._num_lines = len(events)
         self._writable = writable
         self._draft: Draft | None = None
+        self._alone: object = None
         self.damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -99,15 +102,19 @@ class Recording:
         with storage(path, advice="choose another folder with --out, or make room or rights"):
             (path / "steps").mkdir(parents=True)
             write_durably(path / "manifest.json", _json(content))
-        return cls(path, content, [], writable=True)
+        recording = cls(path, content, [], writable=True)
+        recording._alone = _alone(path)
+        return recording
 
     @classmethod
     def resume(cls, path: Path) -> "Recording":
         """Open an interrupted run to go on with it: damaged steps are set aside, to be measured again.
 
-        Raises RecordingError where it is no run directory, or its log is not readable.
+        Raises RecordingError where it is no run directory, its log is not readable, or another program goes on with it.
         """
+        alone = _alone(path) if (path / "manifest.json").exists() else None
         recording = cls.load(path)
+        recording._alone = alone
         with storage(path):
             _cut_torn_line(path / "events.jsonl")
             (path / "DONE").unlink(missing_ok=True)
@@ -273,6 +280,19 @@ def _read_events(path: Path) -> Iterator[Facts]:
         if missing or Path(str(event["file"])).parent != Path("steps"):
             raise RecordingError(f"{path}:{number}: not a line of this log: {sorted(missing) or event['file']}")
         yield event
+
+
+def _alone(path: Path) -> object:
+    """Keeps other programs from going on with a run, as long as somebody here holds it. Raises RecordingError."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path / LOCK, timeout=0, thread_local=False, is_singleton=True)
+    with storage(path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RecordingError(f"{path}: another program goes on with this run; wait for it, or end it") from None
+    return lock
 
 
 def _cut_torn_line(path: Path) -> None:

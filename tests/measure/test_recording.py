@@ -266,3 +266,35 @@ def test_a_disk_that_fills_up_leaves_neither_half_a_file_nor_the_try(
     with pytest.raises(OSError, match="No space left"):
         write_durably(path, b"after")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("known.jsonl", b"before")]
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from hil.measure.recording import Recording
+recording = Recording.resume(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_program_at_a_time_goes_on_with_a_run_and_nothing_is_touched_by_another(tmp_path: Path) -> None:
+    recording = new(tmp_path)
+    recording.append("a", step(1.0))
+    path, torn = recording.path, b'{"step": "b", "fi'
+    del recording
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None and child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    log = path / "events.jsonl"
+    log.write_bytes(log.read_bytes() + torn)  # as if the other one were just writing
+    with pytest.raises(RecordingError, match="another program goes on with this run"):
+        Recording.resume(path)
+    assert log.read_bytes().endswith(torn)
+    assert Recording.load(path).names == ("a",)
+    child.kill()
+    child.communicate()
+    assert Recording.resume(path).names == Recording.resume(path).names == ("a",)
+    assert not log.read_bytes().endswith(torn)
