@@ -8,14 +8,14 @@ import numpy as np
 
 from hil.arrays import Complex, Pattern, Patterns, UInt8
 from hil.config import SweepConfig, VerificationConfig
-from hil.errors import ReadbackMismatch
+from hil.errors import MeasurementError, ReadbackMismatch
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.prediction import Prediction, compare_held_out
 from hil.experiments.sound import load_blocks, sound_in_blocks
 from hil.experiments.sounding_stage import SoundingStage
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step, as_recorded
-from hil.measure.repeated import aligned_in_window, window_basis
+from hil.measure.repeated import aligned_in_window, find_each_other, window_basis
 from hil.measure.setup import Setup
 from hil.measure.stepping import SoundingBlock
 from hil.measure.verification import Schedule, Verification, judge
@@ -171,13 +171,22 @@ def _load(
 def _judge_arms(
     schedule: Schedule, names: list[str], soundings: SoundingBlock, setup: Setup, confidence: float
 ) -> Verification:
-    """Rates and powers of the arms, corrected for noise; no estimate of anybody's is used."""
+    """Rates and powers of the arms, corrected for noise; no estimate of anybody's is used.
+
+    Raises MeasurementError where the chosen pattern is too faint. Simplification: the rate of another arm that is too
+    faint comes out lower than it is; its power does not.
+    """
     ofdm, grid = setup.testbed.ofdm, setup.grid
-    responses = np.empty_like(soundings.response)
-    for arm in range(len(names)):
+    responses, noise_var = np.empty_like(soundings.response), float(soundings.noise_var.mean())
+    for arm, name in enumerate(names):
         mine = schedule.arm == arm
+        if name == "chosen" and not find_each_other(soundings.response[mine], noise_var, setup):
+            raise MeasurementError(
+                "verification: soundings of the chosen pattern are too deep in noise to be brought together: nothing "
+                "can be said of its rate; raise ofdm.repetitions or power.radiated_power_dbm"
+            )
         responses[mine] = aligned_in_window(soundings.response[mine], setup)
-    noise_var = float(soundings.noise_var.mean()) * setup.budget.scale**2
+    noise_var *= setup.budget.scale**2
     rate = partial(
         unbiased_rate,
         noise_var=noise_var,
@@ -197,5 +206,5 @@ def _judge_arms(
 
 
 def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float) -> float:
-    """Mean |h|^2 over the band from repeated soundings, the noise's own energy subtracted."""
-    return float(np.mean(np.abs(responses.mean(axis=0)) ** 2) - noise_var / len(responses))
+    """Mean |h|^2 over the band, without the noise's own energy; the soundings need not agree in phase."""
+    return float(np.mean(np.abs(responses) ** 2) - noise_var)

@@ -17,6 +17,19 @@ def window_basis(setup: Setup) -> DelayBasis:
     return DelayBasis.build(setup.grid.used, -WINDOW_MARGIN, setup.testbed.ofdm.num_taps + WINDOW_MARGIN)
 
 
+def find_each_other(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float, setup: Setup) -> bool:
+    """Whether soundings of one pattern, in noise of that variance, are strong enough to be brought to a common start.
+
+    Where two of them agree their correlation has K snr^2 / (1 + 2 snr) times the power that noise gives it elsewhere,
+    and the highest of noise over all shifts is about the logarithm of their number: twice that is asked. Below it mean
+    and rate of the soundings fall short of the truth, by most of it further down.
+    """
+    used, shifts = setup.grid.used, setup.grid.fft_size
+    power = float(np.mean(np.abs(responses[:, used]) ** 2))
+    snr = max(power / max(noise_var, float(np.finfo(float).tiny)) - 1, float(np.finfo(float).eps))
+    return bool(used.sum() * snr > 2 * np.log(shifts) * (2 + 1 / snr))
+
+
 def aligned_in_window(
     responses: Complex[np.ndarray, "sounding subcarrier"], setup: Setup
 ) -> Complex[np.ndarray, "sounding subcarrier"]:

@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hil.arrays import Complex, Pattern
 from hil.config import ClosedLoopConfig, TestbedConfig
-from hil.errors import RadioError
-from hil.experiments import closed_loop
+from hil.errors import MeasurementError, RadioError
+from hil.experiments import closed_loop, verify
 from hil.experiments.closed_loop import ClosedLoopResult
 from hil.experiments.draw import draw
 from hil.experiments.sound import sound_surface
 from hil.interfaces import Progress, TrueChannel, Truth
 from hil.measure.recording import Recording
+from hil.measure.stepping import SoundingBlock
 from hil.measure.verification import Outcome
 from hil.testbed import Testbed, open_testbed
 
@@ -47,6 +50,23 @@ def test_everything_is_read_again_from_the_run_directory(finished: tuple[Recordi
     assert np.array_equal(again.estimate.direct, result.estimate.direct)
     assert np.array_equal(again.estimate.cascade, result.estimate.cascade)
     json.dumps(closed_loop.summary(again), allow_nan=False)
+
+
+def test_of_a_chosen_pattern_that_noise_hides_nothing_is_said(
+    finished: tuple[Recording, ClosedLoopResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, result = finished
+    read = verify.load_blocks
+
+    def drowned(*args: Any, **more: Any) -> SoundingBlock:
+        block, rng = read(*args, **more), np.random.default_rng(7)
+        noise = rng.standard_normal((*block.response.shape, 2)) @ [1, 1j]
+        return replace(block, response=noise * np.sqrt(block.noise_var / 2)[:, None] * result.setup.grid.used)
+
+    assert verify.load_verdict(recording, result.choice).outcome is Outcome.PASS
+    monkeypatch.setattr(verify, "load_blocks", drowned)
+    with pytest.raises(MeasurementError, match=r"too deep in noise .* raise ofdm.repetitions"):
+        verify.load_verdict(recording, result.choice)
 
 
 def test_the_figures_are_drawn_from_the_run_directory(

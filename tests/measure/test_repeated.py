@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig
-from hil.measure.repeated import rates_of_each
+from hil.measure.repeated import aligned_in_window, find_each_other, rates_of_each, window_basis
 from hil.measure.setup import Setup
+from hil.phy.metrics import unbiased_rate
 from hil.phy.sync import advance
 from hil.testbed import open_testbed
 from hil.yamlfile import load_yaml
@@ -45,3 +46,33 @@ def test_the_rate_of_each_sounding_is_right_on_average(setup: Setup, snr_db: flo
     rates = rates_of_each(responses, noise_var, setup)
     error = rates.std(ddof=1) / np.sqrt(len(rates))
     assert abs(rates.mean() - truth) < 4 * error + 0.001 * truth
+
+
+@pytest.mark.parametrize(("snr_db", "enough"), [(30.0, True), (-5.0, True), (-9.0, False), (-20.0, False)])
+def test_soundings_that_find_each_other_have_the_right_mean_and_fainter_ones_fall_short(
+    setup: Setup, snr_db: float, enough: bool
+) -> None:
+    rng, shares = np.random.default_rng(2), []
+    for _ in range(12):
+        responses, noise_var, truth = soundings(setup, rng, 16, snr_db)
+        together = setup.budget.scale * aligned_in_window(responses, setup)
+        noise = setup.budget.scale**2 * float(noise_var[0])
+        ofdm = setup.testbed.ofdm
+        rate, _ = unbiased_rate(
+            together,
+            noise,
+            basis=window_basis(setup),
+            snr_scale=setup.budget.snr_scale,
+            num_taps=ofdm.num_taps,
+            bandwidth_hz=ofdm.bandwidth_hz,
+        )
+        shares.append(rate / truth)
+        assert find_each_other(responses, float(noise_var[0]), setup) == enough
+    assert (abs(np.mean(shares) - 1) < 0.03) == enough
+
+
+def test_silence_finds_nothing_and_no_noise_hides_nothing(setup: Setup) -> None:
+    responses, _, _ = soundings(setup, np.random.default_rng(3), 4, 0.0)
+    assert find_each_other(responses, 0.0, setup)
+    assert not find_each_other(np.zeros_like(responses), 0.0, setup)
+    assert not find_each_other(np.zeros_like(responses), 1.0, setup)
