@@ -29,7 +29,7 @@ def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) 
 
     Unchanged without a reference, and where one capture holds them all. Levels stay what they were at the first one.
     """
-    if soundings.reference is None or _one_capture(soundings.reference):
+    if soundings.reference is None or one_capture(soundings.reference):
         return soundings
     reference = _told_by_captures(soundings, fft_size, soundings.reference, one_crystal=one_crystal)
     advances = whole_samples(reference["advance"]) if one_crystal else reference["advance"] - reference["advance"][0]
@@ -67,7 +67,11 @@ def captures_of(reference: np.ndarray) -> list[Int[np.ndarray, "some"]]:
     return [np.flatnonzero(number == each) for each in np.argsort(first) if count[each] >= MIN_JUDGES]
 
 
-def _one_capture(reference: np.ndarray) -> bool:
+def one_capture(reference: np.ndarray | None) -> bool:
+    """Whether all soundings are known to be of one capture of many: then they share their start, and nothing is
+    referred to what was heard beside them."""
+    if reference is None:
+        return False
     return reference.size >= MIN_JUDGES and bool((reference == reference[0]).all())
 
 

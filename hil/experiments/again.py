@@ -11,6 +11,7 @@ from hil.arrays import Complex, Int, Patterns
 from hil.errors import MeasurementError
 from hil.estimation.align import Together, align_sweep
 from hil.estimation.alignment import Alignment
+from hil.estimation.reference import one_capture
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
 from hil.measure.sounder import Sounder
@@ -44,9 +45,11 @@ class Doubt:
         return self._together.there
 
     def arrived(self, soundings: SoundingBlock | None) -> None:
-        """Asks how they lie, where they are those that were aligned while they arrived."""
+        """Asks how they lie, where they are those that were aligned while they arrived, and share one start."""
         ours = self._together
-        if ours is not None and soundings is not None and np.may_share_memory(ours.responses, soundings.response):
+        if ours is None or soundings is None or not one_capture(soundings.reference):
+            return
+        if np.may_share_memory(ours.responses, soundings.response):
             with suppress(MeasurementError):  # no pilot: the estimate says so
                 self.alignment = ours.alignment(soundings.noise_var)
 

@@ -77,11 +77,11 @@ def test_most_of_a_capture_is_written_and_aligned_when_it_ends(
 
 
 @pytest.mark.parametrize("mode", ["triggered", "sequence"])
-@pytest.mark.parametrize("repetitions", [1, 2])
+@pytest.mark.parametrize(("repetitions", "group"), [(1, (1, 1)), (2, (1, 1)), (1, (8, 8))])
 def test_the_record_makes_the_estimate_that_was_made_while_it_arrived(
-    wired: TestbedConfig, tmp_path: Path, swept: Swept, mode: str, repetitions: int
+    wired: TestbedConfig, tmp_path: Path, swept: Swept, mode: str, repetitions: int, group: tuple[int, int]
 ) -> None:
-    sweep, bed = swept(wired, tmp_path, mode=mode, scheme="pairs", repetitions=repetitions)
+    sweep, bed = swept(wired, tmp_path, mode=mode, scheme="pairs", repetitions=repetitions, group=group)
     again = load_sweep(recorded(tmp_path))
     assert again.alignment is None
     assert again.soundings.records().tobytes() == sweep.soundings.records().tobytes()
