@@ -22,6 +22,7 @@ from beartype import BeartypeConf, beartype  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 settings.register_profile("hil", deadline=None)  # a busy machine is no failure
+settings.register_profile("same", settings.get_profile("hil"), derandomize=True)  # one commit, one verdict
 settings.load_profile("hil")
 
 # The hook takes its type checker by name only; an int where a float is asked for is right, as for mypy.
