@@ -1,4 +1,4 @@
-"""The run directory: what was measured, durable before anything is computed from it.
+"""The run directory: what was measured, durable before anything acts on it.
 
     <utc>_<testbed>_<kind>_<id>/
       manifest.json     written first: resolved configuration, versions, identities, seed
@@ -89,7 +89,7 @@ class Recording:
         self._num_lines = len(events)
         self._writable = writable
         self._draft: Draft | None = None
-        self._alone: object = None
+        self._lock: object = None
         self.damaged: tuple[str, ...] = ()
 
     @classmethod
@@ -103,7 +103,7 @@ class Recording:
             (path / "steps").mkdir(parents=True)
             write_durably(path / "manifest.json", _json(content))
         recording = cls(path, content, [], writable=True)
-        recording._alone = _alone(path)
+        recording._lock = _locked(path)
         return recording
 
     @classmethod
@@ -112,9 +112,9 @@ class Recording:
 
         Raises RecordingError where it is no run directory, its log is not readable, or another program goes on with it.
         """
-        alone = _alone(path) if (path / "manifest.json").exists() else None
+        lock = _locked(path) if (path / "manifest.json").exists() else None
         recording = cls.load(path)
-        recording._alone = alone
+        recording._lock = lock
         with storage(path):
             _cut_torn_line(path / "events.jsonl")
             (path / "DONE").unlink(missing_ok=True)
@@ -282,7 +282,7 @@ def _read_events(path: Path) -> Iterator[Facts]:
         yield event
 
 
-def _alone(path: Path) -> object:
+def _locked(path: Path) -> object:
     """Keeps other programs from going on with a run, as long as somebody here holds it. Raises RecordingError."""
     from filelock import FileLock, Timeout
 
