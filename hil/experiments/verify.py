@@ -90,7 +90,9 @@ def examine(
 def load_verification(
     recording: Recording, choice: Judged, estimate: CascadedEstimate
 ) -> tuple[Verification, Prediction]:
-    """The verdict on the arms and on the estimate's predictions. Raises RecordingError where blocks are missing.
+    """The verdict on the arms and on the estimate's predictions.
+
+    Raises RecordingError where blocks are missing, MeasurementError where the chosen pattern is too faint for one.
 
     >>> verification, prediction = load_verification(recording, choice, estimate)
     >>> verification.outcome
@@ -103,7 +105,7 @@ def load_verification(
 
 
 def load_verdict(recording: Recording, choice: Judged, *, stage: str = "verify") -> Verification:
-    """The verdict on the arms alone. Raises RecordingError where blocks are missing."""
+    """The verdict on the arms alone. Raises as `load_verification`."""
     return _load(recording, choice, Setup.from_json(recording.manifest), stage)[0]
 
 
@@ -206,5 +208,9 @@ def _judge_arms(
 
 
 def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float) -> float:
-    """Mean |h|^2 over the band, without the noise's own energy; the soundings need not agree in phase."""
-    return float(np.mean(np.abs(responses) ** 2) - noise_var)
+    """Mean |h|^2 over the band, without the noise's own energy; the soundings need not agree in phase.
+
+    At least the standard error of that energy: of an arm that noise hides no more can be said than that it is as weak.
+    """
+    least = max(noise_var / np.sqrt(responses.size), np.finfo(float).tiny)
+    return max(float(np.mean(np.abs(responses) ** 2)) - noise_var, least)

@@ -92,14 +92,14 @@ def judge(
     """Judge arms by their soundings.
 
     responses: in the order of the schedule, channel units, the soundings of an arm aligned with each other.
-    rate, power: Mbit/s and mean |h|^2 from the soundings of one arm, both corrected for noise.
+    rate, power: Mbit/s and mean |h|^2 > 0 from the soundings of one arm, both corrected for noise.
     """
     rates, powers = (
         {name: _leave_out(schedule, arm, responses, figure) for arm, name in enumerate(names)}
         for figure in (rate, power)
     )
     zero = powers["all_zero"]
-    gains = {name: 10 * np.log10(np.maximum(values, 1e-300) / zero) for name, values in powers.items()}
+    gains = {name: 10 * np.log10(values / zero) for name, values in powers.items()}
     chosen = rates["chosen"]
     return Verification(
         _intervals(rates, confidence),

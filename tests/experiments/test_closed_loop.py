@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hil.arrays import Complex, Pattern
-from hil.config import ClosedLoopConfig, TestbedConfig
+from hil.config import ClosedLoopConfig, TestbedConfig, VerificationConfig
 from hil.errors import MeasurementError, RadioError
 from hil.experiments import closed_loop, verify
 from hil.experiments.closed_loop import ClosedLoopResult
@@ -52,21 +52,51 @@ def test_everything_is_read_again_from_the_run_directory(finished: tuple[Recordi
     json.dumps(closed_loop.summary(again), allow_nan=False)
 
 
+Drown = Callable[[Pattern], None]
+
+
+@pytest.fixture
+def drown(finished: tuple[Recording, ClosedLoopResult], monkeypatch: pytest.MonkeyPatch) -> Drown:
+    """Let nothing but noise be heard of some soundings of the verification: which ones a function tells."""
+    recording, result = finished
+    read, facts = verify.load_blocks, recording.read("verify/begin").facts
+    config = VerificationConfig.model_validate(facts["config"])
+    order = verify.Examination.of(result.choice, config, result.setup, facts["seed"]).patterns(slice(None))
+
+    def drown(pattern: Pattern) -> None:
+        hidden = (order == pattern).all(axis=1)
+
+        def drowned(*args: Any) -> SoundingBlock:
+            block, rng = read(*args), np.random.default_rng(7)
+            noise = rng.standard_normal((*block.response.shape, 2)) @ [1, 1j]
+            noise *= np.sqrt(block.noise_var / 2)[:, None] * result.setup.grid.used
+            return replace(block, response=np.where(hidden[:, None], noise, block.response))
+
+        monkeypatch.setattr(verify, "load_blocks", drowned)
+
+    return drown
+
+
 def test_of_a_chosen_pattern_that_noise_hides_nothing_is_said(
-    finished: tuple[Recording, ClosedLoopResult], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Recording, ClosedLoopResult], drown: Drown
 ) -> None:
     recording, result = finished
-    read = verify.load_blocks
-
-    def drowned(*args: Any, **more: Any) -> SoundingBlock:
-        block, rng = read(*args, **more), np.random.default_rng(7)
-        noise = rng.standard_normal((*block.response.shape, 2)) @ [1, 1j]
-        return replace(block, response=noise * np.sqrt(block.noise_var / 2)[:, None] * result.setup.grid.used)
-
     assert verify.load_verdict(recording, result.choice).outcome is Outcome.PASS
-    monkeypatch.setattr(verify, "load_blocks", drowned)
+    drown(result.choice.patterns["chosen"])
     with pytest.raises(MeasurementError, match=r"too deep in noise .* raise ofdm.repetitions"):
         verify.load_verdict(recording, result.choice)
+
+
+def test_over_a_pattern_that_noise_hides_the_gain_is_told_as_far_as_noise_lets_it_be_seen(
+    finished: tuple[Recording, ClosedLoopResult], drown: Drown
+) -> None:
+    recording, result = finished
+    drown(result.choice.patterns["all_zero"])
+    heard = closed_loop.evaluate(recording)
+    gain = heard.verification.gain_db["chosen"]
+    assert heard.verification.outcome is Outcome.PASS
+    assert result.verification.gain_db["chosen"].high + 20 < gain.low <= gain.value < 100
+    json.dumps(closed_loop.summary(heard), allow_nan=False)
 
 
 def test_the_figures_are_drawn_from_the_run_directory(
