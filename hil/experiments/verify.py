@@ -82,8 +82,8 @@ def examine(
     sweep = (sweep or SweepConfig()).model_copy(update={"repetitions": None})
     examination = Examination.of(choice, config, Setup.from_json(recording.manifest), seed)
     facts = {"config": config.model_dump(mode="json"), "block": sweep.block, "seed": seed}
-    asked = SoundingStage(stage, examination.patterns, examination.num_soundings, facts)
-    sound_in_blocks(testbed, recording, asked, sweep, "stepped", progress)
+    asked = SoundingStage(stage, examination.patterns, examination.num_soundings, sweep, facts=facts)
+    sound_in_blocks(testbed, recording, asked, progress)
     return examination
 
 
@@ -212,5 +212,5 @@ def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var
 
     At least the standard error of that energy: of an arm that noise hides no more can be said than that it is as weak.
     """
-    least = max(noise_var / np.sqrt(responses.size), np.finfo(float).tiny)
+    least = max(noise_var / responses.size**0.5, float(np.finfo(float).tiny))
     return max(float(np.mean(np.abs(responses) ** 2)) - noise_var, least)
