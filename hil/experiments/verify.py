@@ -1,5 +1,7 @@
 """Stage four: judge the chosen patterns on the air, by soundings that nothing else used."""
 
+import math
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -212,5 +214,5 @@ def _mean_power(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var
 
     At least the standard error of that energy: of an arm that noise hides no more can be said than that it is as weak.
     """
-    least = max(noise_var / responses.size**0.5, float(np.finfo(float).tiny))
+    least = max(noise_var / math.sqrt(responses.size), sys.float_info.min)
     return max(float(np.mean(np.abs(responses) ** 2)) - noise_var, least)
