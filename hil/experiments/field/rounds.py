@@ -52,13 +52,14 @@ class Round:
 class Rounds:
     """Rounds of one visit, of a recording that may grow meanwhile.
 
-    Ask for their states in their order: the first round that counts is the level by which drift is told.
+    Ask for their states in their order: the first round that counts is the level by which drift is told, of those
+    behind it.
     """
 
     recording: Recording
     visit: Visit
     plan: FieldTestConfig
-    _first_db: float | None = None
+    _first: tuple[int, float] | None = None  # number and level
 
     @property
     def states(self) -> list[Round]:
@@ -73,10 +74,11 @@ class Rounds:
     def state(self, number: int) -> Round:
         """A round as recorded by now; nobody began it where it has no tries."""
         names = takewhile(self.recording.__contains__, (self.step_name(number, attempt) for attempt in count()))
-        tries = [self._read(name) for name in names]
+        first_db = self._first[1] if self._first and self._first[0] < number else None
+        tries = [self._read(name, first_db) for name in names]
         found = Round(fate([each.broken for each in tries], [each.resumed for each in tries], self.plan), tries)
-        if self._first_db is None and found.fate == "counts" and tries[-1].soundings is not None:
-            self._first_db = level_db(tries[-1].soundings, self._used)
+        if self._first is None and found.fate == "counts" and tries[-1].soundings is not None:
+            self._first = number, level_db(tries[-1].soundings, self._used)
         return found
 
     def step_name(self, number: int, attempt: int) -> str:
@@ -107,13 +109,13 @@ class Rounds:
     def _used(self) -> Bool[np.ndarray, "subcarrier"]:
         return Setup.from_json(self.recording.manifest).grid.used
 
-    def _read(self, name: str) -> Try:
+    def _read(self, name: str, first_db: float | None) -> Try:
         step = self.recording.read(name)
         facts = step.facts
         soundings, found = None, {}
         if step.data.size:
             soundings = SoundingBlock.from_records(step.data, facts["resets"])
-            found = measure_round(soundings, self._used, facts["temperature_c"], self._first_db)
+            found = measure_round(soundings, self._used, facts["temperature_c"], first_db)
         return Try(
             soundings,
             np.array(facts["order"]),
