@@ -27,7 +27,8 @@ from hil.arrays import Complex
 from hil.config import SweepConfig, TestbedConfig
 from hil.estimation.estimate import estimate_channel
 from hil.experiments.closed_loop import new_recording
-from hil.experiments.sound import BY_ITSELF, Sweep, load_sweep, sound_surface
+from hil.experiments.sound import Sweep, load_sweep, sound_surface
+from hil.experiments.sounding_stage import BY_ITSELF
 from hil.interfaces import Progress, SweepMode, no_progress
 from hil.measure.setup import Setup
 from hil.sim.effort import handed_over_s, memory_watched, software_s

@@ -17,7 +17,7 @@ from hil.config import SweepConfig
 from hil.errors import ConfigError
 from hil.experiments.policies import Ask, Heard
 from hil.interfaces import SweepMode
-from hil.measure.self_stepping import complement
+from hil.measure.self_stepping import CaptureTerms, complement
 from hil.measure.sequence import SequencePlan, sound_sequence
 from hil.measure.sounder import Sounder, Sounding
 from hil.measure.stepping import SoundingBlock, sound_patterns
@@ -133,8 +133,8 @@ class _Sequence:
             self._testbed.grid,
             plan,
             patterns,
+            CaptureTerms(max_retakes=self._max_retakes),
             rows,
-            max_retakes=self._max_retakes,
         )
 
 

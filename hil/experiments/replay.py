@@ -20,6 +20,7 @@ from hil.interfaces import Progress, RadioSettings, no_progress
 from hil.measure.at_once import plan_from_json, sound_at_once
 from hil.measure.raw_iq import RawStep, read_raw
 from hil.measure.recording import Recording, Step
+from hil.measure.self_stepping import CaptureTerms
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
@@ -113,11 +114,8 @@ def _sound(raw: RawStep, setup: Setup, manifest: dict[str, Any]) -> SoundingBloc
     patterns = np.zeros((how.num_patterns, setup.num_elements), dtype=np.uint8)  # any: what was shown is in the samples
     with recorded_radio(setup.testbed, settings, manifest["identity"]["radio"], blocks) as (sdr, clock):
         if how.plan is not None:
-            before = patterns[0] if how.referred else None
-            return sound_at_once(
-                sdr, board, clock, setup.grid, plan_from_json(how.plan), patterns, before=before,
-                max_retakes=how.max_retakes,
-            )  # fmt: skip
+            terms = CaptureTerms(patterns[0] if how.referred else None, how.max_retakes)
+            return sound_at_once(sdr, board, clock, setup.grid, plan_from_json(how.plan), patterns, terms)
         apart_lo_hz = setup.testbed.radio.lo_hz if setup.testbed.receiver is not None else None
         sounder = Sounder(sdr, setup.grid, how.repetitions, max_retakes=how.max_retakes, apart_lo_hz=apart_lo_hz)
         return sound_patterns(sounder, board, patterns, mode=how.mode, max_retakes=how.max_retakes)

@@ -1,43 +1,39 @@
 """Stage one: put each pattern of the sweep on the surface and sound it; a block is on disk before the next begins."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from hil.arrays import Int, Pattern, Patterns
+from hil.arrays import Int, Patterns
 from hil.config import SweepConfig
-from hil.errors import BoardReset, RecordingError
+from hil.errors import RecordingError
 from hil.estimation.align import prepare
 from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import APART, SYMBOLS, Doubt, put_in_place, sound_again
 from hil.experiments.begin import begin_stage
+from hil.experiments.block_sounder import BlockSounder
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
 from hil.experiments.listen import STEP as LISTENING
 from hil.experiments.listen import expected_noise, heard_before, listen_first
 from hil.experiments.plan import plan_of
-from hil.experiments.sounding_stage import SoundingStage, blocks_of
+from hil.experiments.sounding_stage import BY_ITSELF, SoundingStage, blocks_of
 from hil.experiments.step_intake import StepIntake
-from hil.interfaces import Geometry, Progress, ReferencedSdr, StreamingSdr, Surface, SweepMode, no_progress
-from hil.measure.at_once import AtOncePlan, AtOnceSurface, sound_at_once
-from hil.measure.intake import Intake
+from hil.interfaces import Geometry, Progress, ReferencedSdr, SweepMode, no_progress
 from hil.measure.noise import noise_summary
 from hil.measure.recording import Recording, Step, as_recorded
 from hil.measure.reference import Coupling, find_coupling
-from hil.measure.self_stepping import MAX_PATTERNS, complement
+from hil.measure.self_stepping import MAX_PATTERNS
 from hil.measure.sounder import Sounder, require_scatter
-from hil.measure.stepping import Gathering, SoundingBlock, sound_patterns
-from hil.measure.sweep import BoardRows, SweepPlan, choose_mode, pattern_floor_s
+from hil.measure.stepping import Gathering, SoundingBlock
+from hil.measure.sweep import SweepPlan, choose_mode, pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed import Testbed
 
-BY_ITSELF: tuple[SweepMode, ...] = ("sequence", "triggered")
-"""Modes in which the board goes from pattern to pattern without the host."""
 AGAIN = "again"  # the step that holds what was in doubt
 GAP_S = 0.1  # from that block to the sweep: longer than it takes to end a transmission
 WATCHED = 128  # soundings of the first pattern, to know the radio's drift by
@@ -131,8 +127,10 @@ def sound_surface(
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
     facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
     in_doubt = doubt if mode in APART else None
-    asked = SoundingStage(stage, plan.patterns, plan.num_patterns, facts, plan.board_rows, in_doubt, doubt.arriving)
-    sounded = sound_in_blocks(testbed, recording, asked, config, mode, progress)
+    asked = SoundingStage(
+        stage, plan.patterns, plan.num_patterns, config, mode, facts, plan.board_rows, in_doubt, doubt.arriving
+    )
+    sounded = sound_in_blocks(testbed, recording, asked, progress)
     doubt.arrived(sounded)
     return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
 
@@ -181,8 +179,8 @@ def _spacing(
     if testbed.calibration is not None:
         return spacing_for(testbed.calibration.drift_deg_per_s, noise, interval_s)
     name, alone = f"{stage}/drift", config.model_copy(update={"record_iq": False, "reference": "off"})
-    watched = SoundingStage(name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED)
-    sound_in_blocks(testbed, recording, watched, alone, "stepped", progress)
+    watched = SoundingStage(name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED, alone)
+    sound_in_blocks(testbed, recording, watched, progress)
     block = load_blocks(recording, name, WATCHED, alone.block)
     if f"{stage}/begin" not in recording:
         testbed.continue_at(recording.time_s + GAP_S)
@@ -191,12 +189,7 @@ def _spacing(
 
 
 def sound_in_blocks(
-    testbed: Testbed,
-    recording: Recording,
-    stage: SoundingStage,
-    config: SweepConfig,
-    mode: SweepMode,
-    progress: Progress,
+    testbed: Testbed, recording: Recording, stage: SoundingStage, progress: Progress
 ) -> SoundingBlock | None:
     """Sound a stage; the radio is on only where steps are missing. Its soundings; None where all were recorded before.
 
@@ -205,50 +198,35 @@ def sound_in_blocks(
     would have.
     """
     begin = begin_stage(testbed, recording, stage.name, stage.facts)
-    names = [*stage.blocks(config.block), *([f"{stage.name}/{AGAIN}"] if stage.in_doubt else [])]
+    names = [*stage.blocks, *([f"{stage.name}/{AGAIN}"] if stage.in_doubt else [])]
     if all(name in recording for name in names):
         return None
     if testbed.truth is None:  # real LOs have new phases since they stopped: half a stage does not fit the other
         recording.set_aside([*names, LISTENING + stage.name])
-    if mode not in BY_ITSELF:
-        require_scatter(_repetitions(testbed, config))
+    if stage.mode not in BY_ITSELF:
+        require_scatter(_repetitions(testbed, stage.config))
     testbed.continue_at(begin.time_s)
     listen_first(testbed, recording, stage.name, progress)
-    iq = IqKeeper(testbed, recording, config)
+    iq = IqKeeper(testbed, recording, stage.config)
     with iq.testbed.on_air():
-        return _sound_steps(iq, recording, stage, config, mode, progress)
+        return _sound_steps(iq, recording, stage, progress)
 
 
-def _sound_steps(
-    iq: IqKeeper, recording: Recording, stage: SoundingStage, config: SweepConfig, mode: SweepMode, progress: Progress
-) -> SoundingBlock:
+def _sound_steps(iq: IqKeeper, recording: Recording, stage: SoundingStage, progress: Progress) -> SoundingBlock:
     """All steps of a stage, on the air; the soundings that they hold."""
-    testbed, repetitions = iq.testbed, _repetitions(iq.testbed, config)
-    if mode in BY_ITSELF:
-        repetitions = max(2, repetitions)  # for the one sounding before it
+    testbed, config, mode = iq.testbed, stage.config, stage.mode
+    symbols = _repetitions(testbed, config)
+    repetitions = max(2, symbols) if mode in BY_ITSELF else symbols  # for the one sounding before it
     sounder = _ready_sounder(testbed, config, repetitions)
     coupling = _listen_to_coupler(testbed, config)
     heard = {"reference_snr_db": coupling.snr_db if coupling else None}
     testbed.continue_at(recording.time_s)
-    at_once = testbed.at_once(mode, _repetitions(testbed, config))
-    before = complement(stage.patterns(slice(0, 1))[0], testbed.surface.states)
-    intake = StepIntake(recording, stage.arriving)
-    sound = _sounding(testbed, sounder, config, mode, at_once, before, intake)
+    plan = testbed.at_once(mode, symbols)
+    blocks = BlockSounder(testbed, stage, sounder, plan, StepIntake(recording, stage.arriving), heard, progress)
     gathered = Gathering(stage.num_patterns)
-    for name, which in stage.blocks(config.block).items():
-        measure = partial(
-            _sound_block,
-            testbed,
-            sound,
-            stage.patterns(which),
-            stage.rows(which) if mode in BY_ITSELF else None,
-            config,
-            mode,
-            partial(_report, progress, stage.name, which.start, stage.num_patterns),
-            intake,
-            heard,
-        )
-        gathered.add(_soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, at_once))))
+    for name, which in stage.blocks.items():
+        measure = partial(blocks.step, which)
+        gathered.add(_soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, plan))))
     soundings = gathered.whole()
     if stage.in_doubt is not None:
         lost, again = stage.in_doubt(soundings), f"{stage.name}/{AGAIN}"
@@ -286,72 +264,11 @@ def _soundings(step: Step) -> SoundingBlock:
     return SoundingBlock.from_records(step.data, step.facts["resets"], step.facts.get("noise_by_subcarrier"))
 
 
-def _sound_block(
-    testbed: Testbed,
-    sound: "_Sound",
-    patterns: Patterns,
-    rows: BoardRows | None,
-    config: SweepConfig,
-    mode: SweepMode,
-    progress: Callable[[int], object],
-    intake: StepIntake,
-    facts: dict[str, Any],
-) -> Step:
-    started_s = testbed.clock.now_s()
-    if mode in ("codebook", *BY_ITSELF) and rows is None:
-        _store(testbed.surface, patterns, config.max_retakes)
-    stored_s = testbed.clock.now_s()
-    soundings = sound(patterns, rows, progress)
-    ended_s = testbed.clock.now_s()
-    times = {"radio_time_s": ended_s - stored_s, "upload_s": stored_s - started_s}
-    return Step(intake.records(soundings), ended_s, {**soundings.facts(), **times, **facts})
-
-
-_Sound = Callable[[Patterns, BoardRows | None, Callable[[int], object]], SoundingBlock]
-
-
-def _sounding(
-    testbed: Testbed,
-    sounder: Sounder,
-    config: SweepConfig,
-    mode: SweepMode,
-    at_once: AtOncePlan | None,
-    before: Pattern,
-    intake: Intake,
-) -> _Sound:
-    """How the patterns of a block are sounded. before: what the surface shows before each capture of many patterns."""
-    sdr, surface, tries = testbed.sdr, testbed.surface, config.max_retakes
-
-    def one_by_one(patterns: Patterns, _: BoardRows | None, progress: Callable[[int], object]) -> SoundingBlock:
-        return sound_patterns(sounder, surface, patterns, mode=mode, max_retakes=tries, progress=progress)
-
-    if at_once is None:
-        return one_by_one
-    assert isinstance(sdr, StreamingSdr) and isinstance(surface, AtOnceSurface), "there is a plan"
-    streaming, stepping, plan = sdr, surface, at_once
-
-    def all_at_once(patterns: Patterns, rows: BoardRows | None, progress: Callable[[int], object]) -> SoundingBlock:
-        return sound_at_once(
-            streaming, stepping, testbed.clock, testbed.grid, plan, patterns, rows,
-            before=before, max_retakes=tries, progress=progress, intake=intake,
-        )  # fmt: skip
-
-    return all_at_once
-
-
 def _listen_to_coupler(testbed: Testbed, config: SweepConfig) -> Coupling | None:
     """The second receiver's hearing, where there is one that a coupler feeds; the radio is on the air."""
     if config.reference == "off" or not isinstance(testbed.sdr, ReferencedSdr):
         return None
     return find_coupling(testbed.sdr, testbed.grid)
-
-
-def _store(surface: Surface, patterns: Patterns, max_retakes: int) -> None:
-    """Load the codebook, again where the board restarts meanwhile."""
-    for _ in range(max_retakes):
-        with suppress(BoardReset):
-            return surface.load_codebook(patterns)
-    return surface.load_codebook(patterns)
 
 
 def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> dict[str, Any]:
@@ -365,10 +282,6 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
         return {"block": min(ability.num_slots, MAX_PATTERNS)} if ability is not None and mode == "codebook" else {}
     in_order = mode in BY_ITSELF and ability is not None and ability.hadamard
     return {"block": at_once.num_patterns, **({"shuffle": False} if in_order else {})}
-
-
-def _report(progress: Progress, stage: str, start: int, total: int, count: int) -> None:
-    progress(stage, start + count, total)
 
 
 def _repetitions(testbed: Testbed, config: SweepConfig) -> int:

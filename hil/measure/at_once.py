@@ -1,14 +1,12 @@
 """Many patterns in one capture, in whichever way a plan says."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, runtime_checkable
 
-from hil.arrays import Pattern, Patterns
+from hil.arrays import Patterns
 from hil.interfaces import Clock, SequenceAbility, StreamingSdr, TriggeringSdr
 from hil.measure.burst import BurstPlan, StreamedSurface, sound_burst
-from hil.measure.intake import Intake
-from hil.measure.self_stepping import SelfSteppingSurface
+from hil.measure.self_stepping import CaptureTerms, SelfSteppingSurface
 from hil.measure.sequence import SequencePlan, sound_sequence
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import BoardRows
@@ -35,26 +33,18 @@ def sound_at_once(
     grid: OfdmGrid,
     plan: AtOncePlan,
     patterns: Patterns,
+    terms: CaptureTerms,
     rows: BoardRows | None = None,
-    *,
-    before: Pattern | None = None,
-    max_retakes: int = 5,
-    progress: Callable[[int], object] | None = None,
-    intake: Intake | None = None,
 ) -> SoundingBlock:
-    """As `sound_sequence`, `sound_triggered` or `sound_burst`; raises TypeError where the radio has no timer for it.
-
-    intake: as of `sound_sequence`; a burst does without.
-    """
-    more: dict[str, Any] = {"before": before, "max_retakes": max_retakes, "progress": progress}
+    """As `sound_sequence`, `sound_triggered` or `sound_burst`; raises TypeError where the radio has no timer for it."""
     match plan:
         case SequencePlan():
-            return sound_sequence(sdr, surface, clock, grid, plan, patterns, rows, intake=intake, **more)
+            return sound_sequence(sdr, surface, clock, grid, plan, patterns, terms, rows)
         case BurstPlan():
-            return sound_burst(sdr, surface, clock, grid, plan, patterns, **more)
+            return sound_burst(sdr, surface, clock, grid, plan, patterns, terms)
     if not isinstance(sdr, TriggeringSdr):
         raise TypeError("triggered: a TriggeringSdr is needed")
-    return sound_triggered(sdr, surface, grid, plan, patterns, rows, intake=intake, **more)
+    return sound_triggered(sdr, surface, grid, plan, patterns, terms, rows)
 
 
 def plan_to_json(plan: AtOncePlan) -> dict[str, Any]:

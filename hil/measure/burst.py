@@ -8,7 +8,6 @@ All patterns of a capture share its start within the pilot's period: responses a
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -30,7 +29,7 @@ from hil.measure.dwells import (
     usual_noise,
 )
 from hil.measure.reference import steadied
-from hil.measure.self_stepping import HOST_SAMPLES, MAX_PATTERNS, complement, require_no_overload
+from hil.measure.self_stepping import HOST_SAMPLES, MAX_PATTERNS, CaptureTerms, require_no_overload
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import pattern_floor_s
 from hil.measure.track import TrackHearing
@@ -122,34 +121,31 @@ def sound_burst(
     grid: OfdmGrid,
     plan: BurstPlan,
     patterns: Patterns,
-    *,
-    before: Pattern | None = None,
-    max_retakes: int = 5,
-    progress: Callable[[int], object] | None = None,
+    terms: CaptureTerms,
 ) -> SoundingBlock:
     """Sound patterns in as few captures as it takes, `plan.num_patterns` in each.
 
-    before: what the surface shows before each burst, another pattern than the first of any `plan.num_patterns`, the
-    same for all captures that shall be tied together; where None they are not.
-    Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all of them.
+    Raises BoardReset, Overload or MeasurementError where `terms.max_retakes + 1` captures do not bring all of them.
     """
 
     def take(some: Patterns, missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
         spare = int(missing.size < len(some))  # the first step must be clear, and is not into any pattern
         shown = np.concatenate([some[:spare], some[missing]])
         hearing = TrackHearing(grid, plan.num_taps)
-        capture, settled_s = _capture(sdr, surface, clock, grid, plan, shown, before, hearing)
-        block, good = split_burst(capture, settled_s, grid, plan, referred=before is not None, hearing=hearing)
+        surface.apply(terms.shown_before(shown[0], surface.states), None if surface.timing.stream_s else shown[0])
+        sdr.begin_capture(plan.num_samples(len(shown), grid), piece_samples=PIECE_SAMPLES)
+        clock.sleep(plan.head_s)
+        settled_s = surface.stream(shown, plan.still_s)
+        capture = sdr.end_capture(hearing.hear)
+        _require_held(surface, shown[-1])
+        require_no_overload(capture, "burst")
+        block, good = split_burst(capture, settled_s, grid, plan, referred=terms.referred, hearing=hearing)
         return block[spare:], good[spare:]
-
-    def report(start: int, count: int) -> None:
-        if progress is not None:
-            progress(start + count)
 
     blocks: list[SoundingBlock] = []
     for start in range(0, len(patterns), plan.num_patterns):
         some = patterns[start : start + plan.num_patterns]
-        blocks.append(until_whole(partial(take, some), len(some), max_retakes, "burst", partial(report, start)))
+        blocks.append(until_whole(partial(take, some), len(some), terms.max_retakes, "burst"))
     return SoundingBlock.join(blocks)
 
 
@@ -241,29 +237,9 @@ def _before_slip(
     return np.isin(np.arange(good.size), which[:slipped])
 
 
-def _capture(
-    sdr: StreamingSdr,
-    surface: StreamedSurface,
-    clock: Clock,
-    grid: OfdmGrid,
-    plan: BurstPlan,
-    patterns: Patterns,
-    before: Pattern | None,
-    hearing: TrackHearing,
-) -> tuple[Capture, Float[np.ndarray, "pattern"]]:
-    """Samples of a burst and when each pattern stood still.
-
-    Before it the surface shows `before`, or what makes the clearest first step.
-    """
-    shown = complement(patterns[0], surface.states) if before is None else before
-    surface.apply(shown, None if surface.timing.stream_s else patterns[0])
-    sdr.begin_capture(plan.num_samples(len(patterns), grid), piece_samples=PIECE_SAMPLES)
-    clock.sleep(plan.head_s)
-    settled_s = surface.stream(patterns, plan.still_s)
-    capture = sdr.end_capture(hearing.hear)
+def _require_held(surface: StreamedSurface, last: Pattern) -> None:
+    """Raise BoardReset where the board does not hold the last pattern of a burst, as far as it can be asked."""
     surface.check()
     held = surface.read_pattern()
-    if held is not None and not np.array_equal(held, patterns[-1]):
+    if held is not None and not np.array_equal(held, last):
         raise BoardReset("the board holds another pattern than the last one of a burst")
-    require_no_overload(capture, "burst")
-    return capture, settled_s

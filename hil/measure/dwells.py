@@ -146,12 +146,10 @@ def until_whole(
     count: int,
     max_retakes: int,
     what: str,
-    progress: Callable[[int], object] | None = None,
 ) -> SoundingBlock:
     """Soundings of `count` patterns from as many captures as it takes.
 
     take: sounds those patterns in one capture; returns their soundings and which of them are good.
-    progress: called with `count` once all are there.
     Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring them all.
     """
     block: SoundingBlock | None = None
@@ -168,8 +166,6 @@ def until_whole(
         missing = missing[~good]
         retakes[missing] += 1
         if not missing.size:
-            if progress is not None:
-                progress(count)
             overloaded = np.full(count, any(isinstance(error, Overload) for error in failures))
             resets = sum(isinstance(error, BoardReset) for error in failures)
             return replace(block, retakes=retakes, overloaded=overloaded, resets=resets)

@@ -1,6 +1,7 @@
-"""What all long captures share in which a board goes from pattern to pattern by itself: by its timer, or by pulses."""
+"""What captures of many patterns share, most of it where a board goes from pattern to pattern by itself."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -8,11 +9,37 @@ import numpy as np
 from hil.arrays import Pattern
 from hil.errors import MeasurementError, Overload
 from hil.interfaces import Capture, SequenceAbility, StateSet, SurfaceTiming
+from hil.measure.intake import Intake
 from hil.measure.sweep import BoardRows
 
 HOST_SAMPLES = 6_000_000  # of one capture: 48 MB in this computer, several times that while it is taken apart
 MAX_PATTERNS = 4096  # of one capture: a durable step
 MIN_PATTERNS = 32  # of one capture, below which another mode is as fast
+
+
+@dataclass(frozen=True)
+class CaptureTerms:
+    """On which terms captures of many patterns are taken.
+
+    before: what the surface shows before each capture, another pattern than its first one, the same for all captures
+    that shall be tied together; where None they are not.
+    max_retakes: captures beyond the first, where one is void or patterns of it are.
+    intake: is given the responses while a capture of one radio arrives; the soundings returned may be others than
+    these. A burst does without.
+    """
+
+    before: Pattern | None = None
+    max_retakes: int = 5
+    intake: Intake | None = None
+
+    @property
+    def referred(self) -> bool:
+        """Whether captures are tied together."""
+        return self.before is not None
+
+    def shown_before(self, first: Pattern, states: StateSet) -> Pattern:
+        """What the surface shows before that first pattern: `before`, or what makes the clearest first step."""
+        return complement(first, states) if self.before is None else self.before
 
 
 @runtime_checkable

@@ -8,12 +8,11 @@ stands before each sequence: what is heard of it ties them together, and two rad
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.arrays import Bool, Int, Pattern, Patterns
+from hil.arrays import Bool, Int, Patterns
 from hil.interfaces import Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
 from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import require_continuous, slipped_from
@@ -28,9 +27,9 @@ from hil.measure.intake import Intake
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
+    CaptureTerms,
     SelfSteppingSurface,
     arm,
-    complement,
     patterns_that_fit,
     require_no_overload,
     require_shown,
@@ -107,30 +106,31 @@ def sound_sequence(
     grid: OfdmGrid,
     plan: SequencePlan,
     patterns: Patterns,
+    terms: CaptureTerms,
     rows: BoardRows | None = None,
-    *,
-    before: Pattern | None = None,
-    max_retakes: int = 5,
-    progress: Callable[[int], object] | None = None,
-    intake: Intake | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; a capture in which anything went wrong is void and taken again as a whole.
 
     rows: how the board makes these patterns itself; where None they are those of the codebook, which was loaded before.
-    before: what the surface shows before the sequence, another pattern than the first one, the same for all captures
-    that shall be tied together; where None they are not.
-    intake: is given the responses while a capture arrives; what is returned may be others than these.
-    Raises BoardReset, Overload or MeasurementError where no capture of `max_retakes + 1` is whole.
+    Raises BoardReset, Overload or MeasurementError where no capture of `terms.max_retakes + 1` is whole.
     """
+    count, referred = len(patterns), terms.referred
+    num_samples = plan.num_samples(count, grid, referred=referred)
+    intake = terms.intake if plan.apart_lo_hz is None else None
 
     def take(_missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        count, told = len(patterns), intake if plan.apart_lo_hz is None else None
-        hearing = _hearing(grid, plan, plan.num_samples(count, grid, referred=before is not None), count, told)
-        capture = _capture(sdr, surface, clock, grid, plan, patterns, rows, before, hearing)
-        block = split_capture(capture, grid, plan, count, referred=before is not None, hearing=hearing)
+        hearing = _hearing(grid, plan, num_samples, count, intake)
+        surface.apply(terms.shown_before(patterns[0], surface.states))
+        sdr.begin_capture(num_samples, piece_samples=PIECE_SAMPLES)
+        clock.sleep(plan.still_s(grid, referred=referred))
+        arm(surface, count, plan.dwell_s, "timer", rows)
+        capture = sdr.end_capture(hearing.hear)
+        require_shown(surface, count, "sequence", "raise the dwell")
+        require_no_overload(capture, "sequence")
+        block = split_capture(capture, grid, plan, count, referred=referred, hearing=hearing)
         return block, np.ones(count, dtype=bool)
 
-    return until_whole(take, len(patterns), max_retakes, "sequence", progress)
+    return until_whole(take, count, terms.max_retakes, "sequence")
 
 
 def split_capture(
@@ -193,26 +193,3 @@ def _hearing(grid: OfdmGrid, plan: SequencePlan, num_samples: int, count: int, i
         slack=GUARD_S / 4 * grid.sample_rate_hz,
         intake=intake,
     )
-
-
-def _capture(
-    sdr: StreamingSdr,
-    surface: SelfSteppingSurface,
-    clock: Clock,
-    grid: OfdmGrid,
-    plan: SequencePlan,
-    patterns: Patterns,
-    rows: BoardRows | None,
-    before: Pattern | None,
-    hearing: Hearing,
-) -> Capture:
-    """Samples of a whole sequence. Before it the surface shows `before`, or what makes the clearest first step."""
-    count, referred = len(patterns), before is not None
-    surface.apply(complement(patterns[0], surface.states) if before is None else before)
-    sdr.begin_capture(plan.num_samples(count, grid, referred=referred), piece_samples=PIECE_SAMPLES)
-    clock.sleep(plan.still_s(grid, referred=referred))
-    arm(surface, count, plan.dwell_s, "timer", rows)
-    capture = sdr.end_capture(hearing.hear)
-    require_shown(surface, count, "sequence", "raise the dwell")
-    require_no_overload(capture, "sequence")
-    return capture

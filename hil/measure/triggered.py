@@ -9,12 +9,11 @@ receives counts the frames and pulses the board; the other one's pilot starts wh
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Int, Pattern, Patterns
+from hil.arrays import Bool, Complex, Int, Patterns
 from hil.errors import MeasurementError
 from hil.interfaces import START_SAMPLES, Capture, FrameTrain, SequenceAbility, SurfaceTiming, TriggeringSdr
 from hil.measure.clocks import Tuned, follow, tune
@@ -34,9 +33,9 @@ from hil.measure.intake import Intake
 from hil.measure.reference import steadied
 from hil.measure.self_stepping import (
     HOST_SAMPLES,
+    CaptureTerms,
     SelfSteppingSurface,
     arm,
-    complement,
     patterns_that_fit,
     require_no_overload,
     require_shown,
@@ -127,27 +126,27 @@ def sound_triggered(
     grid: OfdmGrid,
     plan: TriggerPlan,
     patterns: Patterns,
+    terms: CaptureTerms,
     rows: BoardRows | None = None,
-    *,
-    before: Pattern | None = None,
-    max_retakes: int = 5,
-    progress: Callable[[int], object] | None = None,
-    intake: Intake | None = None,
 ) -> SoundingBlock:
     """Sound patterns in one capture; one in which a pulse went wrong is void, patterns that were disturbed are retaken.
 
-    rows, before, intake: as of `sound_sequence`.
-    Raises BoardReset, Overload or MeasurementError where `max_retakes + 1` captures do not bring all patterns.
+    rows: as of `sound_sequence`.
+    Raises BoardReset, Overload or MeasurementError where `terms.max_retakes + 1` captures do not bring all patterns.
     """
-    count = len(patterns)
+    count, intake = len(patterns), terms.intake if plan.apart_lo_hz is None else None
 
     def take(missing: Int[np.ndarray, "missing"]) -> tuple[SoundingBlock, Bool[np.ndarray, "missing"]]:
-        hearing = _hearing(grid, plan, plan.ends(count), intake if plan.apart_lo_hz is None else None)
-        capture = _capture(sdr, surface, grid, plan, patterns, rows, before, hearing)
-        block, good = split_frames(capture, grid, plan, count, referred=before is not None, hearing=hearing)
+        hearing = _hearing(grid, plan, plan.ends(count), intake)
+        surface.apply(terms.shown_before(patterns[0], surface.states))
+        arm(surface, count, plan.frame_samples / grid.sample_rate_hz, "trigger", rows)
+        capture = sdr.capture_frames(plan.train(count, grid), hearing.hear)
+        require_shown(surface, count, "triggered", WIRE)
+        require_no_overload(capture, "triggered")
+        block, good = split_frames(capture, grid, plan, count, referred=terms.referred, hearing=hearing)
         return (block, good) if missing.size == count else (block[missing], good[missing])
 
-    return until_whole(take, count, max_retakes, "train of frames", progress)
+    return until_whole(take, count, terms.max_retakes, "train of frames")
 
 
 def split_frames(
@@ -219,23 +218,3 @@ def _require_first_change(
             "needed; is the radio's pin L10P wired to the board's trigger input, and the surface seen at all? "
             "Raise ofdm.repetitions, or sweep in another mode"
         )
-
-
-def _capture(
-    sdr: TriggeringSdr,
-    surface: SelfSteppingSurface,
-    grid: OfdmGrid,
-    plan: TriggerPlan,
-    patterns: Patterns,
-    rows: BoardRows | None,
-    before: Pattern | None,
-    hearing: FrameHearing,
-) -> Capture:
-    """Samples of a whole train. Before it the surface shows `before`, or what makes the clearest first step."""
-    count = len(patterns)
-    surface.apply(complement(patterns[0], surface.states) if before is None else before)
-    arm(surface, count, plan.frame_samples / grid.sample_rate_hz, "trigger", rows)
-    capture = sdr.capture_frames(plan.train(count, grid), hearing.hear)
-    require_shown(surface, count, "triggered", WIRE)
-    require_no_overload(capture, "triggered")
-    return capture

@@ -16,6 +16,7 @@ from hil.interfaces import Capture, Progress, no_progress
 from hil.measure.burst import sound_burst
 from hil.measure.clocks import tune
 from hil.measure.levels import Quiet, peak_dbfs
+from hil.measure.self_stepping import CaptureTerms
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.phy.geometry import straight_cascade, straight_direct
@@ -203,9 +204,9 @@ def _sound(testbed: Testbed, patterns: Patterns, told: Callable[[int], object]) 
             return sound_patterns(sounder, testbed.surface, patterns, progress=told)
         sdr, surface, plan = testbed.burst(repetitions)
         whole = replace(plan, num_patterns=len(patterns))  # all in one capture, of one phase, but for some taken again
-        return sound_burst(
-            sdr, surface, testbed.clock, testbed.grid, whole, patterns, before=patterns[1], progress=told
-        )
+        block = sound_burst(sdr, surface, testbed.clock, testbed.grid, whole, patterns, CaptureTerms(patterns[1]))
+        told(len(patterns))
+        return block
 
 
 def _surface_of(
