@@ -50,7 +50,7 @@ def started(stopping, restored=()) -> Plan:
 
 
 @pytest.mark.parametrize("stopping", [None, STOPPING])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), spread=st.sampled_from([0.05, 0.2, 0.4]))
 def test_the_rows_do_not_depend_on_the_order_in_which_results_come(stopping, seeds, spread):
     plans = [started(stopping) for _ in seeds]
@@ -60,7 +60,7 @@ def test_the_rows_do_not_depend_on_the_order_in_which_results_come(stopping, see
     assert all(plan.num_done == plan.num_total == len(rows[0]) for plan in plans)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), stop_after=st.integers(1, 40), stopping=st.sampled_from([None, STOPPING]))
 def test_a_resumed_campaign_runs_what_is_missing_and_ends_with_the_same_rows(seed, stop_after, stopping):
     whole = drain(started(stopping), random.Random(0), 0.3)

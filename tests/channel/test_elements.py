@@ -54,7 +54,7 @@ def test_an_element_without_resistance_loses_nothing():
     assert np.allclose(np.abs(reflection), 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rows=st.integers(1, 24),
     cols=st.integers(1, 24),

@@ -102,7 +102,7 @@ def test_a_hop_equals_a_loop_over_its_paths(kind):
     assert error < 1e-11
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**20),
     rows=st.integers(1, 5),

@@ -74,7 +74,7 @@ def test_what_is_committed_is_shown_whatever_happens_to_the_content(fault: Fault
 
 
 @given(st.integers(0, 2**16))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_commit_that_returns_shows_another_pattern(seed: int) -> None:
     chances = dict.fromkeys((Fault.DROP, Fault.FLIP, Fault.DELAY, Fault.RESET_NOW), 0.05)
     faults = Faults(seed, chances, delay_s=0.02)

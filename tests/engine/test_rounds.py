@@ -136,4 +136,4 @@ class Rounds(RuleBasedStateMachine):
 
 def test_no_order_of_answers_gives_a_round_another_ones_answer(make_problem, line):
     Rounds.make_problem, Rounds.make_line = staticmethod(make_problem), type(line)
-    run_state_machine_as_test(Rounds, settings=settings(max_examples=20, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(Rounds, settings=settings(max_examples=20, stateful_step_count=15))

@@ -32,7 +32,7 @@ def same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
     return first.dtype == second.dtype and np.array_equal(first, second, equal_nan=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     rows=st.integers(1, 5),
     states=st.integers(0, 4).filter(lambda n: n != 1),
@@ -89,7 +89,7 @@ def test_a_state_that_stays_is_not_sent(make_problem):
     assert len(pack_question(question, kept=True)) < len(pack_question(question, kept=False))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.integers(0, 400), value=st.integers(0, 255))
 def test_a_damaged_state_is_another_state_or_refused(place, value):
     blob = bytearray(pack_state(WarmState(3, np.array([1 + 2j, 3]))))

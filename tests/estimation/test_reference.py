@@ -55,7 +55,7 @@ def sounded(
     one_crystal=st.booleans(),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_captures_of_many_are_tied_by_their_means_whatever_their_records_say(
     starts: list[float], phases: list[float], one_crystal: bool, seed: int
 ) -> None:

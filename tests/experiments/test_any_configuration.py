@@ -157,7 +157,7 @@ def assert_believable(result: Any, recording: Recording) -> None:
 def test_any_valid_configuration_runs_to_a_verdict_or_is_refused_with_a_reason(tmp_path: Path, examples: int) -> None:
     endings: Counter[str] = Counter()
 
-    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(board=boards(), station=stations(), procedure=procedures())
     def draw_one(board: object, station: object, procedure: object) -> None:
         folder = tmp_path / str(endings.total())

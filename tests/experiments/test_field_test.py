@@ -325,24 +325,6 @@ def test_a_state_that_the_surface_does_not_have_is_refused_before_anything_is_ra
     assert Recording.load(next(tmp_path.iterdir())).names == ()
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"hypothesis": {"arm": "nobody", "against": "stm"}}, "no arm is called 'nobody'"),
-        ({"hypothesis": {"arm": "stm", "against": "stm"}}, "compared with itself"),
-        ({"rounds": 5}, "at least 6 x"),
-        ({"arms": [*PLAN["arms"], {"kind": "sham", "name": "second", "of": "stm"}]}, "at most one sham arm"),
-        ({"arms": [*PLAN["arms"][:3], {"kind": "sham", "name": "sham", "of": "sham"}]}, "no arm with a pattern"),
-        ({"stations": [PLAN["stations"][1]]}, "no station with an open surface"),
-        ({"stations": [{**PLAN["stations"][0], "patterns_of": "desk"}]}, "patterns_of: needed where"),
-        ({"stations": [PLAN["stations"][0]] * 2}, "names must differ"),
-    ],
-)
-def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, Any], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        plan(**change)
-
-
 def test_a_frozen_analysis_that_the_soundings_do_not_give_is_found_out(
     ended: tuple[Recording, FieldTestResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:

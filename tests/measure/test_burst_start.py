@@ -27,7 +27,7 @@ def captured(late, *, pitch=40.0, settle=12.0, count=20, head=60.0, noise=0.3, s
 
 
 @given(late=st.floats(0.0, 45.0), pitch=st.floats(28.0, 120.0), settle=st.floats(1.0, 12.0), seed=st.integers(0, 2**16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_with_the_start_that_is_found_no_dwell_holds_a_change(late, pitch, settle, seed):
     track, planned = captured(late, pitch=pitch, settle=settle, seed=seed, first=4.0)
     found = find_start(track, planned, still=6.0, before=settle + 2, latest=50.0)

@@ -38,7 +38,7 @@ def heard(cfo_hz, *, pilot="zadoff_chu", count=600, snr_db=20.0, chirp_hz_per_s=
 
 
 @given(cfo_hz=st.floats(-299e3, 299e3), pilot=st.sampled_from(sorted(GRIDS)), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_offset_is_acquired_with_its_whole_subcarriers_for_each_pilot(cfo_hz, pilot, seed):
     capture, grid = heard(cfo_hz, pilot=pilot, count=100, snr_db=5.0, seed=seed)
     assert acquire_hz(capture.samples, grid) == pytest.approx(cfo_hz, abs=300)

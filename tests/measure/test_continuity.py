@@ -28,7 +28,7 @@ def repeated_from(samples):
     length=st.sampled_from([4096, 5000, 8192, 10 * PERIOD, 32 * PERIOD]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_block_that_came_twice_is_found_wherever_it_lies_also_by_whole_periods(start, length, seed):
     samples = capture(seed=seed)
     twice = np.insert(samples, start + length, samples[start : start + length])[: samples.size]
@@ -55,7 +55,7 @@ def responses(shift, first, count=40, surface=0.3, seed=0):
 
 
 @given(shift=st.integers(20, 300), first=st.integers(11, 39), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_pilot_that_goes_on_elsewhere_is_found_at_the_dwell_where_it_does(shift, first, seed):
     assert slipped_from(responses(shift, first, seed=seed), PERIOD, 6) == first
 

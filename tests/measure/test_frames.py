@@ -38,7 +38,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(cuts=st.lists(st.integers(0, FRAME * COUNT), max_size=12), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_pieces_in_which_frames_arrive_do_not_matter_to_the_bit(cuts: list[int], seed: int) -> None:
     samples = captured(seed=seed)
     whole, parts = heard(samples, []), heard(samples, cuts)

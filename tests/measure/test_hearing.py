@@ -46,7 +46,7 @@ def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 39_000), max_size=12), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_pieces_in_which_a_capture_arrives_do_not_matter_to_the_bit(cuts: list[int], seed: int) -> None:
     samples = captured(9.3, 50e-6, seed=seed)
     (one, whole), (other, parts) = heard(samples, []), heard(samples, cuts)
@@ -56,7 +56,7 @@ def test_the_pieces_in_which_a_capture_arrives_do_not_matter_to_the_bit(cuts: li
 
 
 @given(lead=st.floats(3.0, 90.0), pace=st.floats(-150e-6, 150e-6), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_dwell_is_taken_further_off_than_its_guard_allows_also_where_the_first_stretches_were_still(
     lead: float, pace: float, seed: int
 ) -> None:
@@ -97,7 +97,7 @@ class Told(Intake):
 
 
 @given(lead=st.floats(3.0, 200.0), pace=st.floats(-150e-6, 150e-6), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_an_intake_was_told_of_stays_as_it_was_and_responses_are_those_of_the_dwells(
     lead: float, pace: float, seed: int
 ) -> None:

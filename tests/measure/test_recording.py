@@ -156,7 +156,7 @@ def test_no_run_directory_is_said_so(tmp_path: Path) -> None:
         Recording.load(tmp_path)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cut=st.integers(0, 3000))
 def test_a_log_cut_at_any_byte_loses_only_unacknowledged_steps(
     tmp_path_factory: pytest.TempPathFactory, cut: int

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -24,7 +24,6 @@ def test_states_are_taken_in_the_order_of_their_phase_whatever_their_number():
     assert abs(ring.middle) < 1e-12
 
 
-@settings(deadline=None)
 @given(st.integers(2, 16), st.complex_numbers(max_magnitude=3), st.floats(0, 6), st.integers(0, 2**32))
 def test_an_even_division_of_any_circle_is_found_exactly(count, middle, turn, seed):
     roots = np.exp(1j * (turn + 2 * np.pi * np.arange(count) / count))
@@ -43,7 +42,6 @@ def test_states_that_are_alike_are_one_and_uneven_ones_are_told():
         Ring.of(np.ones(4, dtype=complex))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.sampled_from([2, 3, 4, 8]), st.booleans(), st.booleans(), st.integers(0, 2**32))
 def test_elements_and_the_direct_channel_are_orthogonal(num_elements, num_states, scramble, shuffle, seed):
     states = np.exp(2j * np.pi * np.arange(num_states) / num_states)

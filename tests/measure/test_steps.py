@@ -38,7 +38,7 @@ def captured(count, dwell, pace, start, noise, seed=0, settle=SETTLE, tail=3.0):
     settle=st.integers(4, SETTLE),
     seed=st.integers(0, 2**16),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_middle_of_each_pattern_is_found_whatever_start_clock_and_settle_time(
     count, symbols, pace, lead, noise, settle, seed
 ):
@@ -83,7 +83,7 @@ def changes(count, before, after, level, freedom=40, seed=0):
 
 
 @given(count=st.integers(1, 300), before=st.integers(1, 9), after=st.integers(1, 9), seed=st.integers(0, 2**16))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_first_change_is_found_or_nothing_is_said(count, before, after, seed):
     for level in (0.5, 3.0, 100.0):
         try:

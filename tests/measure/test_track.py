@@ -34,7 +34,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(cuts=st.lists(st.integers(0, SIZE), max_size=12), seed=st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_pieces_in_which_a_capture_arrives_do_not_matter_to_the_bit(cuts: list[int], seed: int) -> None:
     samples = captured(seed)
     (whole, twice), (parts, again) = heard(samples, []), heard(samples, cuts)

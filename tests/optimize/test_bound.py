@@ -63,7 +63,7 @@ def test_the_continuous_bound_is_above_a_dense_multi_start_and_near_it(make_prob
     assert np.mean(fractions) > 0.985
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10_000),
     snr_db=st.floats(-30, 50),

@@ -73,7 +73,7 @@ def test_what_elements_are_asked_for_is_the_slope_of_the_rate(make_problem, disp
     assert (above - below) / 2e-6 == pytest.approx(slope, rel=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     states=st.sampled_from([[1, -1], [0.9, 0.5 * np.exp(2.9j)], [1, 1j, -1, -0.7j]]),

@@ -126,7 +126,7 @@ def test_gains_are_exact_for_weak_elements(make_problem: MakeProblem) -> None:
     assert errors[1] < errors[0] / 5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     turn_deg=st.floats(0, 300),

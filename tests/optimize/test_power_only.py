@@ -83,7 +83,7 @@ def test_groups_flip_as_a_whole(method: str, shape: tuple[int, ...]) -> None:
     assert len(np.unique(signs)) == 2
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     method=st.sampled_from(sorted(METHODS)),
     budget=st.integers(64, 700),

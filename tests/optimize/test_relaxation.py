@@ -10,7 +10,7 @@ from hil.optimize.relaxation import Relaxation
 from hil.optimize.solve import solve
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), real=st.booleans(), scale=st.sampled_from([0.0, 1e-6, 1.0, 1e6]))
 def test_bad_multipliers_loosen_the_bound_and_never_break_it(make_problem, seed, real, scale):
     problem = make_problem(3, 3, users=1, states=[1, -1] if real else None, seed=seed)

@@ -49,7 +49,7 @@ def test_a_channel_on_the_seam_of_two_sectors_is_in_one_of_them():
         assert max(parts(taps) @ form @ parts(taps) for form in forms) >= 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), weight=st.sampled_from([0.0, 1e-3, 0.3, 3.0, 100.0]))
 def test_any_weight_of_the_form_bounds_the_patterns_of_its_sector(make_problem, seed, weight):
     rng = np.random.default_rng(seed)

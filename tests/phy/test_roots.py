@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -17,7 +17,6 @@ def matrix(radices, num_roots):
     return np.exp(2j * np.pi * exponents(index, index, radices, num_roots) / num_roots)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 90), st.integers(2, 9))
 def test_columns_are_orthogonal_and_hold_the_phases_that_there_are_only(columns, roots):
     radices = radices_for(columns, roots)
@@ -53,7 +52,6 @@ def test_two_phases_make_sylvesters_matrix_and_as_many_as_columns_make_the_dft()
     assert_allclose(matrix(radices_for(8, 8), 8), np.fft.ifft(np.eye(8), norm="forward"), atol=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70), st.integers(2, 9), st.integers(0, 2**32))
 def test_the_fast_transform_is_the_slow_one(columns, roots, seed):
     radices = radices_for(columns, roots)

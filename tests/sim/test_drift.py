@@ -18,7 +18,7 @@ def walks(times_s, count=COUNT):
     return np.stack([RandomWalk(seed, "test").at(np.asarray(times_s, dtype=float)) for seed in range(count)])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**60), st.lists(st.floats(0, 100), min_size=1, max_size=20))
 def test_its_value_at_a_time_does_not_depend_on_what_else_was_asked_for(seed, times_s):
     times_s = np.sort(times_s)

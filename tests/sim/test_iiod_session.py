@@ -168,7 +168,7 @@ def test_a_radio_without_its_cable_ends_the_connection(make_pluto):
         Session(pluto, io.BytesIO(b"PRINT\r\n"), lambda _: None).run()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(b"OPEN  \x0b\r\n")
 @given(
     st.lists(

@@ -57,7 +57,7 @@ def test_pulses_come_in_even_intervals():
     assert all(b.end_s - b.start_s == pytest.approx(20e-6) for b in during(interferer(RADAR), 10.0, 10.1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from([WIFI, RADAR]), st.floats(0, 100), st.integers(1, 5000), st.data())
 def test_whoever_listens_later_or_shorter_hears_the_same(plan, start_s, num_samples, data):
     skipped = data.draw(st.integers(0, num_samples - 1))

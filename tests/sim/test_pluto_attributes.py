@@ -17,9 +17,7 @@ RX_PATH = {"channel": "voltage0", "output": False}
 TX_PATH = {"channel": "voltage0", "output": True}
 FIR_SWITCH = {"channel": "out", "output": False}
 
-same_radio_each_time = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+same_radio_each_time = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

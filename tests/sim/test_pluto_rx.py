@@ -15,7 +15,7 @@ RX_PATH = {"channel": "voltage0", "output": False}
 RATE_HZ = 10_000_000  # of make_radio
 FRAME = 1024
 
-some_examples = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some_examples = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def tone(frequency_hz=RATE_HZ / 64, num_samples=FRAME):

@@ -53,7 +53,7 @@ def test_noise_differs_from_time_to_time(make_world):
 
 
 # the fixture only makes worlds
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_past_is_heard_as_it_was_however_late_it_is_asked_for(make_world, data):
     world = make_world()

@@ -258,7 +258,6 @@ def run():
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
-                deadline=None,
                 derandomize=True,
                 database=None,
                 phases=[Phase.generate],

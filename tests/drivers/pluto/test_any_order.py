@@ -34,7 +34,7 @@ operations = st.lists(
 
 @given(operations)
 @example([("configure", 5.53e9, 0), ("fault", (5, 2), LOST[0]), ("transmit", 0.0, None)])  # a buffer that stays
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens_nothing_is_radiated_outside_the_list_and_no_exception_leaves_the_carrier_on_unsaid(
     make_hardware, wanted, steps
 ):

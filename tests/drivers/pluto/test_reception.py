@@ -49,7 +49,7 @@ def replay(hardware, wanted, steps):
 
 
 @given(captures)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_sample_is_older_than_the_call_that_asked_for_it(make_hardware, wanted, steps):
     assert replay(make_hardware(), wanted, steps) == 0
 
