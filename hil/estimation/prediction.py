@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.arrays import Complex, Patterns
+from hil.arrays import Complex, Float, Patterns
 from hil.estimation.least_squares import CascadedEstimate
 from hil.measure.repeated import PARTS_OF_A_SAMPLE
 from hil.measure.stepping import SoundingBlock
@@ -45,15 +45,29 @@ def compare_held_out(
     predicted = estimate.predict_patterns(patterns) * grid.used
     if not len(patterns):
         return Prediction(predicted, predicted, None, None)
-    size = (PARTS_OF_A_SAMPLE if apart else 1) * grid.fft_size
-    samples, phases = advance_between(soundings.response, predicted, size)
-    aligned = advance(soundings.response, samples, size)
+    aligned, phases = started_as(predicted, soundings.response, grid, apart=apart)
     phase = phases[:, None] if apart else np.angle(np.vdot(predicted, aligned))
     measured = aligned * np.exp(-1j * phase).astype(aligned.dtype)
     noise = float(soundings.noise_var.sum())
     error, resolution = _error_beyond_noise((measured - predicted)[:, grid.used], estimate.basis[grid.used], noise)
     signal = max(float(np.sum(np.abs(measured) ** 2)) - noise * int(grid.used.sum()), np.finfo(float).tiny)
     return Prediction(predicted, measured, float(power_db(error / signal)), float(power_db(resolution / signal)))
+
+
+def started_as(
+    predicted: Complex[np.ndarray, "pattern subcarrier"],
+    measured: Complex[np.ndarray, "pattern subcarrier"],
+    grid: OfdmGrid,
+    *,
+    apart: bool,
+) -> tuple[Complex[np.ndarray, "pattern subcarrier"], Float[np.ndarray, "pattern"]]:
+    """Measured responses, each at the advance that fits its prediction best, and the phases by which they are ahead.
+
+    apart: sender and receiver have a crystal each, so captures start between samples.
+    """
+    size = (PARTS_OF_A_SAMPLE if apart else 1) * grid.fft_size
+    samples, phases = advance_between(measured, predicted, size)
+    return advance(measured, samples, size), phases
 
 
 def _error_beyond_noise(

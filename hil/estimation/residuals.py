@@ -6,10 +6,10 @@ import numpy as np
 
 from hil.arrays import Float
 from hil.estimation.least_squares import CascadedEstimate
+from hil.estimation.prediction import started_as
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 from hil.phy.ofdm import OfdmGrid
-from hil.phy.sync import advance, advance_between
 
 BLOCK = 256  # soundings looked at together
 
@@ -29,10 +29,13 @@ class Residuals:
     signal: Float[np.ndarray, "used"]
 
 
-def residuals(estimate: CascadedEstimate, plan: SweepPlan, soundings: SoundingBlock, grid: OfdmGrid) -> Residuals:
+def residuals(
+    estimate: CascadedEstimate, plan: SweepPlan, soundings: SoundingBlock, grid: OfdmGrid, *, apart: bool = False
+) -> Residuals:
     """Soundings minus what the estimate says of their patterns, each at the start and phase that fit it best.
 
     So offsets and LO phase leave nothing; motion, interference, a wrong model and noise do.
+    apart: sender and receiver have a crystal each, so captures start between samples.
     """
     count = plan.num_patterns
     by_sounding = np.empty(count)
@@ -40,8 +43,8 @@ def residuals(estimate: CascadedEstimate, plan: SweepPlan, soundings: SoundingBl
     for part in (slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)):
         measured = soundings.response[part]
         predicted = (estimate.predict_patterns(plan.patterns(part)) * grid.used).astype(measured.dtype)
-        samples, phase = advance_between(measured, predicted, grid.fft_size)
-        aligned = advance(measured, samples, grid.fft_size) * np.exp(-1j * phase)[:, None].astype(measured.dtype)
+        started, phase = started_as(predicted, measured, grid, apart=apart)
+        aligned = started * np.exp(-1j * phase)[:, None].astype(measured.dtype)
         left = np.abs((aligned - predicted)[:, grid.used]) ** 2
         by_sounding[part] = left.mean(axis=1)
         by_subcarrier += left.sum(axis=0) / count

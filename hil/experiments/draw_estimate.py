@@ -31,7 +31,8 @@ def draw_estimate(sweep: Sweep, estimate: CascadedEstimate, setup: Setup, folder
     shown = np.arange(-MARGIN_TAPS, num_taps + MARGIN_TAPS)
     window = (start + shown) % size
     error_var = float(estimate.cascade_var.sum(axis=1).mean()) * scale**2 / size / estimate.direct.size
-    left = residuals(estimate, sweep.plan, sweep.soundings, grid)
+    apart = setup.testbed.receiver is not None
+    left = residuals(estimate, sweep.plan, sweep.soundings, grid, apart=apart)
     noise, used = sweep.soundings.noise_by_subcarrier, grid.used
     figures = {
         "estimate": estimate_figure(

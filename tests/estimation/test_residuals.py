@@ -6,6 +6,7 @@ import pytest
 from hil.config import OfdmConfig, SweepConfig
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.residuals import residuals
+from hil.measure.repeated import PARTS_OF_A_SAMPLE
 from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 from hil.phy.ofdm import OfdmGrid
@@ -30,12 +31,14 @@ def estimate() -> CascadedEstimate:
     return CascadedEstimate(normal(rng, taps), normal(rng, 16, taps), basis, np.zeros(taps), np.zeros((16, taps)))
 
 
-def sounded(estimate: CascadedEstimate, noise_var: float) -> SoundingBlock:
-    """Soundings of the plan at random starts and phases."""
+def sounded(estimate: CascadedEstimate, noise_var: float, parts: int = 1) -> SoundingBlock:
+    """Soundings of the plan at random phases and starts, told in so many parts of a sample."""
     rng = np.random.default_rng(1)
     count = PLAN.num_patterns
     exact = estimate.predict_patterns(PLAN.patterns(slice(0, count))) * GRID.used
-    turned = advance(exact, rng.integers(0, 80, count), 80) * np.exp(2j * np.pi * rng.random(count))[:, None]
+    turned = (
+        advance(exact, rng.integers(0, parts * 80, count), parts * 80) * np.exp(2j * np.pi * rng.random(count))[:, None]
+    )
     noisy = turned + np.sqrt(noise_var) * normal(rng, *turned.shape)
     return SoundingBlock(
         noisy.astype(np.complex64), np.full(count, noise_var), np.arange(count) * 1e-3,
@@ -46,6 +49,13 @@ def sounded(estimate: CascadedEstimate, noise_var: float) -> SoundingBlock:
 def test_nothing_is_left_of_what_the_estimate_explains(estimate: CascadedEstimate) -> None:
     left = residuals(estimate, PLAN, sounded(estimate, 0.0), GRID)
     assert left.by_sounding.max() < 1e-8 * left.signal.mean()
+
+
+def test_nothing_is_left_where_two_radios_captures_start_between_samples(estimate: CascadedEstimate) -> None:
+    soundings = sounded(estimate, 0.0, parts=PARTS_OF_A_SAMPLE)
+    left = residuals(estimate, PLAN, soundings, GRID, apart=True)
+    assert left.by_sounding.max() < 1e-8 * left.signal.mean()
+    assert residuals(estimate, PLAN, soundings, GRID).by_sounding.max() > 1e-2 * left.signal.mean()
 
 
 def test_noise_is_left_as_it_is_over_soundings_and_band(estimate: CascadedEstimate) -> None:
