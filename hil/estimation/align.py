@@ -44,12 +44,18 @@ def align_sweep(
     partner: index of each sounding's complement, -1 where it has none.
     Raises MeasurementError where the soundings hold no signal.
     """
-    sweep, learnt, snr = _begin(responses, noise_var, used, fft_size, num_taps)
-    told = centroid_error(snr, sweep.used.size) < ROUGHEST_TAPS
+    guards, band = guards_of(used), band_of(used)
+    responses, num_inside = responses[:, band], num_taps * used[band].size / used.size
+    used = used[band]
+    strength, places = told_by_neighbours(responses)
+    snr, *believed = _levels(strength, noise_var, used)
+    sweep = StartSearch(responses, strength, places, used, fft_size, num_inside, *believed)
+    learnt = learning_subset(len(responses))
+    told = centroid_error(snr, used.size) < ROUGHEST_TAPS
     found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
     if partner is not None:
-        found = resolve_pairs(found, sweep.responses, partner)
-    return found.between(guards_of(used))
+        found = resolve_pairs(found, responses, partner)
+    return found.between(guards)
 
 
 def prepare(*, used: Bool[np.ndarray, "subcarrier"], fft_size: int, num_taps: int) -> None:
@@ -107,10 +113,9 @@ class Together:
         """Of all of them. noise_var: of each. Raises MeasurementError where they hold no signal."""
         self.there(len(self.responses))
         count, used = len(self.responses), self._used[band_of(self._used)]
-        learnt = np.random.default_rng(0).permutation(count)[:SUBSET]
-        level, power = float(np.median(noise_var)), float(self._strength.mean())
-        _require_signal(power / int(used.sum()) / level - 1)
-        taps, noise = self._taps[learnt], max(level, power / len(used) / KNOWING_SNR)
+        _, _, noise = _levels(self._strength, noise_var, used)
+        learnt = learning_subset(count)
+        taps = self._taps[learnt]
         model = DelayModel.fit(self._basis, taps, self._strength[learnt] - energy(taps), noise)
         everywhere, sure = np.full(count, self._start), np.full(count, np.inf)
         return Alignment(model, self._fft_size, everywhere, sure, self._taps).between(guards_of(self._used))
@@ -137,31 +142,24 @@ def _unasked(
     return StartSearch(responses, unasked, unasked, within, fft_size, taps, 1.0, 1.0)
 
 
-def _begin(
-    responses: Complex[np.ndarray, "pattern subcarrier"],
-    noise_var: Float[np.ndarray, "pattern"],
-    used: Bool[np.ndarray, "subcarrier"],
-    fft_size: int,
-    num_taps: int,
-) -> tuple[StartSearch, Int[np.ndarray, "learnt"], float]:
-    """The soundings between their guards, those of them that their statistics are learnt from, and the SNR of a
-    subcarrier."""
-    band = band_of(used)
-    responses, length = responses[:, band], num_taps * used[band].size / used.size
-    used = used[band]
-    level = float(np.median(noise_var))
-    strength, places = told_by_neighbours(responses)
-    snr = float(strength.mean()) / int(used.sum()) / level - 1
-    _require_signal(snr)
-    learnt = np.random.default_rng(0).permutation(len(responses))[:SUBSET]
-    power = float(strength.mean()) / len(used)
-    believed = (max(level, power / most) for most in (LEARNING_SNR, KNOWING_SNR))
-    return StartSearch(responses, strength, places, used, fft_size, length, *believed), learnt, snr
+def learning_subset(count: int) -> Int[np.ndarray, "learnt"]:
+    """Which of so many soundings mean and covariance are learnt from: spread over all of them, the same each time."""
+    return np.random.default_rng(0).permutation(count)[:SUBSET]
 
 
-def _require_signal(snr: float) -> None:
+def _levels(
+    strength: Float[np.ndarray, "pattern"], noise_var: Float[np.ndarray, "pattern"], used: Bool[np.ndarray, "inside"]
+) -> tuple[float, float, float]:
+    """SNR of a subcarrier, and the noise that the model believes: learning, and afterwards.
+
+    strength: energy of each sounding. Raises MeasurementError where they hold no signal.
+    """
+    level, power = float(np.median(noise_var)), float(strength.mean())
+    snr = power / int(used.sum()) / level - 1
     if snr < QUIETEST_SNR:
         raise MeasurementError(
             f"the receiver hears no pilot: {snr:.3f} of the noise's power on a subcarrier; check cables and antennas, "
             "power.radiated_power_dbm, radio.rx_gain_db and ofdm.repetitions"
         )
+    learning, knowing = (max(level, power / len(used) / most) for most in (LEARNING_SNR, KNOWING_SNR))
+    return snr, learning, knowing

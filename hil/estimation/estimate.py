@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float
-from hil.estimation.align import SUBSET, align_sweep, align_together
+from hil.estimation.align import align_sweep, align_together, learning_subset
 from hil.estimation.alignment import Alignment
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
@@ -102,7 +102,7 @@ def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignme
     if len(captures_of(soundings.reference)) < 2:
         return align_together(soundings.response, soundings.noise_var, **frame)
     # all share one start: some of them tell what they have in common, and then each capture where it begins
-    some = np.random.default_rng(0).permutation(plan.num_patterns)[:SUBSET]
+    some = learning_subset(plan.num_patterns)
     learnt = align_sweep(soundings.response[some], soundings.noise_var[some], **frame)
     return at_one_start(learnt, soundings.response, soundings.reference)
 
