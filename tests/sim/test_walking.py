@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import hil.sim.room
+from hil.channel import Walk
 from hil.config import UserConfig
 from hil.errors import ConfigError
 from hil.interfaces import Geometry, StateSet
-from hil.sim.walking import ANCHORS_PER_WAVELENGTH
+from hil.sim.walking import ANCHORS_PER_WAVELENGTH, Route
 from hil.sim.world import Transmission, World
 
 CARRIER_HZ, RATE_HZ, PERIOD = 4e9, 10e6, 80
@@ -90,6 +91,19 @@ def test_a_receiver_measures_the_true_channel_of_its_moment(make_walked, kind, s
             middle_s = start_s + (period + 0.5) * PERIOD / RATE_HZ
             expected = world.truth.response(pattern(), middle_s)
             assert np.linalg.norm(measured[period] - expected) < BUDGET * np.linalg.norm(expected)
+
+
+def test_a_moment_lies_between_the_middle_two_of_its_four_anchors_but_at_the_ends_of_a_leg():
+    """There the cubic through them errs least."""
+    walk = Walk.of(walker((2.3, -0.6, 0.0), (2.0, -0.2, 0.3), speed=1.5))
+    route = Route(walk, WAVELENGTH_M)
+    moments_s = np.linspace(0.0, sum(walk.leg_m) / 1.5, 301)
+    found = [route.between(time_s) for time_s in moments_s]
+    for time_s, ((leg, first), weight) in zip(moments_s, found, strict=True):
+        anchors_m = np.array([route.place_m((leg, first + step)) for step in range(4)])
+        np.testing.assert_allclose(weight @ anchors_m, walk.position_m(time_s), atol=1e-5)
+        if 0 < first < max(other for (of, other), _ in found if of == leg):
+            assert weight[1:3].min() >= -1e-6 and weight[[0, 3]].max() <= 1e-6
 
 
 def test_a_capture_cut_in_two_is_one(make_walked):
