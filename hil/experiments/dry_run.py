@@ -1,4 +1,8 @@
-"""What an experiment would do, before it does it."""
+"""What an experiment would do, before it does it.
+
+All raise ConfigError for what cannot be sounded so, and for what surely takes longer on the air than one opening of the
+testbed may.
+"""
 
 from typing import Any
 
@@ -11,33 +15,34 @@ from hil.config import (
     SweepConfig,
     TrackConfig,
 )
+from hil.errors import ConfigError
 from hil.experiments.field.blinding import plan_sha256
 from hil.experiments.plan import plan_of
 from hil.experiments.power_only import ARMS as POWER_ONLY_ARMS
-from hil.experiments.sound import BY_ITSELF
+from hil.experiments.sounding_stage import BY_ITSELF
 from hil.interfaces import SweepMode
 from hil.measure.sounder import require_scatter
 from hil.measure.sweep import choose_mode, pattern_floor_s
 from hil.testbed import RadiationPlan
 
 ARMS = 4
-MANY_USERS_ARMS = 5
+MANY_USERS_ARMS, MANY_USERS_FEWEST = 5, 2
 LEVEL_SOUNDINGS = 64  # of a calibration, apart from those that its configuration counts
 
 
 def dry_run(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]:
-    """Band, strength and time on the air of a run, as plain values. Raises ConfigError for what cannot be sounded so.
+    """Band, strength and time on the air of a run, as plain values.
 
     sweep_s: the sweep's floor; verify_s: the floor of its soundings, stepped; between the two the radio is quiet.
     """
     verification = experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * ARMS
-    return _told(plan, experiment.sweep, experiment.seed, 1, num_verify)
+    return _in_time(_told(plan, experiment.sweep, experiment.seed, 1, num_verify))
 
 
 def dry_run_sweep(plan: RadiationPlan, experiment: ClosedLoopConfig) -> dict[str, Any]:
     """The same of its sweep alone."""
-    return _told(plan, experiment.sweep, experiment.seed, 1, 0)
+    return _in_time(_told(plan, experiment.sweep, experiment.seed, 1, 0))
 
 
 def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, Any]:
@@ -46,26 +51,27 @@ def dry_run_field_test(plan: RadiationPlan, test: FieldTestConfig) -> dict[str, 
     num_rounds = test.visits * len(test.stations) * test.rounds
     told = _told(plan, test.sweep, test.seed, num_sweeps, num_rounds * test.soundings * len(test.arms))
     on_air_s = told["on_air_s"] + num_rounds * test.pause_s
-    return {**told, "on_air_s": on_air_s, "plan_sha256": plan_sha256(test)}
+    return _in_time({**told, "on_air_s": on_air_s, "plan_sha256": plan_sha256(test)})
 
 
 def dry_run_track(plan: RadiationPlan, track: TrackConfig) -> dict[str, Any]:
     """The first sweep of a track; the pilots then stay on the air for its whole duration."""
     told = _told(plan, track.sweep, track.seed, 1, 0)
-    return {**told, "on_air_s": told["sweep_s"] + track.duration_s}
+    return _in_time({**told, "on_air_s": told["sweep_s"] + track.duration_s})
 
 
 def dry_run_calibrate(plan: RadiationPlan, experiment: CalibrateConfig) -> dict[str, Any]:
     """The same of a calibration: the sweep, the switches, and the time for which one pattern is watched."""
     told = _told(plan, experiment.sweep, experiment.seed, 1, experiment.candidates + LEVEL_SOUNDINGS)
-    return {**told, "on_air_s": told["on_air_s"] + experiment.watch_s}
+    return _in_time({**told, "on_air_s": told["on_air_s"] + experiment.watch_s})
 
 
 def dry_run_many_users(plan: RadiationPlan, experiment: ManyUsersConfig) -> dict[str, Any]:
     """The most that many users need: each swept in full, as if nobody were known within reach."""
     verification, users = experiment.verification, len(experiment.users)
     num_verify = users * (verification.held_out + verification.rounds * verification.soundings * MANY_USERS_ARMS)
-    return _told(plan, experiment.sweep, experiment.seed, users, num_verify)
+    told = _told(plan, experiment.sweep, experiment.seed, users, num_verify)
+    return _in_time(told, told["verify_s"] * MANY_USERS_FEWEST / MANY_USERS_ARMS)
 
 
 def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict[str, Any]:
@@ -73,7 +79,8 @@ def dry_run_power_only(plan: RadiationPlan, experiment: PowerOnlyConfig) -> dict
     search, verification = experiment.search, experiment.verification
     num_verify = verification.held_out + verification.rounds * verification.soundings * len(POWER_ONLY_ARMS)
     mode: SweepMode = "pipelined" if "pipelined" in plan.modes(plan.repetitions) else "stepped"
-    return _radiated(plan, mode, search.budget, search.repetitions, num_verify)
+    told = _radiated(plan, mode, search.budget, search.repetitions, num_verify)
+    return _in_time(told, told["verify_s"])
 
 
 def _told(plan: RadiationPlan, config: SweepConfig, seed: int, num_sweeps: int, num_verify: int) -> dict[str, Any]:
@@ -110,3 +117,14 @@ def _radiated(
         "on_air_s": sweep_s + verify_s,
         "max_duration_s": plan.max_duration_s,
     }
+
+
+def _in_time(told: dict[str, Any], surely_s: float | None = None) -> dict[str, Any]:
+    """The same where one opening of the testbed allows it. surely_s: the part of its time that it takes in any case."""
+    least_s, allowed_s = told["on_air_s"] if surely_s is None else surely_s, told["max_duration_s"]
+    if least_s > allowed_s:
+        raise ConfigError(
+            f"safety.max_duration_s: {allowed_s:g} s on the air are allowed, and this takes {least_s:.3g} s at the "
+            "least; allow more, or take a faster sweep.mode, fewer patterns (sweep.group) or fewer ofdm.repetitions"
+        )
+    return told

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.config import ClosedLoopConfig, SweepConfig
-from hil.errors import ConfigError
+from hil.config import ClosedLoopConfig, SweepConfig, load_experiment
+from hil.errors import ConfigError, SafetyError
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.experiments import closed_loop
 from hil.experiments.dry_run import dry_run
+from hil.experiments.kinds import kind_of
 from hil.experiments.plan import plan_of
 from hil.experiments.sound import load_sweep, sound_surface
 from hil.interfaces import Geometry
@@ -21,6 +22,7 @@ from hil.measure.verification import Outcome
 from hil.testbed import open_testbed, radiation_plan
 
 PROFILES = Path(__file__).parents[2] / "firmware_profiles"
+EXPERIMENTS = Path(__file__).parents[2] / "configs/experiments"
 EVEN = "deg: [0.0, 90.0, 180.0, 270.0]"
 UNEVEN = "deg: [0.0, 70.0, 180.0, 300.0]"
 
@@ -195,3 +197,34 @@ def test_two_radios_without_silent_subcarriers_are_refused_before_anything_is_op
         radiation_plan(station(**apart), station().users[0])
     for enough in ({"ofdm__fft_size": 325}, {"ofdm__guard_subcarriers": 2}):
         assert radiation_plan(station(**apart, **enough), station().users[0]).modes(4) == ("burst",)
+
+
+@pytest.mark.parametrize("kind", ["closed_loop", "track", "field_test", "calibrate", "many_users", "power_only"])
+def test_what_takes_longer_than_may_be_radiated_is_refused_before_anything_is_opened(station, kind):
+    experiment = load_experiment(EXPERIMENTS / f"{kind}.yaml")
+
+    def planned(max_duration_s):
+        config = station(safety__max_duration_s=max_duration_s)
+        return kind_of(experiment).plan(radiation_plan(config, config.users[0]), experiment)
+
+    least_s = planned(1e6)["on_air_s"]
+    planned(1.001 * least_s)
+    with pytest.raises(
+        ConfigError, match=r"^safety\.max_duration_s: 0\.05 s .* this takes [\d.e+]+ s at the least"
+    ):
+        planned(0.05)
+    if kind in ("many_users", "power_only"):
+        planned(0.999 * least_s)  # which they need not take: neighbours are known, a search ends early
+    else:
+        with pytest.raises(ConfigError, match="at the least"):
+            planned(0.999 * least_s)
+
+
+def test_a_closed_loop_is_on_the_air_for_longer_than_the_least_that_its_plan_says(station, procedure, tmp_path):
+    experiment, user = procedure(sweep__group=[4, 4]), station().users[0]
+    least_s = dry_run(radiation_plan(station(), user), experiment)["on_air_s"]
+    with open_testbed(station(safety__max_duration_s=least_s)) as bed:
+        recording = closed_loop.new_recording(bed, experiment, tmp_path)
+        with pytest.raises(SafetyError, match="max_duration_s"):
+            closed_loop.run(bed, experiment, recording)
+    assert "choice" in recording
