@@ -15,8 +15,9 @@ from hil.campaign.sites import make_site
 from hil.campaign.soundings import Conditions, Soundings, sound
 from hil.config import SweepConfig
 from hil.estimation.align import align_sweep, align_together
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.alignment import Alignment
-from hil.estimation.estimate import SIGNS, AlignedSoundings, estimate_taps
+from hil.estimation.estimate import SIGNS, estimate_taps
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.measure.roots import RootPlan
 from hil.measure.sweep import SweepPlan

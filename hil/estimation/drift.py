@@ -16,8 +16,8 @@ import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 from scipy.optimize import minimize_scalar
 
-from hil.arrays import Bool, Complex, Float, Int
-from hil.measure.sweep import SweepPlan
+from hil.arrays import Complex, Float, Int
+from hil.estimation.aligned import AlignedSoundings
 from hil.units import DB_PER_NEPER
 
 MIN_PAIRS = 16
@@ -59,27 +59,19 @@ class Walk:
     step_var: float
 
 
-def remove_drift(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    time_s: Float[np.ndarray, "pattern"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> Drift | None:
+def remove_drift(heard: AlignedSoundings) -> Drift | None:
     """The soundings with the radio's drift taken out; None where none is seen, or where nothing could show it.
 
-    taps: aligned soundings in the plan's order. tap_var: noise variance of each coordinate.
-    lost: soundings that tell nothing. Simplification: noise of different axes is taken as uncorrelated, which holds
-    exactly where the delay basis sees all subcarriers.
+    Simplification: noise of different axes is taken as uncorrelated, which holds exactly where the delay basis sees all
+    subcarriers.
     """
-    order = np.argsort(time_s)  # soundings that were retaken come last
-    place, time_s = np.argsort(order), time_s[order]
-    first = following_pairs(plan, lost, order)
+    taps, (order, first) = heard.taps, heard.following_pairs()
+    place, time_s = np.argsort(order), heard.time_s[order]
     if first.size < MIN_PAIRS or not np.all(np.diff(time_s) > 0):
         return None
     half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
     axes = _axes_along_direct(half_sums)
-    noise = (np.abs(axes) ** 2).T @ tap_var
+    noise = (np.abs(axes) ** 2).T @ heard.tap_var
     seen = half_sums @ axes.conj()
     power = np.mean(np.abs(seen) ** 2, axis=0) - noise / 2
     if power[0] < MIN_SNR * noise[0] / 2:
@@ -103,14 +95,6 @@ def remove_drift(
         phase_deg=float(np.degrees(np.sqrt(phase.pace))),
         gain_db=float(DB_PER_NEPER * np.sqrt(gain.pace)),
     )
-
-
-def following_pairs(
-    plan: SweepPlan, lost: Bool[np.ndarray, "pattern"], order: Int[np.ndarray, "pattern"]
-) -> Int[np.ndarray, "pair"]:
-    """Where, in the order of time, complements follow each other, both of them there."""
-    there = ~lost[order]
-    return np.flatnonzero((plan.partner[order[:-1]] == order[1:]) & there[:-1] & there[1:])
 
 
 def _axes_along_direct(half_sums: Complex[np.ndarray, "pair tap"]) -> Complex[np.ndarray, "tap axis"]:

@@ -1,13 +1,14 @@
 """From a recorded sweep to the cascaded channel: align, project, least squares, denoise."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Float
+from hil.arrays import Complex
 from hil.estimation.align import align_sweep, align_together, learning_subset
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.alignment import Alignment
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
@@ -32,13 +33,6 @@ from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 
 ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
-Parts = tuple[
-    SweepPlan,
-    Complex[np.ndarray, "pattern tap"],
-    Float[np.ndarray, "tap"],
-    Float[np.ndarray, "pattern"],
-    Bool[np.ndarray, "pattern"],
-]
 SIGNS = np.array([1.0 + 0j, -1.0])
 WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they share noise, taken for structure
 
@@ -107,32 +101,6 @@ def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignme
     return at_one_start(learnt, soundings.response, soundings.reference)
 
 
-@dataclass(frozen=True)
-class AlignedSoundings:
-    """Soundings at one start, projected on a basis, in the plan's order.
-
-    tap_var: noise variance of each coordinate of one sounding. lost: soundings that tell nothing.
-    """
-
-    plan: SweepPlan
-    taps: Complex[np.ndarray, "pattern tap"]
-    tap_var: Float[np.ndarray, "tap"]
-    time_s: Float[np.ndarray, "pattern"]
-    lost: Bool[np.ndarray, "pattern"]
-    basis: Complex[np.ndarray, "subcarrier tap"]
-
-    @property
-    def parts(self) -> Parts:
-        """All but the basis, as whoever looks for drift or change takes them."""
-        return self.plan, self.taps, self.tap_var, self.time_s, self.lost
-
-    def of_surface(self, added: Complex[np.ndarray, "pattern tap"] | None = None) -> "AlignedSoundings":
-        """Without the references between them, and without what is `added` to each."""
-        which = self.plan.of_surface
-        taps = self.taps[which] if added is None else (self.taps - added)[which].astype(self.taps.dtype)
-        return replace(self, plan=self.plan.only(which), taps=taps, time_s=self.time_s[which], lost=self.lost[which])
-
-
 def estimate_taps(
     heard: AlignedSoundings,
     *,
@@ -153,27 +121,26 @@ def estimate_taps(
     as they are.
     """
     surface, followed = heard.of_surface(added), None
-    require_coherence(change_between_pairs(*surface.parts))
-    require_coherence(change_between_references(*heard.parts), "reference")
-    drift = remove_drift(*surface.parts)
+    require_coherence(change_between_pairs(surface))
+    require_coherence(change_between_references(heard), "reference")
+    drift = remove_drift(surface)
     if drift is None and heard.plan.reference.size:
-        followed = follow_references(*heard.parts)
+        followed = follow_references(heard)
         surface = _corrected(heard, followed).of_surface(added)
-    plan, lost = surface.plan, surface.lost
-    change = change_between_pairs(*surface.parts)
     if drift is None:
-        raw = fit_channel(plan, surface.taps, surface.tap_var, basis=heard.basis, cols=cols, states=states, lost=lost)
+        raw, change = fit_channel(surface, cols=cols, states=states), change_between_pairs(surface)
     else:
-        axes = heard.basis @ drift.axes
-        raw = fit_channel(plan, drift.taps, drift.tap_var, basis=axes, cols=cols, states=states, lost=lost)
+        steady = replace(surface, taps=drift.taps, tap_var=drift.tap_var, basis=surface.basis @ drift.axes)
+        raw = fit_channel(steady, cols=cols, states=states)
         raw = replace(raw, drift_deg=drift.phase_deg, drift_db=drift.gain_db)
-        change = change_between_pairs(plan, drift.taps[:, 1:], drift.tap_var[1:], surface.time_s, lost)
+        beside = replace(steady, taps=steady.taps[:, 1:], tap_var=steady.tap_var[1:], basis=steady.basis[:, 1:])
+        change = change_between_pairs(beside)  # of the direct channel, along which drift is left
     if followed is not None:
         raw = replace(raw, drift_deg=followed.phase_deg, drift_db=followed.gain_db)
     raw = _told_of_motion(raw, change)
     if not np.isfinite(raw.condition):
         raw = _by_shape(raw, element_one, rows, cols)
-    if not denoised or bool((plan.group_size > 1).any()) or not _white(plan, raw):
+    if not denoised or bool((surface.plan.group_size > 1).any()) or not _white(surface.plan, raw):
         return raw
     if drift is None or not drift.quadrature_var:
         return denoise(raw, rows, cols)

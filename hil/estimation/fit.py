@@ -6,40 +6,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Float
+from hil.arrays import Complex, Float
 from hil.errors import MeasurementError
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.least_squares import CascadedEstimate, least_squares
 from hil.estimation.weighted import weighted_least_squares
 from hil.measure.roots import RootPlan
-from hil.measure.sweep import SweepPlan
 from hil.phy.roots import transform
 
 MAX_LOST = 0.5  # share of the soundings of a plan that is solved by weights; whether the rest suffices they tell
 
 
-def fit_channel(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    *,
-    basis: Complex[np.ndarray, "subcarrier tap"],
-    cols: int,
-    states: Complex[np.ndarray, "state"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> CascadedEstimate:
-    """Arguments as of `least_squares`; states: reflection of each, in units in which the sweep shows +1 and -1.
+def fit_channel(heard: AlignedSoundings, *, cols: int, states: Complex[np.ndarray, "state"]) -> CascadedEstimate:
+    """The channel that explains the soundings best.
 
+    cols: of the surface. states: reflection of each, in units in which the sweep shows +1 and -1.
     Raises MeasurementError where the soundings that are left do not tell direct channel and elements apart.
 
-    >>> fit_channel(plan, taps, tap_var, basis=basis, cols=16, states=setup.states, lost=lost).condition
+    >>> fit_channel(heard, cols=16, states=setup.states).condition
     1.0
     """
+    plan, taps, lost = heard.plan, heard.taps, heard.lost
     if isinstance(plan, RootPlan):
         if plan.whole and plan.ring.exact and not lost.any():
-            return root_least_squares(plan, taps, tap_var, basis=basis)
+            return root_least_squares(plan, taps, heard.tap_var, basis=heard.basis)
     elif plan.whole and (plan.scheme == "pairs" or plan.num_groups == plan.num_elements):
-        return least_squares(plan, taps, tap_var, basis=basis, cols=cols, lost=lost)
-    return _by_weights(plan, taps, tap_var, basis, states, lost)
+        return least_squares(plan, taps, heard.tap_var, basis=heard.basis, cols=cols, lost=lost)
+    return _by_weights(heard, states)
 
 
 def root_least_squares(
@@ -79,25 +72,18 @@ def _condition(plan: RootPlan) -> float:
     return float(np.sqrt(max(ends[1], spread) / min(ends[0], spread)))
 
 
-def _by_weights(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    basis: Complex[np.ndarray, "subcarrier tap"],
-    states: Complex[np.ndarray, "state"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> CascadedEstimate:
-    kept = np.flatnonzero(~lost)
+def _by_weights(heard: AlignedSoundings, states: Complex[np.ndarray, "state"]) -> CascadedEstimate:
+    lost, kept = heard.lost, np.flatnonzero(~heard.lost)
     if lost.mean() > MAX_LOST:
         raise MeasurementError(f"{int(lost.sum())} of {lost.size} soundings cannot be aligned with the others")
     values = states if np.abs(states.imag).max() > 1e-9 else states.real
     single = np.float32 if values.dtype == np.float64 else np.complex64
     found = weighted_least_squares(
-        values.astype(single)[plan.patterns(kept)],
-        taps[kept],
+        values.astype(single)[heard.plan.patterns(kept)],
+        heard.taps[kept],
         np.ones(kept.size),
-        tap_var,
-        basis=basis,
-        groups=np.unique(plan.column, return_inverse=True)[1],
+        heard.tap_var,
+        basis=heard.basis,
+        groups=np.unique(heard.plan.column, return_inverse=True)[1],
     )
     return replace(found, lost=int(lost.sum()))

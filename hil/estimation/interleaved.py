@@ -12,9 +12,9 @@ import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 from scipy.optimize import minimize_scalar
 
-from hil.arrays import Bool, Complex, Float
+from hil.arrays import Complex, Float
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.drift import FASTEST, MIN_EVIDENCE, MIN_SNR
-from hil.measure.sweep import SweepPlan
 from hil.units import DB_PER_NEPER
 
 MIN_REFERENCES = 6
@@ -35,32 +35,22 @@ class Followed:
     gain_db: float
 
 
-def follow_references(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    time_s: Float[np.ndarray, "pattern"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> Followed | None:
-    """The radio's gain at all soundings; None where no drift is seen, or too few references could show it.
-
-    Arguments as of `hil.estimation.drift.remove_drift`.
-    """
-    chosen = plan.reference[~lost[plan.reference]]
-    chosen = chosen[np.argsort(time_s[chosen])]
+def follow_references(heard: AlignedSoundings) -> Followed | None:
+    """The radio's gain at all soundings; None where no drift is seen, or too few references could show it."""
+    chosen = heard.references()
     if chosen.size < MIN_REFERENCES:
         return None
-    same = taps[chosen].astype(complex)
+    same = heard.taps[chosen].astype(complex)
     axes = np.linalg.eigh(same.T @ same.conj())[1]
     along = same @ axes[:, -1].conj()
-    noise = (np.abs(axes) ** 2).T @ tap_var
+    noise = (np.abs(axes) ** 2).T @ heard.tap_var
     power = float(np.mean(np.abs(along) ** 2)) - float(noise[-1])
     if power < MIN_SNR * noise[-1]:
         return None
     beside = float(np.mean(np.sum(np.abs(same @ axes[:, :-1].conj()) ** 2, axis=1)) - noise[:-1].sum())
     seen_var = (float(noise[-1]) + max(beside, 0.0)) / power / 2
     phase, level = (
-        _walk(values, seen_var, time_s[chosen], time_s)
+        _walk(values, seen_var, heard.time_s[chosen], heard.time_s)
         for values in (np.unwrap(np.angle(along)), np.log(np.abs(along)))
     )
     if not (phase.pace or level.pace):

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Float
+from hil.arrays import Complex, Float
 from hil.errors import Incoherent
-from hil.estimation.drift import following_pairs
-from hil.measure.sweep import SweepPlan
+from hil.estimation.aligned import AlignedSoundings
 from hil.units import power_db
 
 MIN_PAIRS = 16
@@ -40,35 +39,19 @@ class Change:
         return self.energy < max(INCOHERENT * self.total, self.resolution)
 
 
-def change_between_pairs(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    time_s: Float[np.ndarray, "pattern"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> Change | None:
-    """Of aligned soundings; None where too few complements follow each other. tap_var: noise of each coordinate."""
-    order = np.argsort(time_s)
-    first = following_pairs(plan, lost, order)
+def change_between_pairs(heard: AlignedSoundings) -> Change | None:
+    """None where too few complements follow each other."""
+    taps, (order, first) = heard.taps, heard.following_pairs()
     if first.size < MIN_PAIRS:
         return None
     half_sums = (taps[order[first]] + taps[order[first + 1]]) / 2
-    return _change(half_sums, taps[~lost], tap_var, 1 / 2)
+    return _change(half_sums, taps[~heard.lost], heard.tap_var, 1 / 2)
 
 
-def change_between_references(
-    plan: SweepPlan,
-    taps: Complex[np.ndarray, "pattern tap"],
-    tap_var: Float[np.ndarray, "tap"],
-    time_s: Float[np.ndarray, "pattern"],
-    lost: Bool[np.ndarray, "pattern"],
-) -> Change | None:
+def change_between_references(heard: AlignedSoundings) -> Change | None:
     """The same from one sounding of a sweep's reference to the next; None where there are too few."""
-    chosen = plan.reference[~lost[plan.reference]]
-    chosen = chosen[np.argsort(time_s[chosen])]
-    if chosen.size < MIN_PAIRS:
-        return None
-    return _change(taps[chosen], taps[chosen], tap_var, 1.0)
+    same = heard.taps[heard.references()]
+    return None if len(same) < MIN_PAIRS else _change(same, same, heard.tap_var, 1.0)
 
 
 def _change(

@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.drift import follow_walk, remove_drift
-from hil.estimation.estimate import AlignedSoundings, estimate_taps
+from hil.estimation.estimate import estimate_taps
 from hil.measure.sweep import SweepPlan
 
 T, ROWS, COLS, INTERVAL_S = 20, 16, 16, 2e-3
@@ -52,16 +53,15 @@ class Sweep:
     def variance(self):
         return np.full(T, self.noise_var)
 
-    def remove(self, heard, lost=None):
+    def aligned(self, heard, lost=None):
         lost = np.zeros(len(heard), dtype=bool) if lost is None else lost
-        return remove_drift(self.plan, heard, self.variance(), self.time_s, lost)
+        return AlignedSoundings(self.plan, heard, self.variance(), self.time_s, lost, np.eye(T, dtype=complex))
+
+    def remove(self, heard, lost=None):
+        return remove_drift(self.aligned(heard, lost))
 
     def estimate(self, heard, denoised=False):
-        lost = np.zeros(len(heard), dtype=bool)
-        soundings = AlignedSoundings(
-            self.plan, heard, self.variance(), self.time_s, lost, basis=np.eye(T, dtype=complex)
-        )
-        return estimate_taps(soundings, rows=ROWS, cols=COLS, denoised=denoised)
+        return estimate_taps(self.aligned(heard), rows=ROWS, cols=COLS, denoised=denoised)
 
     def error_db(self, estimate):
         """Of the cascade, up to one phase."""

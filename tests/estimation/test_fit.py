@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from hil.config import SweepConfig
 from hil.errors import MeasurementError
 from hil.estimation import fit as fits
+from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.fit import fit_channel
 from hil.interfaces import Geometry
 from hil.measure.roots import RootPlan
@@ -40,7 +41,8 @@ def plan(scheme="dft", states=CHORDS, seed=1, group=(1, 1), patterns=None):
 def fit(p, taps, states=CHORDS, tap_var=None, lost=None):
     lost = np.zeros(p.num_patterns, dtype=bool) if lost is None else lost
     tap_var = np.ones(T) if tap_var is None else tap_var
-    return fit_channel(p, taps, tap_var, basis=BASIS, cols=COLS, states=states, lost=lost)
+    heard = AlignedSoundings(p, taps, tap_var, np.arange(p.num_patterns, dtype=float), lost, BASIS)
+    return fit_channel(heard, cols=COLS, states=states)
 
 
 def channel(seed, groups=None):

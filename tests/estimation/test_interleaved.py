@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
-from hil.estimation.estimate import AlignedSoundings, estimate_taps
+from hil.estimation.aligned import AlignedSoundings
+from hil.estimation.estimate import estimate_taps
 from hil.estimation.interleaved import FEWEST, MOST, follow_references, spacing_for
 from hil.measure.sweep import SweepPlan
 
@@ -36,12 +37,14 @@ class Sweep:
         self.heard = clean * np.exp(self.log_gain)[:, None] + 0.02 * noise(rng, count, T)
         self.lost = np.zeros(count, dtype=bool)
 
+    def aligned(self):
+        return AlignedSoundings(self.plan, self.heard, self.tap_var, self.time_s, self.lost, BASIS)
+
     def follow(self):
-        return follow_references(self.plan, self.heard, self.tap_var, self.time_s, self.lost)
+        return follow_references(self.aligned())
 
     def estimate(self):
-        heard = AlignedSoundings(self.plan, self.heard, self.tap_var, self.time_s, self.lost, basis=BASIS)
-        return estimate_taps(heard, rows=ROWS, cols=COLS, denoised=False)
+        return estimate_taps(self.aligned(), rows=ROWS, cols=COLS, denoised=False)
 
     def error_db(self, found=None):
         found = found or self.estimate()

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from hil.config import SweepConfig
-from hil.estimation.estimate import AlignedSoundings, estimate_taps
+from hil.estimation.aligned import AlignedSoundings
+from hil.estimation.estimate import estimate_taps
 from hil.estimation.fit import fit_channel
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.over_band import ROUNDS, added_over_band
@@ -40,11 +41,12 @@ def test_taken_out_by_each_estimate_in_turn_it_leaves_a_channel_without_error() 
     basis = DelayBasis.build(USED, 0, 6)
     true, plan = channel(basis, 20), RootPlan.of_states(SweepConfig(scheme="dft"), STATES, 20, seed=1)
     taps = true.predict_patterns(plan.patterns()) @ basis.projector.T
+    time_s, lost = 5e-3 * np.arange(plan.num_patterns), np.zeros(plan.num_patterns, dtype=bool)
     found, errors = replace(true, cascade=0 * true.cascade), []
     for _ in range(1 + ROUNDS):
         left = taps - added_over_band(plan, found, DISPERSION, basis.projector)
-        lost = np.zeros(plan.num_patterns, dtype=bool)
-        found = fit_channel(plan, left, np.ones(basis.num_taps), basis=basis.basis, cols=5, states=STATES, lost=lost)
+        heard = AlignedSoundings(plan, left, np.ones(basis.num_taps), time_s, lost, basis.basis)
+        found = fit_channel(heard, cols=5, states=STATES)
         errors.append(np.linalg.norm(found.cascade - true.cascade) / np.linalg.norm(true.cascade))
     assert errors[0] > 0.05
     assert errors[-1] < 0.01 * errors[0]

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hil.config import SweepConfig
-from hil.estimation.estimate import AlignedSoundings, estimate_taps
+from hil.estimation.aligned import AlignedSoundings
+from hil.estimation.estimate import estimate_taps
 from hil.estimation.least_squares import least_squares
 from hil.estimation.shape import resolve_by_neighbours, resolve_by_subspace
 from hil.estimation.subspace import AngularSubspace

@@ -5,7 +5,8 @@ import pytest
 
 from hil.config import SweepConfig
 from hil.errors import MeasurementError
-from hil.estimation.estimate import AlignedSoundings, estimate_taps
+from hil.estimation.aligned import AlignedSoundings
+from hil.estimation.estimate import estimate_taps
 from hil.estimation.stillness import change_between_pairs
 from hil.measure.sweep import SweepPlan
 
@@ -30,11 +31,13 @@ class Room:
         self.clean = self.direct + self.plan.signs().astype(float) @ cascade
         self.noise_var = np.mean(np.abs(self.clean) ** 2) / 10 ** (snr_db / 10)
 
+    def aligned(self, heard):
+        lost, variance = np.zeros(self.count, dtype=bool), np.full(T, self.noise_var)
+        return AlignedSoundings(self.plan, heard, variance, self.time_s, lost, np.eye(T, dtype=complex))
+
     def estimate(self, heard):
         heard = heard + np.sqrt(self.noise_var) * noise(self.rng, self.count, T)
-        lost, variance = np.zeros(self.count, dtype=bool), np.full(T, self.noise_var)
-        soundings = AlignedSoundings(self.plan, heard, variance, self.time_s, lost, basis=np.eye(T, dtype=complex))
-        return estimate_taps(soundings, rows=ROWS, cols=COLS, denoised=False)
+        return estimate_taps(self.aligned(heard), rows=ROWS, cols=COLS, denoised=False)
 
     def echo(self, level_db):
         """Of somebody who moves so fast that it is another one at each sounding, over the surface's part."""
@@ -62,9 +65,7 @@ def test_soundings_of_lost_phases_are_refused_with_advice(direct_db):
 def test_lost_phases_change_half_of_what_is_heard():
     room = Room(2, snr_db=60.0)
     turned = room.clean * np.exp(2j * np.pi * room.rng.uniform(size=(room.count, 1)))
-    change = change_between_pairs(
-        room.plan, turned, np.full(T, room.noise_var), room.time_s, np.zeros(room.count, dtype=bool)
-    )
+    change = change_between_pairs(room.aligned(turned))
     assert change.energy == pytest.approx(change.total / 2, rel=0.3)
 
 
