@@ -141,6 +141,24 @@ def test_a_false_hypothesis_is_refuted_and_an_undecided_one_not_shown(station: S
         assert (result.finding, result.outcome) == (finding, Outcome.FAIL)
 
 
+def test_a_claim_of_less_is_judged_the_other_way_round(ended: tuple[Recording, FieldTestResult]) -> None:
+    """The same soundings: what holds of more for one arm holds of less for the other."""
+    more = ended[1]
+    claims = {"supported": ("all_zero", "stm"), "refuted": ("stm", "all_zero")}
+    for finding, (arm, against) in claims.items():
+        claim = more.plan.hypothesis.model_copy(update={"direction": "lower", "arm": arm, "against": against})
+        less = replace(more, plan=more.plan.model_copy(update={"hypothesis": claim}))
+        assert less.finding == finding
+        assert less.primary == less.difference(against, arm)
+    assert more.primary == more.difference("stm", "all_zero")
+
+
+def test_gains_of_each_visit_are_told_against_the_reference_arm(ended: tuple[Recording, FieldTestResult]) -> None:
+    told = field_test.summary(ended[1])
+    for place, by_arm in told["repeatability_db"].items():
+        assert by_arm == {arm: [pytest.approx(told["gain_db"][place][arm], abs=1e-5)] for arm in told["arms"]}
+
+
 def test_everything_is_read_again_from_the_run_directory(ended: tuple[Recording, FieldTestResult]) -> None:
     recording, result = ended
     told = field_test.summary(result)
