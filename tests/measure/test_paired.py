@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.measure.paired import Differences, differences, level_differences
+from hil.measure.paired import Differences, Scale, differences, level_differences
 
 
 def test_powers_that_do_not_scatter_give_their_ratio_and_no_interval() -> None:
@@ -103,6 +103,15 @@ def test_slow_scatter_shows_as_memory_and_longer_blocks_mend_the_interval() -> N
     assert inside[8] / 300 > 0.88
 
 
+@pytest.mark.parametrize("scale", ["decibel", "linear"])
+def test_scatter_of_each_arm_by_itself_has_no_memory_whatever_both_drift(scale: Scale) -> None:
+    rng = np.random.default_rng(8)
+    drift = np.exp(0.1 * rng.normal(size=(400, 1)).cumsum(axis=0))
+    apart = 1 + 0.1 * rng.normal(size=(400, 2))
+    powers = drift * apart if scale == "decibel" else drift + apart
+    assert abs(differences([powers], scale=scale, resamples=2).memory[0, 1]) < 0.15
+
+
 def test_levels_of_two_visits_are_told_apart_with_an_interval_as_often_right_as_it_says() -> None:
     rng = np.random.default_rng(6)
     inside = 0
@@ -111,6 +120,17 @@ def test_levels_of_two_visits_are_told_apart_with_an_interval_as_often_right_as_
         _, low, high = level_differences([(one, other)], resamples=300, seed=k)
         inside += low[0] <= 10 * np.log10(0.5) <= high[0]
     assert 0.92 < inside / 400 < 0.98
+
+
+@given(st.integers(0, 1000), st.floats(-60, 60))
+def test_another_level_of_a_visit_moves_its_difference_and_not_the_interval(seed: int, level_db: float) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = 1 + 0.1 * rng.normal(size=(10, 2)), 2 + 0.2 * rng.normal(size=(9, 2))
+    found, moved = (
+        np.array(level_differences([(one, gain * other)], resamples=200, seed=seed))
+        for gain in (1, 10 ** (level_db / 10))
+    )
+    np.testing.assert_allclose(moved, found - level_db, atol=1e-6)
 
 
 def test_too_few_blocks_and_arms_without_power_are_refused() -> None:
