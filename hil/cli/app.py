@@ -4,11 +4,9 @@
 130 interrupted (what was recorded is kept).
 """
 
-import signal
 import sys
 import traceback
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -29,11 +27,12 @@ from hil.cli import (
     results,
     run,
     sim,
+    sweep,
 )
+from hil.cli.ending import INTERRUPTED, Ending
 from hil.cli.output import emit_json, say, take_kept
 from hil.errors import HilError
 
-INTERRUPTED = 130
 # The base of typer.BadParameter: where it lives depends on typer's version.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -67,14 +66,35 @@ def hil(
     """What holds for all commands."""
 
 
-for module in (run, calibrate, results, export, replay, doctor, profiles, board, sim, host, campaign, bench, reproduce):
+for module in (
+    run,
+    calibrate,
+    sweep,
+    results,
+    export,
+    replay,
+    doctor,
+    profiles,
+    board,
+    sim,
+    host,
+    campaign,
+    bench,
+    reproduce,
+):
     module.register(app)
 
 
 def main() -> None:
     """Run a command and leave with its exit code; every error is one clear message on stderr."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(exit_code())
+    ending = Ending()
+    ending.begin()
+    try:
+        code = exit_code()
+    except KeyboardInterrupt:  # while the end of the command was told
+        code = _interrupted()
+    ending.over()
+    sys.exit(code)
 
 
 def exit_code() -> int:
@@ -111,7 +131,3 @@ def _told(message: str, code: int, *, kind: str) -> int:
     if "--json" in sys.argv:
         emit_json({"outcome": "ERROR", "error": kind, "message": message, "exit_code": code, **kept})
     return code
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

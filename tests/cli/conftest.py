@@ -57,3 +57,14 @@ def testbed_file(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def quick_experiment(tmp_path: Path) -> Path:
+    """A closed loop that is through in a few seconds."""
+    path = tmp_path / "quick.yaml"
+    path.write_text(
+        "schema: hil-experiment/1\nkind: closed_loop\noptimizer: {algorithm: stm}\n"
+        "verification: {rounds: 4, soundings: 1, held_out: 4}\n"
+    )
+    return path

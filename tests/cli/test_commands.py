@@ -1,11 +1,7 @@
 """The commands as a user meets them: what they print, what they leave behind."""
 
-import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +11,6 @@ import pytest
 EXPERIMENT = "configs/experiments/closed_loop.yaml"
 TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
 QUICK = ("--testbed", TESTBED, "--set", "ofdm.repetitions=4")
-
-
-@pytest.fixture
-def quick_experiment(tmp_path: Path) -> Path:
-    path = tmp_path / "quick.yaml"
-    path.write_text(
-        "schema: hil-experiment/1\nkind: closed_loop\noptimizer: {algorithm: stm}\n"
-        "verification: {rounds: 4, soundings: 1, held_out: 4}\n"
-    )
-    return path
 
 
 def test_a_run_prints_its_table_its_verdict_and_one_json_object(
@@ -148,39 +134,6 @@ def test_import_hil_loads_no_library_at_all() -> None:
     code = "import sys, hil; assert not {'torch', 'numpy', 'scipy', 'adi', 'serial'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def signalled(arguments: list[str], experiment: Path, number: signal.Signals) -> tuple[int, str, str]:
-    """Exit code, all that is printed and run directory of `hil run --json` that gets a signal after its first block."""
-    command = [sys.executable, "-m", "hil", "run", "--json", str(experiment), *arguments]
-    child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
-    )  # fmt: skip
-    recorded: list[Path] = []
-    deadline_s = time.monotonic() + 60
-    while not recorded and time.monotonic() < deadline_s:
-        recorded = list(Path(arguments[-1]).glob("*/steps/00001.npy"))
-    child.send_signal(number)
-    told, _ = child.communicate(timeout=60)
-    return child.returncode, told, str(recorded[0].parents[1])
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
-    hil: Callable[..., object], quick_experiment: Path, number: signal.Signals
-) -> None:
-    code, told, run_dir = 0, "", ""
-    for attempt in range(5):  # on a busy machine the command may be through before the signal comes
-        if code == 0:
-            code, told, run_dir = signalled([*QUICK, "--out", f"runs-{attempt}"], quick_experiment, number)
-    assert code == 130, told
-    assert f"hil run --resume {run_dir}" in told
-    error = json.loads(told.splitlines()[-1])
-    assert (error["outcome"], error["run_dir"]) == ("ERROR", run_dir)
-    resumed = hil("run", "--resume", error["run_dir"], "--json")
-    assert resumed.code == 0, resumed.err
-    assert resumed.json["outcome"] == "PASS"
 
 
 def test_a_calibration_is_made_reported_and_relied_on(

@@ -52,7 +52,7 @@ class Follower:
         """All rounds, the radio on the air. Raises the error of a round where `MAX_LOST` in a row are lost."""
         clock, config = self.testbed.clock, self.config
         charged_s = None if self.testbed.truth is None else config.compute_s - config.receive_s
-        with self.testbed.on_air(), Thinker(clock, charged_s) as thinker:
+        with Thinker(clock, charged_s) as thinker, self.testbed.on_air():  # quiet before a thought is waited for
             loop = _Loop(self, thinker)
             self.recording.append("track/begin", Step(loop.hold, clock.now_s()))
             begin_s, failures = clock.now_s(), 0
