@@ -67,6 +67,18 @@ def test_no_smaller_error_is_claimed_than_is_left(channel):
     assert found.cascade_var.sum() > 0.5 * error(found, cascade)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_error_that_is_claimed_of_the_first_axis_is_the_one_that_is_left(seed):
+    rng = np.random.default_rng(seed)
+    for channel in (waves, strangers):
+        cascade = channel(rng)
+        found = clean(measured(rng, cascade))
+        claimed, left = found.cascade_var[:, 0].sum(), np.sum(np.abs(found.cascade - cascade)[:, 0] ** 2)
+        by_chance = 3 * ERROR * np.sqrt(2 * len(cascade))  # scatter of Stein's estimate
+        assert abs(claimed - left) < by_chance
+        assert channel is waves or 0.5 < claimed / left < 2
+
+
 def test_what_was_given_is_not_touched():
     rng = np.random.default_rng(6)
     raw = measured(rng, waves(rng))

@@ -1,6 +1,7 @@
 """Patterns are chosen so that what they leave unknown costs least."""
 
 import numpy as np
+import pytest
 
 from hil.measure.probes import choose_probes
 
@@ -10,10 +11,10 @@ BASIS = WAVES.astype(np.complex64)
 PRIOR = np.diag([1.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25]).astype(complex)
 
 
-def left_by(signs: np.ndarray, noise_var: float = 1.0) -> float:
+def left_by(signs: np.ndarray, noise_var: float = 1.0, prior: np.ndarray = PRIOR) -> float:
     rows = np.concatenate([np.ones((len(signs), 1)), signs @ BASIS], axis=1)
-    reach = PRIOR @ rows.conj().T
-    after = PRIOR - reach @ np.linalg.solve(rows @ reach + noise_var * np.eye(len(signs)), reach.conj().T)
+    reach = prior @ rows.conj().T
+    after = prior - reach @ np.linalg.solve(rows @ reach + noise_var * np.eye(len(signs)), reach.conj().T)
     return float(np.trace(after).real)
 
 
@@ -41,3 +42,16 @@ def test_patterns_are_signs_and_the_prior_is_left_alone() -> None:
     signs, _ = choose_probes(BASIS, PRIOR, 1.0, 5)
     assert set(np.unique(signs)) == {-1, 1}
     np.testing.assert_array_equal(PRIOR, before)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_the_phases_of_the_most_uncertain_wave_the_one_that_tells_most_is_sounded(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mixed = rng.normal(size=(7, 7)) + 1j * rng.normal(size=(7, 7))
+    prior = mixed @ np.diag([1.0, 30.0, 0.5, 0.4, 0.3, 0.2, 0.1]) @ mixed.conj().T
+    (first,), _ = choose_probes(BASIS, prior, 1.0, 1)
+    wave = BASIS @ np.linalg.eigh(prior[1:, 1:])[1][:, -1]
+    phases = np.exp(-1j * np.linspace(0, 2 * np.pi, 721))
+    tried = np.unique(np.where((wave * phases[:, None]).real >= 0, 1, -1), axis=0)
+    left = [left_by(signs[None], prior=prior) for signs in tried]
+    assert left_by(first[None], prior=prior) < np.quantile(left, 0.5)
