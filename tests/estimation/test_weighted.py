@@ -78,13 +78,15 @@ def test_the_variance_told_is_the_scatter_and_noisy_soundings_count_for_little()
     rng = np.random.default_rng(3)
     reflection = rng.choice([-1.0, 1.0], (48, N))
     noise_var = np.where(np.arange(48) % 4 == 0, 100.0, 1.0)
-    errors, equal = [], []
+    errors, of_direct, equal = [], [], []
     for _ in range(400):
         taps = np.sqrt(noise_var)[:, None] * noise(rng, 48, T)
         found = fit(reflection, taps, noise_var)
         errors.append(np.abs(found.cascade) ** 2)
+        of_direct.append(np.abs(found.direct) ** 2)
         equal.append(np.abs(fit(reflection, taps).cascade) ** 2)
     assert_allclose(np.mean(errors, axis=(0, 2)), found.cascade_var.mean(axis=1), rtol=0.25)
+    assert np.mean(of_direct) == pytest.approx(found.direct_var.mean(), rel=0.1)
     assert np.mean(errors) < 0.2 * np.mean(equal)
 
 
@@ -113,6 +115,7 @@ def test_elements_that_switch_together_share_what_is_found():
     found = fit(signs, direct + signs @ cascade, groups=groups)
     sums = np.stack([cascade[groups == group].sum(axis=0) for group in range(4)])
     assert_allclose(found.cascade, sums[groups] / 4, atol=1e-10)
+    assert_allclose(found.cascade_var, fit(signs[:, [0, 2, 8, 10]], noise(rng, 12, T)).cascade_var[groups] / 16)
     assert_allclose(found.predict(signs), direct + signs @ cascade, atol=1e-10)
 
 
