@@ -112,14 +112,14 @@ def search_on_air(
 
 def load_search(recording: Recording) -> Found:
     """What a run directory holds of the search. Raises RecordingError where it did not come to its end."""
-    setup = Setup.from_json(recording.manifest)
+    setup, found = Setup.from_json(recording.manifest), recording.read("found")
     config = procedure_of(recording).search
     names = [name for name in recording.names if name.startswith("search/") and name[7:].isdigit()]
     steps = [recording.read(name) for name in sorted(names)]
     parts = [np.stack([step.data["time_s"], _figures(step, setup, config)], axis=-1) for step in steps]
     trace = np.concatenate(parts)
     return Found(
-        dict(zip(ARMS, recording.read("found").data, strict=True)),
+        dict(zip(ARMS, found.data, strict=True)),
         len(trace),
         sum(step.facts["radio_time_s"] for step in steps),
         trace,

@@ -216,9 +216,7 @@ class Recording:
 
     def read(self, name: str) -> Step:
         """A recorded step. Raises RecordingError where it is missing or its bytes are not those that were recorded."""
-        if name not in self._events:
-            raise RecordingError(f"{self.path}: no step {name!r} was recorded")
-        event = self._events[name]
+        event = self._event(name)
         try:
             blob = self._intact(event)
         except (OSError, ValueError) as error:
@@ -227,15 +225,22 @@ class Recording:
 
     def facts(self, name: str) -> Facts:
         """Those of a recorded step alone. Raises RecordingError where it is missing."""
-        if name not in self._events:
-            raise RecordingError(f"{self.path}: no step {name!r} was recorded")
-        facts: Facts = self._events[name]["facts"]
+        facts: Facts = self._event(name)["facts"]
         return facts
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
         """Write how the run ended. Raises RecordingError."""
         with storage(self.path):
             write_durably(self.path / "DONE", _json(dict(outcome)))
+
+    def _event(self, name: str) -> Facts:
+        """A line of the log. Raises RecordingError where there is none."""
+        if name not in self._events:
+            raise RecordingError(
+                f"{self.path}: no step {name!r} was recorded; where the run was cut short, "
+                f"`hil run --resume {self.path}` goes on with it"
+            )
+        return self._events[name]
 
     def _note(self, event: Facts) -> None:
         """A line of the log; a step that was recorded again has its place behind the others."""

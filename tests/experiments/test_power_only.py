@@ -165,3 +165,14 @@ def test_questions_behind_a_damaged_answer_are_asked_again(
         result = power_only.run(testbed, procedure(), Recording.resume(path))
     assert power_only.summary(result)["rate_mbps"] == power_only.summary(finished[1])["rate_mbps"]
     assert result.found.num_patterns == finished[1].found.num_patterns
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3])
+def test_a_search_that_was_cut_short_is_no_result_yet(
+    finished: tuple[Recording, PowerOnlyResult], tmp_path: Path, lines: int
+) -> None:
+    copy = shutil.copytree(finished[0].path, tmp_path / "cut")
+    log = (copy / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (copy / "events.jsonl").write_bytes(b"".join(log[:lines]))
+    with pytest.raises(RecordingError, match="no step 'found' was recorded; .*hil run --resume"):
+        power_only.evaluate(Recording.load(copy))
