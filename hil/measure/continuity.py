@@ -12,9 +12,9 @@ from hil.arrays import Bool, Complex, Float, Int
 from hil.errors import MeasurementError
 from hil.phy.sync import correlate
 
-ANCHOR_BITS = 6  # one sample in 2^6 is an anchor, chosen by its own value
+ANCHOR_BITS = 8  # one sample in 2^8 is an anchor, chosen by its own value
 ANCHOR_SAMPLES = 4  # that make an anchor's fingerprint
-MIN_ANCHORS = 32  # that must come twice at one distance
+MIN_ANCHORS = 4  # that must come twice at one distance, before samples are compared: half of those in a proof
 PROOF_SAMPLES = 2048  # that must be the same in a row
 USUAL = 256  # dwells at the most that tell where the pilot was, of the first quarter of them
 CLEARLY = 2.0  # how much better a slipped pilot must fit there than where it was

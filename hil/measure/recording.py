@@ -164,7 +164,7 @@ class Recording:
             return self.read(name)
         measured = measure()
         self.append(name, measured)
-        return Step(measured.data, float(measured.time_s), json.loads(_json(measured.facts)))  # as it will be read
+        return Step(measured.data, float(measured.time_s), self.facts(name))
 
     def damaged_in(self, group: str) -> bool:
         """Whether a step `group/...` was found damaged when the run was resumed."""
@@ -189,8 +189,9 @@ class Recording:
             _sync_directory(self._next_file.parent)
             place = self._next_file.relative_to(self.path).as_posix()
             event: Facts = {"step": name, "file": place, "sha256": sha256, "time_s": step.time_s, "facts": step.facts}
-            _append_durably(self.path / "events.jsonl", _json(event, indent=None) + b"\n")
-        self._note(event)
+            line = _json(event, indent=None)
+            _append_durably(self.path / "events.jsonl", line + b"\n")
+        self._note(json.loads(line))  # as it will be read
         self._num_lines += 1
 
     def draft(self, kind: np.dtype[Any]) -> Draft:

@@ -94,7 +94,7 @@ class SoundingBlock:
     def facts(self) -> dict[str, Any]:
         """What is not told apart by sounding and stands beside `records`, as plain values."""
         noise = self.noise_by_subcarrier
-        told = {} if noise is None else {"noise_by_subcarrier": [float(f"{each:.6g}") for each in noise]}
+        told = {} if noise is None else {"noise_by_subcarrier": [float(f"{each:.6g}") for each in noise.tolist()]}
         return {"resets": self.resets, **told}
 
     def records(self, begun: np.ndarray | None = None) -> np.ndarray:
