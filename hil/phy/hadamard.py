@@ -1,4 +1,4 @@
-"""Sylvester's Hadamard matrices: their rows without the matrix, their transform by two small products.
+"""Sylvester's Hadamard matrices: their rows without the matrix, their transform by a few small products.
 
 H[i, j] = (-1)^popcount(i & j), symmetric, H @ H = order * I.
 """
@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.arrays import Complex, Int
+
+FACTOR = 16  # order of the matrices that one is made of: more products of less arithmetic take longer
 
 
 def order_for(num_columns: int) -> int:
@@ -25,17 +27,17 @@ def entries(rows: Int[np.ndarray, "row"], columns: Int[np.ndarray, "column"]) ->
 def transform(values: Complex[np.ndarray, "order *rest"]) -> Complex[np.ndarray, "order *rest"]:
     """H @ values along the first axis, unnormalised, in natural order; keeps the precision of complex input.
 
-    H = H_a (x) H_b with a b = order, so two products with matrices of size sqrt(order) do it.
+    H is a Kronecker product of small ones: as many products with matrices of at most `FACTOR` do it.
     Raises ValueError where the first axis is not a power of two.
     """
     order, rest = values.shape[0], values.shape[1:]
     if order_for(order) != order:
         raise ValueError(f"{order} values: the transform needs a power of two")
-    outer = 1 << (order.bit_length() // 2)
-    inner = order // outer
-    real = _as_real(values).reshape(outer, inner, -1)
-    real = np.matmul(_matrix(inner, real.dtype), real)
-    real = _matrix(outer, real.dtype) @ real.reshape(outer, -1)
+    real, done = _as_real(values), 1
+    while done < order:
+        size = min(FACTOR, order // done)
+        real = np.matmul(_matrix(size, real.dtype), real.reshape(done, size, -1))
+        done *= size
     return np.ascontiguousarray(real.reshape(order, -1)).view(values.dtype).reshape(order, *rest)
 
 
