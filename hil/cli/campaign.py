@@ -53,26 +53,25 @@ def campaign(
     """
     from hil.campaign.grid import studies_of
     from hil.campaign.grid_run import run_campaign
+    from hil.campaign.grid_table import Table
     from hil.engine.open import open_pool
     from hil.engine.stations import STATIONS
     from hil.engine.tls import Tls
 
     started_s = time.monotonic()
-    table, config = _begin(file, out) if resume is None else _go_on(file, resume)
+    config, folder, begun = _begin(file, out) if resume is None else _go_on(file, resume)
     studies = studies_of(config)
-    STATIONS.offer(testbed or [], table.folder / "runs")
-    say(f"table in {table.folder}")
-    with (
-        resumable(f"hil campaign --resume {table.folder}", folder=table.folder),
-        open_pool(engine, Tls(ca, cert, key), away_s=away_s, tell=say) as pool,
-        progress() as report,
-    ):
-        summary = run_campaign(studies, config.stopping, table, pool, report)
+    STATIONS.offer(testbed or [], folder / "runs")
+    with open_pool(engine, Tls(ca, cert, key), away_s=away_s, tell=say) as pool, progress() as report:
+        table = begun or Table.create(folder, config)  # once there is somebody to work for it
+        say(f"table in {folder}")
+        with resumable(f"hil campaign --resume {folder}", folder=folder):
+            summary = run_campaign(studies, config.stopping, table, pool, report)
     summary |= {
         "outcome": "FAIL" if summary["failed"] else "PASS",
         "campaign": config.name,
-        "folder": str(table.folder),
-        "files": [str(table.folder / "rows.jsonl"), str(table.export(studies))],
+        "folder": str(folder),
+        "files": [str(folder / "rows.jsonl"), str(table.export(studies))],
         "wall_time_s": time.monotonic() - started_s,
     }
     _print(summary, json)
@@ -80,26 +79,25 @@ def campaign(
         raise typer.Exit(1)
 
 
-def _begin(file: Path | None, out: Path | None) -> "tuple[Table, CampaignConfig]":
-    """A new table for the campaign of a file, which is whole and in order."""
-    from hil.campaign.grid import studies_of
-    from hil.campaign.grid_table import Table
+def _begin(file: Path | None, out: Path | None) -> "tuple[CampaignConfig, Path, None]":
+    """The campaign of a file, which is whole, and the folder for its table."""
     from hil.config.campaign import load_campaign
 
     if file is None:
         raise ConfigError(_WHICH)
     config = load_campaign(file)
-    studies_of(config)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return Table.create(out or Path("runs") / f"{stamp}_{config.name}_campaign", config), config
+    return config, out or Path("runs") / f"{stamp}_{config.name}_campaign", None
 
 
-def _go_on(file: Path | None, folder: Path) -> "tuple[Table, CampaignConfig]":
+def _go_on(file: Path | None, folder: Path) -> "tuple[CampaignConfig, Path, Table]":
+    """The campaign of a folder, and what its table holds."""
     from hil.campaign.grid_table import Table
 
     if file is not None:
         raise ConfigError(_WHICH)
-    return Table.resume(folder)
+    table, config = Table.resume(folder)
+    return config, folder, table
 
 
 def _print(summary: dict[str, Any], json: bool) -> None:

@@ -86,6 +86,18 @@ def test_a_campaign_in_a_folder_that_is_taken_is_refused(hil, campaign_file, tmp
     assert done.code == 4 and "--resume" in done.err
 
 
+@pytest.mark.parametrize(
+    ("engine", "code"), [("remote", 2), ("workers:none", 2), ("workers:0", 2), ("tcp://127.0.0.1:1", 3)]
+)
+def test_a_campaign_that_nobody_works_for_leaves_nothing_behind(
+    hil, campaign_file, tmp_path, monkeypatch, engine, code
+):
+    monkeypatch.setattr("hil.engine.dask_pool.ANSWER_S", 0.1)
+    done = hil("campaign", campaign_file, "--engine", engine, "--out", tmp_path / "c", "--json")
+    assert (done.code, "folder" in done.json) == (code, False), done.err
+    assert not (tmp_path / "c").exists()
+
+
 def test_an_interrupted_campaign_says_where_it_goes_on(hil, campaign_file, tmp_path, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -174,5 +174,5 @@ def test_a_search_that_was_cut_short_is_no_result_yet(
     copy = shutil.copytree(finished[0].path, tmp_path / "cut")
     log = (copy / "events.jsonl").read_bytes().splitlines(keepends=True)
     (copy / "events.jsonl").write_bytes(b"".join(log[:lines]))
-    with pytest.raises(RecordingError, match="no step 'found' was recorded; .*hil run --resume"):
+    with pytest.raises(RecordingError, match=r"no step 'found' was recorded; .*hil run --resume"):
         power_only.evaluate(Recording.load(copy))
