@@ -2,19 +2,36 @@
 
 import numpy as np
 
-from hil.arrays import Complex, Float
+from hil.arrays import Bool, Complex, Float
+from hil.errors import ConfigError
 from hil.measure.setup import Setup
 from hil.phy.metrics import unbiased_rates
 from hil.phy.sync import advance, advance_between
 from hil.phy.taps import DelayBasis, delay_profile, place_window
 
-WINDOW_MARGIN = 3  # taps kept on both sides of the M strongest: leakage of fractional delays
+WINDOW_MARGINS = (3, 2, 1)  # taps kept on both sides of the M strongest, if possible: leakage of fractional delays
 PARTS_OF_A_SAMPLE = 16  # delays of two radios' captures are told so finely: the edge of the band turns by 5 degrees
 
 
 def window_basis(setup: Setup) -> DelayBasis:
-    """The delays at which an aligned sounding may hold more than noise."""
-    return DelayBasis.build(setup.grid.used, -WINDOW_MARGIN, setup.testbed.ofdm.num_taps + WINDOW_MARGIN)
+    """The delays at which an aligned sounding may hold more than noise: `window_of`."""
+    return window_of(setup.grid.used, setup.testbed.ofdm.num_taps)
+
+
+def window_of(used: Bool[np.ndarray, "subcarrier"], num_taps: int) -> DelayBasis:
+    """Delays of that many taps, and as many around them as let the used subcarriers foretell the carrier between them.
+
+    Raises ConfigError where even the channel's own delays are too many for that.
+    """
+    for margin in WINDOW_MARGINS:
+        if num_taps + 2 * margin < used.size:
+            basis = DelayBasis.build(used, -margin, num_taps + margin)
+            if basis.determined:
+                return basis
+    raise ConfigError(
+        f"ofdm.num_taps: {num_taps} are too many for {int(used.sum())} pilots to tell a channel of that length by, "
+        "the carrier's subcarrier included; take fewer, or a larger ofdm.num_subcarriers"
+    )
 
 
 def find_each_other(responses: Complex[np.ndarray, "sounding subcarrier"], noise_var: float, setup: Setup) -> bool:

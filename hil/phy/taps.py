@@ -115,6 +115,11 @@ class DelayBasis:
         return float(np.einsum("tk,kt->", self.projector, self.basis).real)
 
     @property
+    def determined(self) -> bool:
+        """Whether the used subcarriers tell all of its dimensions; else what stands in gaps between them is made up."""
+        return self.num_taps - self.effective_taps < 0.5
+
+    @property
     def noise_gain(self) -> Float[np.ndarray, "tap"]:
         """Variance of each projected tap for unit noise variance on a subcarrier."""
         return np.asarray(np.sum(np.abs(self.projector) ** 2, axis=1))

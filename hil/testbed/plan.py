@@ -12,6 +12,7 @@ from hil.firmware.profile import load_profile
 from hil.interfaces import Geometry, SurfaceTiming, SweepMode, SystemClock
 from hil.measure.clocks import silent_bins
 from hil.measure.modes import possible_modes
+from hil.measure.repeated import window_of
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.open import radio_settings
 from hil.testbed.station import make_station, wired
@@ -49,6 +50,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
     """
     grid = OfdmGrid.from_config(config.ofdm)
     settings = radio_settings(config, grid)
+    window_of(grid.used, config.ofdm.num_taps)
     if config.receiver is not None:
         silent_bins(grid)
     gate = TransmitGate(config.safety, config.power, SystemClock())

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig
+from hil.errors import ConfigError
 from hil.measure.repeated import aligned_in_window, find_each_other, rates_of_each, window_basis
 from hil.measure.setup import Setup
 from hil.phy.metrics import unbiased_rate
 from hil.phy.sync import advance
-from hil.testbed import open_testbed
+from hil.testbed import open_testbed, radiation_plan
 from hil.yamlfile import load_yaml
 
 STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
@@ -18,7 +19,12 @@ STATION = Path(__file__).parents[2] / "configs/testbeds/sim-opensource-ris.yaml"
 
 @pytest.fixture(scope="module")
 def setup() -> Setup:
-    with open_testbed(load_yaml(STATION, TestbedConfig)) as testbed:
+    return setup_of()
+
+
+def setup_of(**ofdm: int) -> Setup:
+    overrides = {f"ofdm.{name}": value for name, value in ofdm.items()}
+    with open_testbed(load_yaml(STATION, TestbedConfig, overrides)) as testbed:
         return testbed.setup
 
 
@@ -76,3 +82,23 @@ def test_silence_finds_nothing_and_no_noise_hides_nothing(setup: Setup) -> None:
     assert find_each_other(responses, 0.0, setup)
     assert not find_each_other(np.zeros_like(responses), 0.0, setup)
     assert not find_each_other(np.zeros_like(responses), 1.0, setup)
+
+
+@pytest.mark.parametrize(("num_subcarriers", "guards", "num_taps"), [(16, 2, 4), (16, 0, 8), (16, 3, 4), (48, 6, 30)])
+def test_the_carrier_of_a_short_symbol_is_told_by_the_pilots_beside_it(
+    num_subcarriers: int, guards: int, num_taps: int
+) -> None:
+    short = {"num_subcarriers": num_subcarriers, "fft_size": num_subcarriers, "num_taps": num_taps}
+    setup = setup_of(**short, guard_subcarriers=guards)
+    responses, noise_var, truth = soundings(setup, np.random.default_rng(4), 400, 40.0)
+    assert np.mean(rates_of_each(responses, noise_var, setup)) == pytest.approx(truth, rel=0.005)
+
+
+@pytest.mark.parametrize(("num_subcarriers", "num_taps"), [(16, 10), (16, 16), (256, 254)])
+def test_a_channel_that_the_pilots_cannot_tell_is_refused_before_anything_is_opened(
+    num_subcarriers: int, num_taps: int
+) -> None:
+    long = {"ofdm.num_subcarriers": num_subcarriers, "ofdm.fft_size": num_subcarriers, "ofdm.num_taps": num_taps}
+    config = load_yaml(STATION, TestbedConfig, long)
+    with pytest.raises(ConfigError, match=rf"^ofdm\.num_taps: {num_taps} .* {num_subcarriers - 1} pilots"):
+        radiation_plan(config, config.users[0])
