@@ -59,6 +59,25 @@ def test_small_errors_are_told_from_noise_far_above_them(make_channel):
     assert_allclose(prediction.nmse_db, 20 * np.log10(0.06), atol=1.5)
 
 
+def test_noise_as_strong_as_the_signal_hides_no_error_within_the_estimates_delays(make_channel):
+    """-18 dB: over all subcarriers together noise would hide it; the signal is that of the channel alone."""
+    channel = make_channel(direct_db=-20.0)
+    estimate = exact(channel, 10 ** (-18 / 20))
+    errors = []
+    for seed in range(9):
+        patterns, block = held_out(channel, 0.0, seed, count=64)
+        errors.append(compare_held_out(estimate, patterns, block, channel.grid).nmse_db)
+    assert_allclose(np.median(errors), -18.0, atol=1.5)
+
+
+def test_what_can_be_told_is_one_standard_deviation_of_noise(make_channel):
+    """A perfect prediction's figure is below it, so cut off there, in five of six cases."""
+    channel = make_channel()
+    estimate = exact(channel)
+    found = [compare_held_out(estimate, *held_out(channel, 20.0, seed, 64), channel.grid) for seed in range(120)]
+    assert 0.75 < np.mean([each.nmse_db == each.resolution_db for each in found]) < 0.93
+
+
 def test_it_is_never_better_than_can_be_told(make_channel):
     channel = make_channel()
     for seed in range(20):
