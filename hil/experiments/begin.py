@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from hil.config import ExperimentConfig
 from hil.measure.canonical import canonical_sha256
 from hil.measure.recording import Facts, Recording, Step, as_recorded
+from hil.measure.sounder import Sounder
 from hil.testbed import Testbed
 
 Procedure = TypeVar("Procedure", bound=BaseModel)
@@ -61,3 +62,11 @@ def begin_stage(testbed: Testbed, recording: Recording, stage: str, facts: Facts
     return next_step(
         testbed, recording, f"{stage}/begin", lambda: Step(np.empty(0), testbed.clock.now_s(), facts or {})
     )
+
+
+def ready_sounder(testbed: Testbed, repetitions: int, max_retakes: int) -> Sounder:
+    """One that has sounded once on the air: an overload shows before the first step, the radio's buffers are filled."""
+    sounder = testbed.sounder(repetitions, max_retakes)
+    testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
+    sounder.sound()
+    return sounder

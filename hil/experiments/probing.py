@@ -83,7 +83,7 @@ def make_prober(testbed: Testbed, config: SweepConfig, symbols: int | None) -> P
 def reference_sounder(testbed: Testbed, config: SweepConfig) -> Sounder:
     """Sounds what is on the surface, as it is."""
     repetitions = max(2, config.repetitions or testbed.config.ofdm.repetitions)
-    return Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes)
+    return testbed.sounder(repetitions, config.max_retakes)
 
 
 def as_block(soundings: Sequence[Sounding]) -> SoundingBlock:
@@ -143,7 +143,7 @@ class _Stepped:
 
     def __init__(self, testbed: Testbed, repetitions: int, max_retakes: int, *, pipelined: bool) -> None:
         self._testbed, self._max_retakes, self._pipelined = testbed, max_retakes, pipelined
-        self._sounder = Sounder(testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes)
+        self._sounder = testbed.sounder(repetitions, max_retakes)
 
     def sound(self, serving: Pattern, ask: Ask, reference: Sounding) -> Probed:
         """As `Prober.sound`; each pattern is told to the board and has a capture of its own."""

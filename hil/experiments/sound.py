@@ -14,7 +14,7 @@ from hil.estimation.align import prepare
 from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import APART, SYMBOLS, Doubt, put_in_place, sound_again
-from hil.experiments.begin import begin_stage
+from hil.experiments.begin import begin_stage, ready_sounder
 from hil.experiments.block_sounder import BlockSounder
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
@@ -28,15 +28,15 @@ from hil.measure.noise import noise_summary
 from hil.measure.recording import Recording, Step, as_recorded
 from hil.measure.reference import Coupling, find_coupling
 from hil.measure.self_stepping import MAX_PATTERNS
-from hil.measure.sounder import Sounder, require_scatter
+from hil.measure.sounder import require_scatter
 from hil.measure.stepping import Gathering, SoundingBlock
 from hil.measure.sweep import SweepPlan, choose_mode, pattern_floor_s
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed import Testbed
 
 AGAIN = "again"  # the step that holds what was in doubt
-GAP_S = 0.1  # from that block to the sweep: longer than it takes to end a transmission
 WATCHED = 128  # soundings of the first pattern, to know the radio's drift by
+GAP_S = 0.1  # from those to the sweep: longer than it takes to end a transmission
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,8 @@ def _sound_steps(iq: IqKeeper, recording: Recording, stage: SoundingStage, progr
     """All steps of a stage, on the air; the soundings that they hold."""
     testbed, config, mode = iq.testbed, stage.config, stage.mode
     symbols = _repetitions(testbed, config)
-    repetitions = max(2, symbols) if mode in BY_ITSELF else symbols  # for the one sounding before it
-    sounder = _ready_sounder(testbed, config, repetitions)
+    repetitions = max(2, symbols) if mode in BY_ITSELF else symbols  # the one before them tells its noise
+    sounder = ready_sounder(testbed, repetitions, config.max_retakes)
     coupling = _listen_to_coupler(testbed, config)
     heard = {"reference_snr_db": coupling.snr_db if coupling else None}
     testbed.continue_at(recording.time_s)
@@ -237,16 +237,6 @@ def _sound_steps(iq: IqKeeper, recording: Recording, stage: SoundingStage, progr
 
 def _each(patterns: Callable[[slice], Patterns], which: Int[np.ndarray, "which"]) -> Patterns:
     return np.concatenate([patterns(slice(0, 0)), *(patterns(slice(index, index + 1)) for index in which)])
-
-
-def _ready_sounder(testbed: Testbed, config: SweepConfig, repetitions: int) -> Sounder:
-    """A sounder that has sounded once: an overload is found before the first step, the radio's buffers are filled."""
-    sounder = Sounder(
-        testbed.sdr, testbed.grid, repetitions, max_retakes=config.max_retakes, apart_lo_hz=testbed.apart_lo_hz
-    )
-    testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
-    sounder.sound()
-    return sounder
 
 
 def load_blocks(recording: Recording, stage: str, num_patterns: int, block: int) -> SoundingBlock:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hil.arrays import Float, Patterns
 from hil.errors import RecordingError
-from hil.experiments.begin import begin_stage
+from hil.experiments.begin import begin_stage, ready_sounder
 from hil.experiments.listen import listen_first
 from hil.interfaces import SweepMode
 from hil.measure.recording import Recording, Step
@@ -32,11 +32,7 @@ def on_stage(
     testbed.continue_at(begin.time_s)
     listen_first(testbed, recording, stage)
     with testbed.on_air():
-        sounder = Sounder(
-            testbed.sdr, testbed.grid, repetitions, max_retakes=max_retakes, apart_lo_hz=testbed.apart_lo_hz
-        )
-        testbed.surface.apply(np.zeros(testbed.surface.geometry.num_elements, dtype=np.uint8))
-        sounder.sound()  # finds an overload before the first step, and fills the radio's buffers
+        sounder = ready_sounder(testbed, repetitions, max_retakes)
         testbed.continue_at(recording.time_s)
         yield sounder
 

@@ -31,6 +31,7 @@ from hil.measure.modes import possible_modes
 from hil.measure.self_stepping import HOST_SAMPLES
 from hil.measure.sequence import SequencePlan, plan_sequence
 from hil.measure.setup import Setup
+from hil.measure.sounder import Sounder
 from hil.measure.triggered import TriggerPlan, plan_triggered
 from hil.phy.ofdm import OfdmGrid
 from hil.testbed.station import wired
@@ -108,6 +109,10 @@ class Testbed(Closing):
             self.sdr.set_tracking(True)
             self.sdr.capture(CONVERGING_SYMBOLS * self.grid.fft_size)
             self.sdr.set_tracking(False)
+
+    def sounder(self, repetitions: int, max_retakes: int = 5) -> Sounder:
+        """For soundings of that many symbols while pilots are on the air. Raises ConfigError below two."""
+        return Sounder(self.sdr, self.grid, repetitions, max_retakes=max_retakes, apart_lo_hz=self.apart_lo_hz)
 
     def continue_at(self, time_s: float) -> None:
         """Go on at that time of the testbed's clock: a simulated world waits for it, a real one has long passed it."""

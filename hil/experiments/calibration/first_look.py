@@ -17,7 +17,6 @@ from hil.measure.burst import sound_burst
 from hil.measure.clocks import tune
 from hil.measure.levels import Quiet, peak_dbfs
 from hil.measure.self_stepping import CaptureTerms
-from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.phy.geometry import straight_cascade, straight_direct
 from hil.testbed import Check, Testbed
@@ -200,8 +199,7 @@ def _sound(testbed: Testbed, patterns: Patterns, told: Callable[[int], object]) 
     repetitions = testbed.config.ofdm.repetitions
     with testbed.on_air():
         if testbed.apart_lo_hz is None:
-            sounder = Sounder(testbed.sdr, testbed.grid, repetitions)
-            return sound_patterns(sounder, testbed.surface, patterns, progress=told)
+            return sound_patterns(testbed.sounder(repetitions), testbed.surface, patterns, progress=told)
         sdr, surface, plan = testbed.burst(repetitions)
         whole = replace(plan, num_patterns=len(patterns))  # all in one capture, of one phase, but for some taken again
         block = sound_burst(sdr, surface, testbed.clock, testbed.grid, whole, patterns, CaptureTerms(patterns[1]))

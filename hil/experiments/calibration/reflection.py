@@ -26,7 +26,6 @@ from hil.interfaces import Progress
 from hil.measure.calibration import LO_TOLERANCE_HZ
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
-from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
 from hil.phy.sync import advance, advance_between
 from hil.testbed import Testbed
@@ -70,7 +69,7 @@ def sound_other_states(testbed: Testbed, recording: Recording, pattern: Pattern,
     def sound() -> Step:
         patterns = other_patterns(pattern, testbed.surface.states.num_states, testbed.setup)
         with testbed.on_air():
-            sounder = Sounder(testbed.sdr, testbed.grid, SYMBOLS, apart_lo_hz=testbed.apart_lo_hz)
+            sounder = testbed.sounder(SYMBOLS)
             block = sound_patterns(
                 sounder, testbed.surface, patterns, progress=lambda done: progress("states", done, len(patterns))
             )
@@ -116,7 +115,7 @@ def sound_uniform(testbed: Testbed, recording: Recording, progress: Progress) ->
 
     def sound() -> Step:
         with testbed.on_air():
-            sounder = Sounder(testbed.sdr, testbed.grid, UNIFORM_SYMBOLS, apart_lo_hz=testbed.apart_lo_hz)
+            sounder = testbed.sounder(UNIFORM_SYMBOLS)
             block = sound_patterns(
                 sounder,
                 testbed.surface,

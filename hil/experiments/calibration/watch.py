@@ -8,7 +8,6 @@ from hil.arrays import Float, Pattern
 from hil.experiments.begin import next_step
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
-from hil.measure.sounder import Sounder
 from hil.measure.stability import Stability, assess
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
@@ -49,7 +48,7 @@ def watch_soundings(testbed: Testbed, duration_s: float, count: int, progress: P
     clock = testbed.clock
     soundings = []
     with testbed.on_air():
-        sounder = Sounder(testbed.sdr, testbed.grid, REPETITIONS, apart_lo_hz=testbed.apart_lo_hz)
+        sounder = testbed.sounder(REPETITIONS)
         sounder.sound()  # fills the radio's buffers
         started_s = clock.now_s()
         for number in range(count):

@@ -11,6 +11,7 @@ from hil.config import FieldTestConfig
 from hil.engine import Engine
 from hil.errors import MeasurementError, Overload
 from hil.estimation.estimate import estimate_channel
+from hil.experiments.begin import ready_sounder
 from hil.experiments.choose import best_pilot, problem_of
 from hil.experiments.field.arms import choose_arms
 from hil.experiments.field.blinding import Key
@@ -88,15 +89,7 @@ def _sound_rounds(here: Testbed, rounds: Rounds, patterns: Patterns, progress: P
     here.continue_at(begin.time_s)
     listen_first(here, recording, visit.name, progress)
     with here.on_air():
-        sounder = Sounder(
-            here.sdr,
-            here.grid,
-            here.config.ofdm.repetitions,
-            max_retakes=plan.sweep.max_retakes,
-            apart_lo_hz=here.apart_lo_hz,
-        )
-        here.surface.apply(np.zeros(here.surface.geometry.num_elements, dtype=np.uint8))
-        sounder.sound()  # fills the radio's buffers
+        sounder = ready_sounder(here, here.config.ofdm.repetitions, plan.sweep.max_retakes)
         here.continue_at(recording.time_s)
         for number in range(plan.rounds):
             _settle(here, sounder, rounds, number, patterns)
