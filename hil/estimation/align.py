@@ -61,7 +61,7 @@ def align_sweep(
 def prepare(*, used: Bool[np.ndarray, "subcarrier"], fft_size: int, num_taps: int) -> None:
     """Build the tables that aligning such a sweep takes whatever it shows, so that they are there when it ends."""
     none = np.empty((0, used[band_of(used)].size), dtype=np.complex64)
-    sweep = _unasked(none, used, fft_size, num_taps)
+    sweep = _bare_search(none, used, fft_size, num_taps)
     for reach in (0.0, REACH_TAPS * sweep.tap, sweep.learning_reach, sweep.period_reach):
         sweep.lags(reach).coordinates(none, np.empty(0, dtype=int))
 
@@ -122,7 +122,7 @@ class Together:
 
     def _place(self) -> None:
         first = self.responses[:SUBSET, band_of(self._used)]
-        search = _unasked(first, self._used, self._fft_size, self._num_taps)
+        search = _bare_search(first, self._used, self._fft_size, self._num_taps)
         self._basis, self._start = search.common_start()
         advanced = advance(self._basis.projector, np.asarray(self._start), self._fft_size)
         self._projector = advanced.T.astype(first.dtype)
@@ -130,16 +130,16 @@ class Together:
         self._strength = np.empty(len(self.responses))
 
 
-def _unasked(
+def _bare_search(
     responses: Complex[np.ndarray, "pattern inside"],
     used: Bool[np.ndarray, "subcarrier"],
     fft_size: int,
     num_taps: int,
 ) -> StartSearch:
-    """Soundings between their guards, of which neither strength nor places nor noise are asked."""
-    within, unasked = used[band_of(used)], np.zeros(len(responses))
+    """Of soundings between their guards, for what depends neither on their strength and places nor on their noise."""
+    within, unknown = used[band_of(used)], np.zeros(len(responses))
     taps = num_taps * within.size / used.size
-    return StartSearch(responses, unasked, unasked, within, fft_size, taps, 1.0, 1.0)
+    return StartSearch(responses, unknown, unknown, within, fft_size, taps, 1.0, 1.0)
 
 
 def learning_subset(count: int) -> Int[np.ndarray, "learnt"]:

@@ -111,8 +111,9 @@ def estimate_taps(
     element_one: ElementOne = "column",
     added: Complex[np.ndarray, "pattern tap"] | None = None,
 ) -> CascadedEstimate:
-    """The same from soundings that are aligned and projected; states as of `fit_channel`.
+    """The channel that aligned soundings show.
 
+    rows, cols: of the surface. states: as of `fit_channel`. element_one: as of `estimate_channel`.
     added: what states add over the band (`hil.estimation.over_band`), taken out behind the drift that references show.
 
     Complements show the radio's drift better than references in the plan: these correct the others where complements

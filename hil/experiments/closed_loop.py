@@ -23,7 +23,7 @@ from hil.experiments.choose import Choice, check_optimizer, choose_patterns
 from hil.experiments.power_only import PowerOnlyResult
 from hil.experiments.refine import refine_on_air, refined
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
-from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, told
+from hil.experiments.verify import examine, leave_on_surface, load_verification, record_truth, verdict_figures
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.repeated import PARTS_OF_A_SAMPLE
@@ -122,7 +122,7 @@ def summary(result: ClosedLoopResult | Unphased) -> dict[str, Any]:
         return {**power_only.summary(result.found), **swept, "by_power_alone": result.why}
     measured, choice, prediction = result.verification, result.choice, result.prediction
     return {
-        **told(result.setup, measured, result.truth),
+        **verdict_figures(result.setup, measured, result.truth),
         "num_pilots": result.sweep.plan.num_patterns,
         "sweep_mode": result.sweep.mode,
         "algorithm": choice.algorithm,

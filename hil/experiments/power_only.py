@@ -16,7 +16,14 @@ from hil.config import ClosedLoopConfig, PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
 from hil.experiments.begin import recorded_procedure
 from hil.experiments.stage import channel_powers, rates_by_power, search_on_stage
-from hil.experiments.verify import examine, leave_on_surface, load_verdict, record_truth, told, true_responses
+from hil.experiments.verify import (
+    examine,
+    leave_on_surface,
+    load_verdict,
+    record_truth,
+    true_responses,
+    verdict_figures,
+)
 from hil.interfaces import Geometry, Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
@@ -141,7 +148,7 @@ def evaluate(recording: Recording) -> PowerOnlyResult:
 def summary(result: PowerOnlyResult) -> dict[str, Any]:
     """The figures of a search as plain values: measured and, in simulation, true ones apart."""
     return {
-        **told(result.setup, result.verification, result.truth),
+        **verdict_figures(result.setup, result.verification, result.truth),
         "algorithm": result.config.search.method,
         "figure": result.config.search.figure,
         "num_pilots": result.found.num_patterns,

@@ -139,7 +139,9 @@ def true_responses(
     return dict(zip(choice.patterns, recording.read(stage).data, strict=False))
 
 
-def told(setup: Setup, measured: Verification, truth: dict[str, Complex[np.ndarray, "subcarrier"]]) -> dict[str, Any]:
+def verdict_figures(
+    setup: Setup, measured: Verification, truth: dict[str, Complex[np.ndarray, "subcarrier"]]
+) -> dict[str, Any]:
     """A verdict as plain values, measured and true ones apart, as every summary of an experiment holds it."""
     return {
         "outcome": str(measured.outcome),

@@ -188,17 +188,8 @@ def split_burst(
     if reference is None and referred:
         reference = capture_references(samples[: int(planned[0] - late - plan.before_s * rate_hz)], grid, len(starts))
     noise_var, by_subcarrier = usual_noise(scatter, good, grid, plan.repetitions)
-    block = SoundingBlock(
-        response,
-        np.full(len(starts), noise_var),
-        capture.time_s + starts / rate_hz,
-        np.zeros(len(starts), dtype=int),
-        np.zeros(len(starts), dtype=bool),
-        0,
-        reference,
-        by_subcarrier,
-    )
-    return block, good
+    time_s = capture.time_s + starts / rate_hz
+    return SoundingBlock.of_capture(response, noise_var, time_s, reference, by_subcarrier), good
 
 
 def _followed(tuned: Tuned, starts: Int[np.ndarray, "dwell"], still: int, grid: OfdmGrid, plan: BurstPlan) -> Tuned:

@@ -6,7 +6,7 @@ from hil.arrays import Complex
 
 
 class Intake:
-    """Room for them. Who wants to do something with those that are there by then overrides both."""
+    """Room for those of one capture after the other. Who works on them while they arrive overrides both methods."""
 
     def room(self, num_patterns: int, num_subcarriers: int) -> Complex[np.ndarray, "pattern subcarrier"]:
         """Where those of a new capture shall stand; what came of an earlier one is void."""

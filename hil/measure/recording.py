@@ -197,7 +197,7 @@ class Recording:
     def draft(self, kind: np.dtype[Any]) -> Draft:
         """Begin the file of a step yet to come, which holds one record of that kind; `append` ends it.
 
-        A step whose data is not the draft's array is written as ever, and no more is heard of the draft.
+        A step whose data is another array is written whole, and the draft is dropped.
         """
         self._draft = Draft(self._next_file.with_suffix(".tmp"), np.zeros((), kind))
         return self._draft

@@ -170,16 +170,8 @@ def split_capture(
     reference = dwell_references(capture, starts, grid, plan.repetitions)
     if reference is None and referred:
         reference = capture_references(samples[: dwells.starts[first - 1] + length], grid, count)
-    return SoundingBlock(
-        response,
-        np.full(count, noise[grid.used].mean()),
-        capture.time_s + starts / grid.sample_rate_hz,
-        np.zeros(count, dtype=int),
-        np.zeros(count, dtype=bool),
-        0,
-        reference,
-        noise,
-    )
+    time_s = capture.time_s + starts / grid.sample_rate_hz
+    return SoundingBlock.of_capture(response, float(noise[grid.used].mean()), time_s, reference, noise)
 
 
 def _hearing(grid: OfdmGrid, plan: SequencePlan, num_samples: int, count: int, intake: Intake | None = None) -> Hearing:

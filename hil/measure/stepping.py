@@ -53,6 +53,19 @@ class SoundingBlock:
         )
 
     @classmethod
+    def of_capture(
+        cls,
+        response: Complex[np.ndarray, "pattern subcarrier"],
+        noise_var: float,
+        time_s: Float[np.ndarray, "pattern"],
+        reference: np.ndarray | None,
+        noise_by_subcarrier: Float[np.ndarray, "subcarrier"] | None,
+    ) -> "SoundingBlock":
+        """Soundings of one capture, all of them in the same noise; nothing was taken twice."""
+        noise, never = np.full(len(response), noise_var), np.zeros(len(response), dtype=int)
+        return cls(response, noise, time_s, never, never.astype(bool), 0, reference, noise_by_subcarrier)
+
+    @classmethod
     def join(
         cls, blocks: Sequence["SoundingBlock"], response: Complex[np.ndarray, "pattern subcarrier"] | None = None
     ) -> "SoundingBlock":
@@ -70,15 +83,14 @@ class SoundingBlock:
 
     def __getitem__(self, which: slice | Int[np.ndarray, "some"]) -> "SoundingBlock":
         """Some of the soundings; `resets` and the noise by subcarrier are not told apart and go with them all."""
-        return SoundingBlock(
-            self.response[which],
-            self.noise_var[which],
-            self.time_s[which],
-            self.retakes[which],
-            self.overloaded[which],
-            self.resets,
-            None if self.reference is None else self.reference[which],
-            self.noise_by_subcarrier,
+        return replace(
+            self,
+            response=self.response[which],
+            noise_var=self.noise_var[which],
+            time_s=self.time_s[which],
+            retakes=self.retakes[which],
+            overloaded=self.overloaded[which],
+            reference=None if self.reference is None else self.reference[which],
         )
 
     def snr_db(self, used: Bool[np.ndarray, "subcarrier"]) -> Float[np.ndarray, "used"]:

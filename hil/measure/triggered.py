@@ -184,17 +184,8 @@ def split_frames(
     if reference is None and referred:
         head = samples[: plan.lead_symbols(grid) * grid.fft_size]
         reference = capture_references(head, grid, count)
-    block = SoundingBlock(
-        frames.response,
-        np.full(count, noise_var),
-        capture.time_s + (ends - length) / grid.sample_rate_hz,
-        np.zeros(count, dtype=int),
-        np.zeros(count, dtype=bool),
-        0,
-        reference,
-        by_subcarrier,
-    )
-    return block, frames.good
+    time_s = capture.time_s + (ends - length) / grid.sample_rate_hz
+    return SoundingBlock.of_capture(frames.response, noise_var, time_s, reference, by_subcarrier), frames.good
 
 
 def _hearing(

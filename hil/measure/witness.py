@@ -2,9 +2,8 @@
 
 In modes that go pattern by pattern, all that a board tells is whether it restarted. So its answers are the numbers of
 those calls (of `apply`, `commit`, `select`, `check`, `read_pattern` and what follows here, counted together from 0)
-that met a restart. Where a capture holds
-many patterns it also tells how many of its steps it took (`sequence_status`), or since when each pattern stood still
-(`stream`). Everything else is in the samples.
+that met a restart. Where a capture holds many patterns it also tells how many of its steps it took
+(`sequence_status`), or since when each pattern stood still (`stream`). Everything else is in the samples.
 """
 
 import math
