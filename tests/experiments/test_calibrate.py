@@ -216,14 +216,14 @@ def test_a_first_look_sees_the_surface_and_what_repeats(station: Station) -> Non
     assert "predicted" in checks["link budget"].detail
 
 
-def test_a_first_look_over_two_radios_sees_the_same_surface() -> None:
-    seen = {}
-    for name in ("sim-opensource-ris", "sim-two-plutos"):
-        with open_testbed(CONFIGS / f"{name}.yaml", user="desk") as testbed:
-            seen[name] = look_for_surface(testbed).surface_dbfs
-            checks = [check for check in first_look(testbed, watch_s=2.0) if not check.ok]
-        assert not checks
-    assert seen["sim-two-plutos"] == pytest.approx(seen["sim-opensource-ris"], abs=0.3)
+def test_a_first_look_over_two_radios_sees_the_same_surface(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in (("PAIRS", 16), ("WATCHED", 100)):  # two radios' soundings take time to be brought to one clock
+        monkeypatch.setattr(f"hil.experiments.calibration.first_look.{name}", few)
+    with open_testbed(CONFIGS / "sim-opensource-ris.yaml", user="desk") as one_radio:
+        seen = look_for_surface(one_radio)
+    with open_testbed(CONFIGS / "sim-two-plutos.yaml", user="desk") as two_radios:
+        assert look_for_surface(two_radios).surface_dbfs == pytest.approx(seen.surface_dbfs, abs=0.3)
+        assert all(check.ok for check in first_look(two_radios, watch_s=2.0))
 
 
 def test_a_cable_is_judged_by_its_attenuation(station: Station) -> None:
