@@ -167,8 +167,8 @@ def _tell_plan(procedure: "ExperimentConfig", station: "TestbedConfig", user: st
         f"verification in {plan['verify_s']:.1f} s.\n"
         "Nothing was opened, nothing was radiated."
     )
-    if plan["crest_advice"]:
-        print(f"WARNING: {plan['crest_advice']}")
+    if plan["pilot_advice"]:
+        print(f"WARNING: {plan['pilot_advice']}")
     if "plan_sha256" in plan:
         print(f"SHA-256 of the plan, to be published beforehand: {plan['plan_sha256']}")
     if as_json:

@@ -19,10 +19,10 @@ def tell(kind: str, summary: dict[str, Any], figures: list[str]) -> None:
 
 
 def say_begun(recording: "Recording", grid: "OfdmGrid") -> None:
-    """Say where a run is recorded, and warn of pilots that cost range."""
+    """Say where a run is recorded, and warn of pilots that cost range or truth."""
     say(f"recording to {recording.path}")
-    if grid.crest_advice:
-        say(f"WARNING: {grid.crest_advice}")
+    if grid.pilot_advice:
+        say(f"WARNING: {grid.pilot_advice}")
 
 
 def say_listening(summary: dict[str, Any], recording: "Recording") -> None:

@@ -109,7 +109,7 @@ def _radiated(
         "eirp_dbm": plan.eirp_dbm,
         "attenuation_db": plan.attenuation_db,
         "crest_factor_db": plan.crest_factor_db,
-        "crest_advice": plan.crest_advice,
+        "pilot_advice": plan.pilot_advice,
         "sweep_mode": mode,
         "num_pilots": num_sweep,
         "sweep_s": sweep_s,

@@ -109,14 +109,23 @@ class OfdmGrid:
         return float(10 * np.log10(envelope.max() / envelope.mean()))
 
     @property
-    def crest_advice(self) -> str | None:
-        """What a high crest factor costs and what to do about it; None where it is low."""
-        if self.crest_factor_db < HIGH_CREST_DB:
-            return None
-        return (
-            f"the pilots' crest factor is {self.crest_factor_db:.1f} dB: that far their mean power stays below the "
-            "peak of DAC and amplifier; ofdm.pilot: zadoff_chu or newman lose 3 to 6 dB only"
-        )
+    def pilot_advice(self) -> str | None:
+        """What a high crest factor, or a pilot on the carrier, costs and what to do about it; None where both are well.
+
+        What the radio itself puts on the carrier is part of no channel: rates were up to 3 % off in simulation.
+        """
+        advice = []
+        if self.crest_factor_db >= HIGH_CREST_DB:
+            advice.append(
+                f"the pilots' crest factor is {self.crest_factor_db:.1f} dB: that far their mean power stays below the "
+                "peak of DAC and amplifier; ofdm.pilot: zadoff_chu or newman lose 3 to 6 dB only"
+            )
+        if self.used[self.num_subcarriers // 2]:
+            advice.append(
+                "a pilot stands on the carrier, where LO leakage and the receiver's DC offset count as channel: rates "
+                "come out wrong by some per cent; ofdm.skip_dc: true leaves it out, the pilots beside it foretell it"
+            )
+        return "; ".join(advice) or None
 
     @property
     def mean_power_dbfs(self) -> float:

@@ -102,7 +102,7 @@ def _plan(config: TestbedConfig) -> str:
 def _pilot(config: TestbedConfig) -> Check:
     grid = OfdmGrid.from_config(config.ofdm)
     detail = f"{config.ofdm.pilot}, crest factor {grid.crest_factor_db:.1f} dB"
-    return Check("pilot", grid.crest_advice is None, detail, grid.crest_advice or "")
+    return Check("pilot", grid.pilot_advice is None, detail, grid.pilot_advice or "")
 
 
 def _latency(config: TestbedConfig) -> Check:

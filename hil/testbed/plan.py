@@ -23,8 +23,8 @@ class RadiationPlan:
     """What the gate would grant, and the timing of the station.
 
     low_hz, high_hz: occupied band. eirp_dbm: mean. crest_factor_db: of the pilot frame;
-    crest_advice: what a high one costs, None where it is low. modes: of a sweep with so many symbols of each pattern,
-    best first, as far as is known before anything is opened.
+    pilot_advice: what is unfortunate about the pilots, None where nothing is.
+    modes: of a sweep with so many symbols of each pattern, best first, as far as is known before anything is opened.
     """
 
     low_hz: float
@@ -32,7 +32,7 @@ class RadiationPlan:
     eirp_dbm: float
     attenuation_db: float
     crest_factor_db: float
-    crest_advice: str | None
+    pilot_advice: str | None
     max_duration_s: float
     timing: SurfaceTiming
     modes: Callable[[int], tuple[SweepMode, ...]]
@@ -75,7 +75,7 @@ def radiation_plan(config: TestbedConfig, user: UserConfig) -> RadiationPlan:
         permit.eirp_dbm,
         settings.tx_attenuation_db,
         grid.crest_factor_db,
-        grid.crest_advice,
+        grid.pilot_advice,
         config.safety.max_duration_s,
         surface.timing,
         modes,

@@ -209,6 +209,6 @@ def test_a_pilot_of_high_crest_factor_is_warned_of_before_anything_is_radiated(h
     weaker = ("--set", "ofdm.pilot=constant", "--set", "power.radiated_power_dbm=-30")
     done = hil("run", EXPERIMENT, "--testbed", TESTBED, *weaker, "--dry-run", "--json")
     assert "WARNING: the pilots' crest factor is" in done.out
-    assert done.json["dry_run"]["crest_advice"]
+    assert done.json["dry_run"]["pilot_advice"]
     checks = hil("doctor", "--testbed", TESTBED, *weaker, "--json").json["checks"]
     assert [check["ok"] for check in checks if check["name"] == "pilot"] == [False]

@@ -33,9 +33,18 @@ def test_the_papers_pilot_is_warned_of_and_good_ones_are_not(station):
     from hil.phy.ofdm import OfdmGrid
 
     def advice(pilot):
-        return OfdmGrid.from_config(station(ofdm__pilot=pilot).ofdm).crest_advice
+        return OfdmGrid.from_config(station(ofdm__pilot=pilot).ofdm).pilot_advice
 
     assert "24.1 dB" in advice("constant")
     assert "zadoff_chu or newman" in advice("constant")
     assert advice("zadoff_chu") is None
     assert advice("newman") is None
+
+
+def test_a_pilot_on_the_carrier_is_warned_of(station):
+    from hil.phy.ofdm import OfdmGrid
+
+    assert "skip_dc" in OfdmGrid.from_config(station(ofdm__skip_dc=False).ofdm).pilot_advice
+    both = OfdmGrid.from_config(station(ofdm__skip_dc=False, ofdm__pilot="constant").ofdm).pilot_advice
+    assert "crest factor" in both
+    assert "skip_dc" in both
