@@ -7,7 +7,8 @@ of a train of frames, travel while the next are taken: then draining hides the r
 one piece (`took_s`).
 Software time is this process's processor time without the simulator's: what driver, recording and demodulation take.
 `left_s` is what of it and of the estimate comes after the last sample was handed over. What is done between pieces is
-hidden by their way over USB as long as it takes less than that: `software_s` below `drain_s` of one capture.
+hidden by their way over USB as long as it takes less than that, `software_s` below `drain_s` of one capture; so pieces
+of a long capture are handed over when all is done with those before them (`slow_handovers`).
 
 An estimate needs the last sounding and takes up to two FFTs over all of them (`hil bench estimation`), a record on disk
 before it as long. `two_ffts_share` is that of `took_s`: no sweep that is short against it leaves a hundredth. Of a long
@@ -18,6 +19,7 @@ is known (noise, model, the end of the file), and transform and denoising, which
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +31,14 @@ from hil.estimation.estimate import estimate_channel
 from hil.experiments.closed_loop import new_recording
 from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.sounding_stage import BY_ITSELF
-from hil.interfaces import Progress, SweepMode, no_progress
+from hil.interfaces import PIECE_SAMPLES, Progress, SweepMode, no_progress
 from hil.measure.setup import Setup
-from hil.sim.effort import handed_over_s, memory_watched, software_s
+from hil.sim.effort import handed_over_s, memory_watched, slow_handovers, software_s
 from hil.testbed import open_testbed
 
 USB_BYTES_PER_S = 28e6  # what a Pluto brings over USB 2 without gaps: 7 MS/s
 SAMPLE_BYTES = 4
 FFTS = 5  # of which the median counts
-PIECE_BYTES = 1 << 20  # of a capture that is heard while it arrives
 
 FLOOR = (
     "floor of a pattern = max(link time that can overlap the capture, update + settle + symbols + USB turn-around) "
@@ -90,7 +91,8 @@ def _time_mode(
     with tempfile.TemporaryDirectory() as folder, open_testbed(_undrained(config)) as testbed:
         recording = new_recording(testbed, root=Path(folder))
         started_s, busy_s = time.perf_counter(), software_s()
-        sweep = sound_surface(testbed, recording, asked, progress=progress)
+        with slow_handovers() if mode in (*BY_ITSELF, "burst") else nullcontext():
+            sweep = sound_surface(testbed, recording, asked, progress=progress)
         wall_time_s, swept_s = time.perf_counter() - started_s, software_s()
         estimate_channel(sweep, Setup.from_json(recording.manifest))
         estimated_s = software_s()
@@ -153,5 +155,5 @@ def _took_s(mode: SweepMode, radio_time_s: float, drain_s: float) -> float:
     """From the first sample taken to the last one here."""
     if mode not in BY_ITSELF:
         return radio_time_s + drain_s
-    piece_s = PIECE_BYTES / (drain_s * USB_BYTES_PER_S) * min(radio_time_s, drain_s)
+    piece_s = PIECE_SAMPLES * SAMPLE_BYTES / (drain_s * USB_BYTES_PER_S) * min(radio_time_s, drain_s)
     return max(radio_time_s, drain_s) + min(piece_s, radio_time_s, drain_s)

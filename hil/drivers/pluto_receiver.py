@@ -9,13 +9,12 @@ import numpy as np
 
 from hil.arrays import Complex
 from hil.drivers.pluto_device import PlutoDevice, has_two_channels
-from hil.interfaces import FrameTrain
+from hil.interfaces import PIECE_SAMPLES, FrameTrain
 
 KERNEL_BUFFERS = 1  # for each block of a capture
 DEFAULT_KERNEL_BUFFERS = 4
 SAMPLE_BYTES = 4  # of one receiver
 MAX_BLOCK_BYTES = 16 << 20  # the kernel's `industrialio_buffer_dma.max_block_size`; the DMA counts no further either
-TRAIN_BLOCK_BYTES = 1 << 20  # of a train of frames: the first ones travel while the next are filled
 MOST_BLOCKS = 64  # that the kernel queues ("ought to be enough for anybody", industrialio-buffer-dma.c)
 MAX_BLOCKS = 8  # of that size: half of the 256 MiB that a Pluto's kernel keeps for its DMAs (CMA)
 
@@ -74,7 +73,7 @@ class Receiver:
     def _frames_of_a_block(self, train: FrameTrain) -> int:
         """As few as make small blocks, all of which find a frame to begin with."""
         needed = math.ceil((train.num_samples + train.spare_samples) / train.frame_samples)
-        wanted = max(min(TRAIN_BLOCK_BYTES, MAX_BLOCK_BYTES) // SAMPLE_BYTES // train.frame_samples, 1)
+        wanted = max(PIECE_SAMPLES // train.frame_samples, 1)
         most = min(math.ceil(needed / wanted), MOST_BLOCKS)
         sizes = (math.ceil(needed / num_blocks) for num_blocks in range(most, 0, -1))
         return next(size for size in sizes if (math.ceil(needed / size) - 1) * size < train.num_frames)

@@ -5,6 +5,7 @@ Everything above the drivers is written against this room. Nothing here does I/O
 
 from hil.interfaces.common import ByteLink, Clock, Closing, Progress, SweepMode, SystemClock, no_progress
 from hil.interfaces.radio import (
+    PIECE_SAMPLES,
     START_SAMPLES,
     Capture,
     FrameTrain,
@@ -33,6 +34,7 @@ from hil.interfaces.surface import (
 from hil.interfaces.truth import TrueChannel, Truth
 
 __all__ = [
+    "PIECE_SAMPLES",
     "START_SAMPLES",
     "ByteLink",
     "Capture",

@@ -8,6 +8,10 @@ import numpy as np
 
 from hil.arrays import Complex
 
+PIECE_SAMPLES = 1 << 17
+"""Of a long capture that is heard while it arrives. Each piece is a request: assumed to be 0.5 ms over a Pluto's USB,
+on which the samples take 19 ms. With smaller pieces that would be more than what the last one leaves less to do."""
+
 
 @dataclass(frozen=True)
 class RadioSettings:

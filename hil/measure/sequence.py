@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hil.arrays import Bool, Int, Patterns
-from hil.interfaces import Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
+from hil.interfaces import PIECE_SAMPLES, Capture, Clock, SequenceAbility, StreamingSdr, SurfaceTiming
 from hil.measure.clocks import Tuned, follow, tune
 from hil.measure.continuity import require_continuous, slipped_from
 from hil.measure.dwells import (
@@ -42,7 +42,6 @@ from hil.phy.ofdm import OfdmGrid
 GUARD_S = 4e-6  # of each dwell: for the error of the steps that are found
 LEAD_S, TAIL_S = 3e-3, 1e-3  # of a capture: for the way of the command to the board, and after the last dwell
 STILL_DWELLS = 2.5  # of the capture on either side, to tell the sequence's ends by
-PIECE_SAMPLES = 1 << 18  # of a capture, heard while the next ones are taken
 REFERENCE_SYMBOLS = 128  # of the capture before the sequence, where captures are tied together
 
 

@@ -11,6 +11,8 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+IDLE_S, IDLE_SHARE = 5e-3, 0.1  # of which a program takes less that only waits
+
 
 class _Effort:
     """Sum over all threads; of calls within calls the outermost counts."""
@@ -19,6 +21,7 @@ class _Effort:
         self.total_s = 0.0
         self.peak_bytes = 0
         self.handed_over_s = 0.0
+        self.slow = False  # samples arrive behind all that is done with earlier ones
         self._adding = threading.Lock()
         self._thread = threading.local()
 
@@ -83,6 +86,26 @@ def memory_watched() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
+@contextmanager
+def slow_handovers() -> Iterator[None]:
+    """While it is open samples arrive when all is done that is done with earlier ones, as over a USB that takes longer
+    for them than that. A simulated USB takes the clock's time, not the computer's."""
+    _effort.slow = True
+    try:
+        yield
+    finally:
+        _effort.slow = False
+
+
+def _until_idle() -> None:
+    """Wait while other threads of this process compute."""
+    busy_s = IDLE_S
+    while busy_s > IDLE_SHARE * IDLE_S:
+        started_s = time.process_time()
+        time.sleep(IDLE_S)
+        busy_s = time.process_time() - started_s
+
+
 def door(function: Callable[P, T]) -> Callable[P, T]:
     """Mark what drivers and experiments call of the simulator: its time is counted."""
 
@@ -102,6 +125,8 @@ def handover(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return through(*args, **more)
         finally:
+            if _effort.slow:
+                _until_idle()
             _effort.handed_over_s = software_s()
 
     return handing

@@ -109,7 +109,7 @@ def test_a_capture_in_blocks_of_frames_is_the_one_in_a_block_but_for_spare_sampl
     make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each block waits for its frame: nothing but spare samples is lost, and all that was heard stays."""
-    monkeypatch.setattr("hil.drivers.pluto_receiver.TRAIN_BLOCK_BYTES", 4 * 2000)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.PIECE_SAMPLES", 2000)
     trains = [FrameTrain(1000, 50, 936, 51_000, spare) for spare in (0, 64)]
     heard: list[np.ndarray] = []
     whole, _ = (make_bench().start().capture_frames(train).samples for train in trains)
@@ -130,7 +130,7 @@ def test_a_capture_in_blocks_of_frames_is_the_one_in_a_block_but_for_spare_sampl
 def test_every_block_of_a_train_finds_a_frame_to_begin_with(
     make_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch, num_frames: int, tail: int
 ) -> None:
-    monkeypatch.setattr("hil.drivers.pluto_receiver.TRAIN_BLOCK_BYTES", 4 * 2500)
+    monkeypatch.setattr("hil.drivers.pluto_receiver.PIECE_SAMPLES", 2500)
     num_samples = 936 + 1000 * num_frames + tail
     sdr = make_bench().start()
     for _ in range(2):

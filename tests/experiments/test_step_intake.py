@@ -30,7 +30,7 @@ def wired(station: MakeStation, small_board: Callable[..., str]) -> TestbedConfi
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pluto_receiver, "TRAIN_BLOCK_BYTES", 1 << 17)
+    monkeypatch.setattr(pluto_receiver, "PIECE_SAMPLES", 1 << 15)
     monkeypatch.setattr(sequence, "PIECE_SAMPLES", 1 << 15)
     monkeypatch.setattr(frames, "GROUP_SAMPLES", 1 << 14)
     monkeypatch.setattr(hearing, "STRETCH", 1 << 14)

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from hil.sim import effort
 from hil.sim.clock import VirtualClock
-from hil.sim.effort import door, effort_s, handed_over_s, handover, memory_watched, software_s
+from hil.sim.effort import door, effort_s, handed_over_s, handover, memory_watched, slow_handovers, software_s
 
 
 def busy(duration_s):
@@ -104,3 +105,22 @@ def test_what_came_after_the_last_samples_is_told_from_what_came_before() -> Non
     assert software_s() - at_s == pytest.approx(0.02, abs=0.015)
     hand()
     assert 0.015 < handed_over_s() - at_s < 0.04
+
+
+def test_samples_that_come_slowly_come_when_the_work_on_earlier_ones_is_done(monkeypatch):
+    """Another thread computes while three times is waited."""
+    work_s = [effort.IDLE_S] * 3
+    spent_s = [0.0]
+    monkeypatch.setattr(effort.time, "process_time", lambda: spent_s[0])
+
+    def wait(duration_s):
+        spent_s[0] += work_s.pop() if work_s else 0.01 * duration_s
+
+    monkeypatch.setattr(effort.time, "sleep", wait)
+    take = handover(lambda: None)
+    take()
+    assert len(work_s) == 3
+    with slow_handovers():
+        take()
+    assert not work_s
+    assert handed_over_s() == software_s()
