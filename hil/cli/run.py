@@ -82,7 +82,7 @@ def carry_out(
 
     What its plan shows to be impossible is refused before anything is opened.
     """
-    from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes, tell
+    from hil.cli.tell import say_begun, say_listening, say_noise, say_retakes, say_steps, tell
     from hil.experiments.begin import begin
     from hil.experiments.kinds import kind_of
     from hil.testbed import find_user, open_testbed, radiation_plan
@@ -105,6 +105,7 @@ def carry_out(
     say_listening(summary, recording)
     say_retakes(summary, recording)
     say_noise(summary)
+    say_steps(summary, recording)
     recording.finish(summary)
     with drawing(recording.path):
         figures = kind.draw(result, recording.path)

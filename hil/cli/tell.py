@@ -1,6 +1,7 @@
 """What a person reads at the end of an experiment, by its kind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,16 @@ def say_noise(summary: dict[str, Any]) -> None:
     noise = summary.get("sounding_noise")
     if noise is not None and noise["loud"] is not None:
         say(f"WARNING: {words(noise['loud'])}")
+
+
+def say_steps(summary: dict[str, Any], recording: "Recording") -> None:
+    """Warn where the receiver's gain is so low that the steps of its ADC count; `adc_steps` in the summary has them."""
+    from hil.experiments.converter import steps_of_verdict
+
+    steps = steps_of_verdict(recording)
+    summary["adc_steps"] = None if steps is None else asdict(steps)
+    if steps is not None and steps.advice:
+        say(f"WARNING: {steps.advice}")
 
 
 def tell_closed_loop(summary: dict[str, Any], figures: list[str]) -> None:

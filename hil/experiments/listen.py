@@ -8,7 +8,8 @@ import numpy as np
 from hil.config import BandConfig, ListeningConfig
 from hil.errors import MeasurementError
 from hil.interfaces import Progress, no_progress
-from hil.measure.occupancy import QUANTISATION_DBFS, Occupancy
+from hil.measure.levels import QUANTISATION_DBFS
+from hil.measure.occupancy import Occupancy
 from hil.measure.recording import Recording, Step
 from hil.phy.geometry import straight_direct
 from hil.testbed import Testbed

@@ -8,8 +8,53 @@ import numpy as np
 from hil.arrays import Complex, Float
 from hil.units import power_db
 
+STEP = 2.0**-11  # of an AD936x: both parts are rounded to 12 bits
+QUANTISATION_DBFS = -74.0  # what that leaves of both, over the sample rate
+HIDING_DB, STRONG_DB = 3.0, 25.0  # over what rounding leaves: noise that hides it, a signal of which it is too little
 HIGHEST_GAINS_DB = ((1.3e9, 73.0), (4e9, 71.0), (math.inf, 62.0))  # of an AD936x, up to that carrier (datasheet)
 LOWEST_GAIN_DB = -3.0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How what was sounded stands over the steps of the ADC, which round every symbol of a cyclic frame alike.
+
+    Noise of about a step makes rounding a part of the noise, which averages out and is corrected for. With less noise
+    what rounding leaves counts as channel, and the fewer steps the signal fills the more (Widrow 1956).
+    rms: of either part of the signal, in steps. signal_db, noise_db: over what rounding leaves on a subcarrier, of a
+    pilot and of the noise of one symbol.
+    """
+
+    rms: float
+    signal_db: float
+    noise_db: float
+
+    @classmethod
+    def of(
+        cls,
+        response: Complex[np.ndarray, "sounding subcarrier"],
+        noise_var: Float[np.ndarray, "sounding"],
+        *,
+        symbols: int,
+        fft_size: int,
+    ) -> "Steps":
+        """response: at the ADC, zero where unused. noise_var: of each sounding on a subcarrier, of so many symbols."""
+        power = float(np.mean(np.sum(np.abs(response) ** 2, axis=1)))
+        pilots, rounding = max(np.count_nonzero(response[0]), 1), STEP**2 / 6 / fft_size
+        least = float(np.finfo(float).tiny)  # there may be none
+        ratios = (max(each, least) / rounding for each in (power / pilots, float(noise_var.mean()) * symbols))
+        return cls(math.sqrt(power / 2) / STEP, *map(float, map(power_db, ratios)))
+
+    @property
+    def advice(self) -> str | None:
+        """What is wrong and what to do; None where noise hides the steps, or the signal is large against them."""
+        if self.noise_db > HIDING_DB or self.signal_db > STRONG_DB:
+            return None
+        return (
+            f"the signal fills {self.rms:.1f} steps of the ADC (rms) and noise does not hide them: what rounding "
+            "leaves counts as channel, and rates may be some per cent off; raise radio.rx_gain_db, or let "
+            "`hil calibrate` choose it"
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from hil.units import power_db, power_from_db
 SUBBANDS, FEWEST_SUBCARRIERS = 16, 16  # at most; of each, so that its noise scatters little
 HEARD_DB = 6.0  # above the noise: noise figures are declared that well
 SIGMAS = 3.0  # of the scatter of a sub-band's noise, on top of it
-QUANTISATION_DBFS = -74.0  # of an AD936x: both parts rounded to 2^-11 of full scale, over the sample rate
 OWN_BINS = 1  # on either side of the carrier: the receiver's offset and its LO
 
 
