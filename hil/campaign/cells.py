@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import RecordingError
+from hil.measure.recording import write_durably
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,9 @@ class Cells:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> Path:
     """Write a file that is either whole or not there. Raises RecordingError where that fails."""
-    partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
-        partial.replace(path)
+        write_durably(path, json.dumps(value, indent=1, allow_nan=False).encode())
     except OSError as error:
         raise RecordingError(f"{path}: cannot be written ({error}); choose another --out") from error
     return path

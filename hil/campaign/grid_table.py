@@ -6,6 +6,7 @@
   result.nc        netCDF, a group a study: figure[axis..., replicate], NaN where there is no row
 """
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from hil.campaign.grid import Study, TaskId
 from hil.config.campaign import CampaignConfig
 from hil.engine.work import differences, versions
 from hil.errors import RecordingError
+from hil.measure.recording import write_durably
 
 Row = dict[str, Any]
 
@@ -94,17 +96,18 @@ class Table:
     def export(self, studies: Sequence[Study]) -> Path:
         """Write `result.nc` from the rows. Raises RecordingError."""
         path = self.folder / "result.nc"
-        path.unlink(missing_ok=True)
+        content = io.BytesIO()  # a full disk ends HDF5, and the program with it, by a crash
+        for number, study in enumerate(studies):
+            rows = (row for row in self.rows() if row["task"][0] == number)
+            _write(content, study, _figures(study, rows), mode="a" if number else "w")
         try:
-            for number, study in enumerate(studies):
-                rows = (row for row in self.rows() if row["task"][0] == number)
-                _write(path, study, _figures(study, rows), mode="a" if number else "w")
+            write_durably(path, content.getvalue())
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error}); the rows are kept in {self._path}") from error
         return path
 
 
-def _write(path: Path, study: Study, figures: dict[str, np.ndarray], mode: Literal["w", "a"]) -> None:
+def _write(content: io.BytesIO, study: Study, figures: dict[str, np.ndarray], mode: Literal["w", "a"]) -> None:
     """A group of the file: figures over the axes of a study."""
     import xarray
 
@@ -115,7 +118,7 @@ def _write(path: Path, study: Study, figures: dict[str, np.ndarray], mode: Liter
     coordinates |= {name: ("replicate", [place[name] for place in places]) for name in ("seed", "user")}
     data = xarray.Dataset({name: (axes, values.reshape(shape)) for name, values in figures.items()}, coordinates)
     safe = {name: {"zlib": True, "fletcher32": True} for name in figures}
-    data.to_netcdf(path, mode, group=study.name, engine="h5netcdf", encoding=safe)
+    data.to_netcdf(content, mode, group=study.name, engine="h5netcdf", encoding=safe)
 
 
 def row_of(studies: Sequence[Study], task: TaskId, figures: Row) -> Row:

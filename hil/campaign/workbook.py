@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hil.campaign.cells import Cells
 from hil.interfaces import Progress
-from hil.report.paper_figures import save
+from hil.report.figures import save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ class Artifact:
         return {"paper_says": self.paper_says, "reading": self.reading, "found": self.found, "rows": self.rows}
 
     def save(self, path: Path) -> Path:
-        return save(self.figure, path)
+        return save(self.figure, path, dpi=110)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hil.errors import CalibrationError, RecordingError
+from hil.errors import CalibrationError
 from hil.measure.canonical import canonical_sha256
+from hil.measure.recording import storage, write_durably
 
 FILE = "calibration.json"
 SCHEMA = "hil-calibration/1"
@@ -54,10 +55,8 @@ class Calibration:
         """Write it into a run directory. Raises RecordingError."""
         path = run_dir / FILE
         content = {"schema": SCHEMA, **self._values(), "sha256": self.sha256}
-        try:
-            path.write_text(json.dumps(content, indent=1, allow_nan=False))
-        except OSError as error:
-            raise RecordingError(f"{path}: cannot be written: {error}") from error
+        with storage(run_dir):
+            write_durably(path, json.dumps(content, indent=1, allow_nan=False).encode())
         return path
 
     @classmethod

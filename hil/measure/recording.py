@@ -324,7 +324,7 @@ def _or_nothing(temporary: Path) -> Iterator[None]:
     """A file that cannot be finished inside does not stay."""
     try:
         yield
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 

@@ -1,5 +1,6 @@
 """Figures of a run, drawn from arrays. Each function returns a matplotlib Figure; `save` writes it as PNG."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hil.arrays import Complex, Float, Pattern
+from hil.measure.recording import write_durably
 from hil.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, panels
 from hil.units import power_db
 
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 COLOURS = {"all_zero": GREY, "best_pilot": ORANGE, "random": GREEN, "stm": BLUE, "unrefined": PURPLE, "chosen": RED}
 
 
-def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure as PNG and return its path."""
-    figure.savefig(path, dpi=130)
+def save(figure: "Figure", path: Path, dpi: int = 130) -> Path:
+    """Write a figure as PNG, whole or not at all, and return its path. Raises OSError."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    write_durably(path, content.getvalue())
     return path
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,12 +53,6 @@ class Panel:
     title: str
     curves: Sequence[Curve]
     ylabel: str = ""
-
-
-def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure as PNG and return its path."""
-    figure.savefig(path, dpi=110)
-    return path
 
 
 def curves_figure(

@@ -1,12 +1,18 @@
-"""Arrays with names, axes and units, written for other programs: netCDF, MATLAB, CSV."""
+"""Arrays with names, axes and units, written for other programs: netCDF, MATLAB, CSV.
+
+A file is made in memory and then written whole: a full disk ends HDF5, and the program with it, by a crash.
+"""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from hil.measure.recording import write_durably
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ def write_netcdf(path: Path, variables: Sequence[Variable], attributes: Mapping[
     parts = [part for variable in variables for part in _real_parts(variable)]
     data = {part.name: (part.axes, part.values, part.notes) for part in parts}
     checked = {part.name: {"fletcher32": True} for part in parts if part.values.dtype.kind in "biuf"}
-    xarray.Dataset(data, attrs=dict(attributes)).to_netcdf(path, engine="h5netcdf", encoding=checked)
+    content = xarray.Dataset(data, attrs=dict(attributes)).to_netcdf(engine="h5netcdf", encoding=checked)
+    write_durably(path, bytes(content))
     return [path]
 
 
@@ -50,7 +57,9 @@ def write_matlab(path: Path, variables: Sequence[Variable], attributes: Mapping[
         "axes": {variable.name: ", ".join(variable.axes) for variable in variables},
         "run": dict(attributes),
     }
-    savemat(path, values | notes, do_compression=True, oned_as="column", long_field_names=True)
+    content = io.BytesIO()
+    savemat(content, values | notes, do_compression=True, oned_as="column", long_field_names=True)
+    write_durably(path, content.getvalue())
     return [path]
 
 
@@ -98,5 +107,6 @@ def _csv_rows(variable: Variable) -> Iterator[Sequence[object]]:
 
 
 def _write_rows(path: Path, rows: Any) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+    content = io.StringIO(newline="")
+    csv.writer(content).writerows(rows)
+    write_durably(path, content.getvalue().encode())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hil.cli.ending import INTERRUPTED, SIGNALS, Ending
+from hil.cli.ending import INTERRUPTED, PATIENCE_S, SIGNALS, Ending
 from hil.measure.recording import Recording, Step
 
 TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
@@ -30,16 +30,19 @@ def handlers() -> Any:
         signal.signal(number, handler)
 
 
-def test_the_first_signal_interrupts_the_second_is_answered_the_third_ends_the_program(
+def test_the_first_signal_interrupts_later_ones_are_answered_and_after_a_while_one_ends_the_program(
     handlers: object, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ended: list[int] = []
     monkeypatch.setattr("os._exit", ended.append)
-    Ending().begin()
+    now_s = [0.0]
+    Ending(lambda: now_s[0]).begin()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGINT)
-    assert "made quiet first" in capfd.readouterr().err and not ended
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        signal.raise_signal(number)
+    assert capfd.readouterr().err.count("made quiet first") == 3 and not ended
+    now_s[0] = PATIENCE_S
     signal.raise_signal(signal.SIGINT)
     assert ended == [INTERRUPTED]
 

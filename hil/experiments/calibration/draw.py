@@ -6,6 +6,7 @@ import numpy as np
 
 from hil.experiments.calibrate import CalibrationResult
 from hil.experiments.calibration.summary import summary
+from hil.measure.recording import write_durably
 from hil.report.calibration_figures import (
     elements_figure,
     quiet_figure,
@@ -38,7 +39,7 @@ def draw(result: CalibrationResult, folder: Path) -> list[Path]:
         figures["states"] = states_figure(result.states_at_hz, result.declared_states, measured, setup.plus)
     files = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     page = folder / "report.md"
-    page.write_text(calibration_page(summary(result), [file.name for file in files]), encoding="utf-8")
+    write_durably(page, calibration_page(summary(result), [file.name for file in files]).encode())
     return [page, *files]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from hil.arrays import Float
 from hil.experiments.field.rounds import Rounds
 from hil.experiments.field_test import FieldTestResult, summary
+from hil.measure.recording import write_durably
 from hil.report.field_figures import Row, forest_figure, gains_figure, rates_figure, rounds_figure
 from hil.report.field_page import field_page
 from hil.report.figures import save
@@ -34,9 +35,8 @@ def draw(result: FieldTestResult, folder: Path) -> list[Path]:
     page = folder / "report.md"
     manifest = result.recording.manifest
     names = [file.name for file in files]
-    page.write_text(
-        field_page(told, manifest["experiment"], manifest, _rules(result), _hashes(result), names), encoding="utf-8"
-    )
+    text = field_page(told, manifest["experiment"], manifest, _rules(result), _hashes(result), names)
+    write_durably(page, text.encode())
     return [page, *files]
 
 

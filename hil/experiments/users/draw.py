@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hil.experiments.many_users import ManyUsersResult, summary
 from hil.experiments.users.book import BOOK
+from hil.measure.recording import write_durably
 from hil.report.figures import save
 from hil.report.users_figures import served_figure, users_figure
 from hil.report.users_page import users_page
@@ -22,5 +23,5 @@ def draw(result: ManyUsersResult, folder: Path) -> list[Path]:
     }
     files = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     page = folder / "report.md"
-    page.write_text(users_page(told, BOOK, [file.name for file in files]), encoding="utf-8")
+    write_durably(page, users_page(told, BOOK, [file.name for file in files]).encode())
     return [page, *files]
