@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from hil.arrays import Complex, Float
-from hil.errors import MeasurementError
 from hil.estimation.aligned import AlignedSoundings
-from hil.estimation.least_squares import CascadedEstimate, least_squares
+from hil.estimation.least_squares import CascadedEstimate, least_squares, too_many_lost
 from hil.estimation.weighted import weighted_least_squares
 from hil.measure.roots import RootPlan
 from hil.phy.roots import transform
@@ -74,8 +73,8 @@ def _condition(plan: RootPlan) -> float:
 
 def _by_weights(heard: AlignedSoundings, states: Complex[np.ndarray, "state"]) -> CascadedEstimate:
     lost, kept = heard.lost, np.flatnonzero(~heard.lost)
-    if lost.mean() > MAX_LOST:
-        raise MeasurementError(f"{int(lost.sum())} of {lost.size} soundings cannot be aligned with the others")
+    if lost.mean() > MAX_LOST or (lost.any() and kept.size <= heard.plan.num_groups):
+        raise too_many_lost(lost)
     values = states if np.abs(states.imag).max() > 1e-9 else states.real
     single = np.float32 if values.dtype == np.float64 else np.complex64
     found = weighted_least_squares(

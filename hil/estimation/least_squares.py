@@ -126,10 +126,7 @@ def least_squares(
     """
     lost = np.zeros(plan.num_patterns, dtype=bool) if lost is None else lost
     if lost.mean() > MAX_LOST:
-        raise MeasurementError(
-            f"{int(lost.sum())} of {lost.size} soundings cannot be aligned with the others; raise ofdm.repetitions or "
-            "the transmit power, or look for motion and interference"
-        )
+        raise too_many_lost(lost)
     plus, minus = (_by_row(plan, _without_lost(plan, taps, lost), sign) for sign in (1, -1))
     match plan.scheme:
         case "pairs":
@@ -243,3 +240,11 @@ def _alike(plan: SweepPlan, variance: Float[np.ndarray, "tap"]) -> Float[np.ndar
 
 def _ratio_db(numerator: float, denominator: float) -> float:
     return float(power_db(max(numerator, 1e-300) / max(denominator, 1e-300)))
+
+
+def too_many_lost(lost: Bool[np.ndarray, "pattern"]) -> MeasurementError:
+    """What is left of a sweep does not tell the channel."""
+    return MeasurementError(
+        f"{int(lost.sum())} of {lost.size} soundings cannot be aligned with the others; raise ofdm.repetitions or the "
+        "transmit power, or look for motion and interference"
+    )

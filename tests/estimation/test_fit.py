@@ -116,6 +116,12 @@ def test_too_few_or_too_many_lost_are_refused():
         fit(plan(), np.zeros((most.size, T), dtype=complex), lost=most)
 
 
+def test_what_is_lost_is_told_where_the_rest_would_have_been_too_little():
+    p = plan(patterns=N + 1)
+    with pytest.raises(MeasurementError, match=f"1 of {N + 1} soundings cannot be aligned"):
+        fit(p, np.zeros((N + 1, T), dtype=complex), lost=np.arange(N + 1) == 3)
+
+
 @pytest.mark.parametrize("scheme", ["dft", "hadamard_plus_one", "pairs"])
 def test_groups_are_told_by_every_scheme_that_has_them(scheme):
     p = plan(scheme, group=(2, 2))
