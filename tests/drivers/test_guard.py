@@ -1,11 +1,13 @@
 """The guard: whoever radiates and then cannot stop is stopped, and without a guard nobody radiates."""
 
+import io
 import json
 import os
 import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.config import load_testbed
+from hil.drivers import guarding
 from hil.drivers.guard import Guard
 from hil.drivers.guarding import GIVE_UP_S, GRACE_S, Watch, make_quiet, watch
 from hil.drivers.lock import InstrumentLock
@@ -156,6 +159,56 @@ def test_a_radio_whose_loops_are_held_is_watched_and_on_the_air_for_as_long_as_i
     guard.rest()
     restore = "restore quadrature_tracking_en=1"
     assert guard.said == ["watch inf", restore, "watch 600.0", restore, "rest"]
+
+
+@pytest.mark.parametrize(
+    ("said", "failure", "code", "word"),
+    [
+        ("watch 100\nrest\n", None, 0, ""),
+        ("watch 100\nrestore quadrature_tracking_en=1\n", None, 3, "made quiet within"),
+        ("watch 100\nrestore quadrature_tracking_en=1\n", NotConnected("unplugged"), 4, "IT MAY STILL RADIATE"),
+    ],
+)
+def test_how_it_ends_tells_what_it_had_to_do(
+    said: str, failure: Exception | None, code: int, word: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    """A program that ended quietly leaves its radio to others: the guard does not touch it."""
+    quieted: list[tuple[object, ...]] = []
+
+    def quiet_once(*what: object) -> None:
+        quieted.append(what)
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr(guarding, "quiet_once", quiet_once)
+    monkeypatch.setattr(guarding, "GIVE_UP_S", 0.0)
+    monkeypatch.setattr(guarding, "import_adi", lambda: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(said))
+    assert guarding.main("ip:192.0.2.7", 1.5) == code
+    assert quieted == ([("ip:192.0.2.7", 1.5, {"quadrature_tracking_en": "1"})] if code else [])
+    told = capsys.readouterr()
+    assert told.out.split() == ["ready", "watching"]
+    assert word in told.err and bool(told.err) == bool(code)
+
+
+@pytest.mark.parametrize(("program", "ended"), [(None, []), (11, []), (12, [12])])
+def test_a_program_that_holds_the_radio_is_killed_only_while_it_is_the_guard_s_own(
+    program: int | None, ended: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of one that is gone may be another's by now."""
+    killed: list[int] = []
+
+    def busy(*_what: object) -> None:
+        raise NotConnected("busy")
+
+    monkeypatch.setattr(guarding, "quiet_once", busy)
+    monkeypatch.setattr(os, "getppid", lambda: 12)
+    monkeypatch.setattr(os, "kill", lambda pid, _signal: killed.append(pid))
+    with pytest.raises(NotConnected, match="busy"):
+        guarding._stop_and_quiet("ip:192.0.2.7", 1.5, {}, program)
+    assert killed == ended
 
 
 # ------------------------------------------------------------------------------------------------- over the wire

@@ -93,3 +93,10 @@ def test_its_record_holds_a_row_a_sub_band():
     records = found.records()
     assert records["middle_hz"][int(np.argmax(records["dbfs"]))] == found.facts()["loudest_hz"] == found.loudest_hz
     assert not any(isinstance(value, np.ndarray) for value in found.facts().values())
+
+
+@pytest.mark.parametrize(("count", "parts"), [(12, 1), (31, 1), (32, 2), (64, 4), (250, 15), (256, 16), (1024, 16)])
+def test_a_band_has_parts_of_sixteen_subcarriers_and_more_sixteen_of_them_at_most(count, parts):
+    grid = OfdmGrid.build(count, 2 * count, BAND_HZ, np.ones(count, dtype=bool), "zadoff_chu")
+    found = Occupancy.of(np.ones(4 * count, dtype=complex), grid, noise_dbfs=-60, signal_dbfs=-20, limit_db=-20)
+    assert len(found.band_hz) == parts

@@ -34,7 +34,8 @@ class Hardware:
 
     scene: value of all samples from that time on. emitted: each (LO, rate, attenuation, mean power) while radiating.
     fault: called with the name of each operation before it is done; raises or hangs to make it fail.
-    ignored: settings that keep their value whatever is written. refilled: what each refill gives in place of the scene.
+    ignored: settings that keep their value whatever is written. off: by how much one misses what is written to it next.
+    refilled: what each refill gives in place of the scene.
     """
 
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -62,6 +63,7 @@ class Hardware:
     connections: int = 0
     fault: Callable[[str], None] = lambda name: None
     ignored: set[str] = field(default_factory=set)
+    off: dict[str, float] = field(default_factory=dict)
     refilled: np.ndarray | None = None
 
     @property
@@ -241,7 +243,7 @@ class Pluto:
             value = int(value * 4) / 4
         if name == "rx_hardwaregain_chan0":
             value = int(value)
-        hardware.values[name] = value
+        hardware.values[name] = value + hardware.off.pop(name) if name in hardware.off else value
         if name == "sample_rate":
             hardware.values["tx_hardwaregain_chan0"] = -10.0
         hardware.observe()

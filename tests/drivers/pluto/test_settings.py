@@ -57,6 +57,37 @@ def test_a_setting_that_does_not_take_is_seen(name, sdr, hardware, wanted, tone)
     assert not hardware.emitted
 
 
+@pytest.mark.parametrize(
+    ("name", "off"),
+    [
+        ("tx_hardwaregain_chan0", 0.25),
+        ("tx_hardwaregain_chan0", -0.25),
+        ("rx_hardwaregain_chan0", 1.0),
+        ("tx_lo", 11.0),
+        ("rx_lo", -11.0),
+        ("sample_rate", 260.0),
+        ("rx_rf_bandwidth", 1.1e6),
+        ("tx_rf_bandwidth", -1.1e6),
+    ],
+)
+def test_a_setting_that_takes_but_as_another_value_is_seen(name, off, sdr, hardware, wanted):
+    hardware.fault = lambda doing: hardware.off.update({name: off} if doing == "gain_control_mode_chan0" else {})
+    with pytest.raises(RadioError, match=f"{name}"):
+        sdr.configure(wanted)
+    assert hardware.quiet and not hardware.emitted
+
+
+@pytest.mark.parametrize("off", [0.25, 1.0])
+def test_an_attenuation_that_takes_as_a_lower_one_once_the_carrier_is_on_ends_the_transmission(
+    off, sdr, hardware, wanted, tone
+):
+    sdr.configure(wanted)
+    hardware.off = {"tx_hardwaregain_chan0": off}
+    with pytest.raises(RadioError, match="tx_hardwaregain_chan0"):
+        sdr.transmit(tone)
+    assert hardware.quiet
+
+
 def test_gain_control_that_stays_automatic_is_seen(sdr, hardware, wanted):
     hardware.ignored = {"gain_control_mode_chan0"}
     with pytest.raises(RadioError, match="gain control stays in mode 'slow_attack'"):
