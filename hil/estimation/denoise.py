@@ -65,15 +65,14 @@ def _from_others(noisy: Tensor, bases: Bases) -> tuple[Complex[np.ndarray, "tap"
     Under a projection on subspaces, what the others make of an element is its projection without its own share.
     """
     rows, cols, taps = bases
-    share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))
-    others = 1 / np.maximum(1 - share, LEAST_OTHERS)
+    share = np.outer(*(np.sum(base.real**2 + base.imag**2, axis=1) for base in (rows, cols)))[..., None]
     own = noisy @ taps.conj()
     core = times(times(own, rows.conj(), 0), cols.conj(), 1)
-    missed = times(times(core, cols.T, 1), rows.T, 0) - own  # by the projection
-    missed *= others[..., None]
-    missed -= (1 - others * (1 - share))[..., None] * own  # zero, but where the others tell nothing
-    left = (_energies(missed) + _energies(noisy) - _energies(own))[1:].sum()
-    return (own[0, 0] + missed[0, 0]) @ taps.T, float(left) / (noisy.size - noisy.shape[2])
+    told = times(times(core, cols.T, 1), rows.T, 0)
+    told -= share * own
+    told *= 1 / np.maximum(1 - share, LEAST_OTHERS)
+    left = (_energies(told - own) + _energies(noisy) - _energies(own))[1:].sum()
+    return told[0, 0] @ taps.T, float(left) / (noisy.size - noisy.shape[2])
 
 
 def _least_risk(noisy: Tensor, bases: Bases) -> tuple[Tensor, float]:

@@ -173,7 +173,7 @@ def _white(plan: SweepPlan, raw: CascadedEstimate) -> bool:
 
 def _told_of_motion(estimate: CascadedEstimate, change: Change | None) -> CascadedEstimate:
     """With what the half-sums say; where the radio drifts, beside the direct channel alone."""
-    surface = float(np.sum(np.abs(estimate.cascade) ** 2) - estimate.cascade_var.sum())
+    surface = float(np.vdot(estimate.cascade, estimate.cascade).real - estimate.cascade_var.sum())
     moved_db = motion_db(change, surface)
     stationary = (
         None if moved_db is None or change is None else change.energy < change.resolution or moved_db < MOVED_DB

@@ -169,7 +169,8 @@ def _without_lost(
 def _by_row(plan: SweepPlan, taps: Complex[np.ndarray, "pattern tap"], sign: int) -> Complex[np.ndarray, "row tap"]:
     """Soundings of one sign in the order of the Hadamard rows; zero where a row was not sent."""
     values = np.zeros((plan.order, taps.shape[1]), dtype=taps.dtype)
-    values[plan.row[plan.sign == sign]] = taps[plan.sign == sign]
+    which = np.flatnonzero(plan.sign == sign)
+    values[plan.row[which]] = taps[which]
     return values
 
 
