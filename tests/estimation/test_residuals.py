@@ -64,6 +64,18 @@ def test_noise_is_left_as_it_is_over_soundings_and_band(estimate: CascadedEstima
     assert left.by_subcarrier.mean() == pytest.approx(left.by_sounding.mean())
 
 
+def test_signal_is_the_power_that_was_measured_and_blocks_make_no_difference(
+    estimate: CascadedEstimate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundings = sounded(estimate, 0.01)
+    whole = residuals(estimate, PLAN, soundings, GRID)
+    np.testing.assert_allclose(whole.signal, np.mean(np.abs(soundings.response[:, GRID.used]) ** 2, axis=0), rtol=1e-5)
+    monkeypatch.setattr("hil.estimation.residuals.BLOCK", 7)
+    parts = residuals(estimate, PLAN, soundings, GRID)
+    for name, values in vars(whole).items():
+        np.testing.assert_allclose(getattr(parts, name), values, rtol=1e-5)
+
+
 def test_one_wrong_sounding_stands_out(estimate: CascadedEstimate) -> None:
     soundings = sounded(estimate, 1e-4)
     soundings.response[5] *= 1.5

@@ -109,6 +109,15 @@ def test_the_line_says_where_and_which_guards_would_do():
     assert told["highest_at_hz"] == GRID.frequencies_hz[56]
 
 
+def test_where_nobody_is_loud_nothing_is_told_and_guards_are_named_only_where_they_would_do():
+    noise = np.where(USED, 1.0, 0.0)
+    assert noise_summary(noise, 30 - 0 * noise[USED], GRID)["loud"] is None
+    noise[LOUD] = 100.0
+    told = noise_summary(noise, -10 * np.log10(noise[USED]) + 30, GRID)
+    line = words(told["loud"])
+    assert "guard_subcarriers" not in line and "try another radio.lo_hz" in line
+
+
 def test_blocks_of_unlike_length_weigh_by_their_soundings_and_old_ones_have_one_noise_for_all():
     long, short = sounded(count=6), sounded(loud_db=20, count=2)
     joined = SoundingBlock.join([long, short])
