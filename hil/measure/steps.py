@@ -78,12 +78,12 @@ class Pulses:
     def find(self, count: int, told: Steps | None = None) -> Steps:
         """Of a sequence of that many patterns, which is over. Raises MeasurementError as `find_steps`.
 
-        told: by `so_far`, when most of it was heard.
+        told: by `so_far`, when most of it was heard; they move little then.
         """
         pulses, pitch = self._rough() if told is None else self._like(told.middle, told.pitch)
         half = self._period / 2
         first = _run(self._between(self._total, pulses - half, pulses + half) / self._period, count)
-        return self._refined(float(pulses[first]), pitch, count)
+        return self._refined(float(pulses[first]), pitch, count, turns=TURNS if told is None else 1)
 
     def so_far(self) -> Steps | None:
         """As well as they are known while the sequence goes on: where its ends lie is not asked."""
@@ -102,7 +102,7 @@ class Pulses:
         pulses = (middle - (pitch - self._period) / 2) % pitch + pitch * np.arange(int(end / pitch) + 1)
         return pulses[(pulses > 1.5 * self._period) & (pulses < end - self._period / 2)], pitch
 
-    def _refined(self, pulse: float, pitch: float, count: int) -> Steps:
+    def _refined(self, pulse: float, pitch: float, count: int, turns: int = TURNS) -> Steps:
         """From the middle of the first pulse, by the balance of energy before and after the middle of each.
 
         A pulse that comes d samples late has 2 d times its height more behind the middle than before it.
@@ -111,7 +111,7 @@ class Pulses:
         half = min(dwell / 2, period)
         number = np.arange(count)
         usual = self._usual()
-        for _ in range(TURNS):
+        for _ in range(turns):
             pulses = pulse + pitch * number
             left = self._between(self._limited, pulses - half, pulses)
             right = self._between(self._limited, pulses, pulses + half)
