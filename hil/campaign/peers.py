@@ -28,6 +28,7 @@ from hil.experiments.sound import sound_surface
 from hil.experiments.stage import on_stage, rates_by_power, sound_on_stage, stage_mode
 from hil.interfaces import Progress, no_progress
 from hil.measure.recording import Recording, Step
+from hil.measure.self_stepping import complement
 from hil.phy.grouping import column_groups
 from hil.testbed import Testbed, open_testbed
 from hil.units import amplitude_from_db
@@ -94,7 +95,7 @@ def flip_on_tone(testbed: Testbed, until_s: float) -> History:
         best = _look(testbed, pattern)
         history, unchanged = [(clock.now_s() - begin_s, pattern)], 0
         while clock.now_s() - begin_s < until_s and unchanged < QUIET_ROUNDS * surface.geometry.cols:
-            flipped = np.where(groups == next(turn), _other(testbed, pattern), pattern)
+            flipped = np.where(groups == next(turn), complement(pattern, testbed.surface.states), pattern)
             level = _look(testbed, flipped)
             unchanged += 1
             if level > best:
@@ -172,12 +173,6 @@ def _read(testbed: Testbed) -> float:
     samples = testbed.sdr.capture(READ_SAMPLES).samples
     whole = samples[: len(samples) // TONE_SAMPLES * TONE_SAMPLES].reshape(-1, TONE_SAMPLES)
     return float(np.mean(np.abs(np.fft.fft(whole, norm="forward")[:, TONE_CYCLES]) ** 2))
-
-
-def _other(testbed: Testbed, pattern: Pattern) -> Pattern:
-    """The other one of the two states that a pattern of signs uses, at each element."""
-    states = testbed.surface.states
-    return np.where(pattern == states.plus, states.minus, states.plus).astype(np.uint8)
 
 
 def _rates(testbed: Testbed, history: History, after_s: Sequence[float]) -> list[float]:

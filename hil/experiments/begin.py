@@ -17,6 +17,7 @@ from hil.testbed import Testbed
 
 Procedure = TypeVar("Procedure", bound=BaseModel)
 
+GAP_S = 0.1  # from one stage to the next: longer than it takes to end a transmission
 RECORDED_VERSIONS = ("hil", "numpy", "scipy", "torch", "pyadi-iio", "pyserial")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Bool, Complex, Float, Pattern, Patterns
+from hil.arrays import Bool, Complex, Float, Patterns
 from hil.config import CalibrateConfig, SweepConfig
 from hil.estimation.element_order import ElementOrder, find_order
 from hil.estimation.elements import Elements, look_at_elements
@@ -241,8 +241,7 @@ def _louder(gain: Gain, estimate: CascadedEstimate, setup: Setup) -> Patterns:
     for _ in range(LOUDER_TURNS):
         taps = estimate.direct + signs @ estimate.cascade
         signs = np.where((estimate.cascade @ taps.conj()).real >= 0, 1.0, -1.0)
-    best: Pattern = np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
-    return np.stack([gain.strongest, best])
+    return np.stack([gain.strongest, setup.patterns(signs)])
 
 
 def _in_place(which: Bool[np.ndarray, "element"], order: ElementOrder) -> Bool[np.ndarray, "element"]:

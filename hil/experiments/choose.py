@@ -126,10 +126,8 @@ def check_optimizer(config: OptimizerConfig) -> None:
 
 def best_pilot(sweep: Sweep, setup: Setup) -> Pattern:
     """The pattern of the sweep whose sounding promised the highest rate, its noise energy subtracted."""
-    power = np.abs(sweep.soundings.response) ** 2 - sweep.soundings.noise_var[:, None] * setup.grid.used
-    amplitude = setup.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex)
-    rates = [setup.rate_mbps(each) for each in amplitude]
-    best = int(np.argmax(rates))
+    soundings = zip(sweep.soundings.response, sweep.soundings.noise_var, strict=True)
+    best = int(np.argmax([setup.promised_mbps(response, noise_var) for response, noise_var in soundings]))
     return np.asarray(sweep.plan.patterns(slice(best, best + 1))[0])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Complex, Float, Pattern, Patterns
+from hil.arrays import Complex, Float, Pattern
 from hil.config import ClosedLoopConfig, PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
 from hil.experiments.begin import recorded_procedure
@@ -28,7 +28,7 @@ from hil.interfaces import Geometry, Progress, no_progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.verification import Verification
-from hil.optimize.power_only import PowerSearch, Signs, power_search
+from hil.optimize.power_only import PowerSearch, power_search
 from hil.report.figures import pattern_figure, rates_figure, response_figure, save, search_figure
 from hil.testbed import Testbed
 
@@ -110,7 +110,7 @@ def search_on_air(
     )
     for step in search_on_stage(
         testbed, recording, "search", search,
-        states=partial(_states, setup=setup), figures=partial(_figures, setup=setup, config=config),
+        states=setup.patterns, figures=partial(_figures, setup=setup, config=config),
         repetitions=config.repetitions, max_retakes=config.max_retakes,
     ):  # fmt: skip
         progress("search", step, config.budget)
@@ -186,7 +186,7 @@ def draw(result: PowerOnlyResult, folder: Path) -> list[Path]:
 def _record_found(recording: Recording, search: PowerSearch, setup: Setup, seed: int) -> None:
     drawn = np.where(np.random.default_rng([seed, 21]).random(setup.num_elements) < 0.5, -1, 1).astype(np.int8)
     zero = np.zeros((1, setup.num_elements), dtype=np.uint8)
-    arms = np.concatenate([zero, _states(np.stack([drawn, search.best]), setup)])
+    arms = np.concatenate([zero, setup.patterns(np.stack([drawn, search.best]))])
     recording.step("found", lambda: Step(arms, recording.time_s))
 
 
@@ -195,10 +195,6 @@ def _figures(step: Step, setup: Setup, config: SearchConfig) -> Float[np.ndarray
     if config.figure == "power":
         return np.asarray(10 * np.log10(np.maximum(channel_powers(step, setup).mean(axis=1), TINY)))
     return rates_by_power(step, setup)
-
-
-def _states(signs: Signs, setup: Setup) -> Patterns:
-    return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
 
 
 def _sweep(config: SearchConfig) -> SweepConfig:

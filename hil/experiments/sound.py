@@ -14,7 +14,7 @@ from hil.estimation.align import prepare
 from hil.estimation.alignment import Alignment
 from hil.estimation.interleaved import spacing_for
 from hil.experiments.again import APART, SYMBOLS, Doubt, put_in_place, sound_again
-from hil.experiments.begin import begin_stage, ready_sounder
+from hil.experiments.begin import GAP_S, begin_stage, ready_sounder
 from hil.experiments.block_sounder import BlockSounder
 from hil.experiments.calibration.watch import stability_of
 from hil.experiments.keep_iq import IqKeeper
@@ -36,7 +36,6 @@ from hil.testbed import Testbed
 
 AGAIN = "again"  # the step that holds what was in doubt
 WATCHED = 128  # soundings of the first pattern, to know the radio's drift by
-GAP_S = 0.1  # from those to the sweep: longer than it takes to end a transmission
 
 
 @dataclass(frozen=True)

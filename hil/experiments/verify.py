@@ -44,13 +44,9 @@ class Examination:
     @classmethod
     def of(cls, choice: Judged, config: VerificationConfig, setup: Setup, seed: int) -> "Examination":
         rng = np.random.default_rng([seed, 1])
-        held_out = rng.integers(0, 2, (config.held_out, setup.num_elements))
+        held_out = setup.patterns(1 - 2 * rng.integers(0, 2, (config.held_out, setup.num_elements)))
         arms = np.stack(list(choice.patterns.values()))
-        return cls(
-            np.where(held_out == 0, setup.plus, setup.minus).astype(np.uint8),
-            arms,
-            Schedule.interleaved(len(arms), config.rounds, config.soundings, seed),
-        )
+        return cls(held_out, arms, Schedule.interleaved(len(arms), config.rounds, config.soundings, seed))
 
     @property
     def num_soundings(self) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 
 from hil.arrays import Float
 
-DB_PER_NEPER = 10 / np.log(10)  # of a power
+DB_PER_LOG = 10 / np.log(10)  # of the natural logarithm of a power
 
 Scale = Literal["decibel", "linear"]
 """What differs: levels, 10 log10 of the mean over rounds, or the means themselves."""
@@ -117,8 +117,8 @@ def _level(
     mean: Float[np.ndarray, "*draw arm"], square: Float[np.ndarray, "*draw arm"], count: int
 ) -> tuple[Float[np.ndarray, "*draw arm"], Float[np.ndarray, "*draw arm"]]:
     """Mean power in dB and its squared standard error, by linearisation."""
-    level = DB_PER_NEPER * np.log(np.maximum(mean, np.finfo(float).tiny))
-    return level, DB_PER_NEPER**2 * np.maximum(square / mean**2 - 1, 0) / (count - 1)
+    level = DB_PER_LOG * np.log(np.maximum(mean, np.finfo(float).tiny))
+    return level, DB_PER_LOG**2 * np.maximum(square / mean**2 - 1, 0) / (count - 1)
 
 
 def _blocks(powers: Powers, block_rounds: int, scale: Scale) -> Float[np.ndarray, "block arm"]:
@@ -156,7 +156,7 @@ def _difference(
     """
     outer = mean[..., :, None] * mean[..., None, :]
     if scale == "decibel":
-        level, moment = DB_PER_NEPER * np.log(np.maximum(mean, np.finfo(float).tiny)), DB_PER_NEPER**2 * second / outer
+        level, moment = DB_PER_LOG * np.log(np.maximum(mean, np.finfo(float).tiny)), DB_PER_LOG**2 * second / outer
     else:
         level, moment = mean, second - outer
     own = np.diagonal(moment, axis1=-2, axis2=-1)

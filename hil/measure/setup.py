@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.arrays import Complex
+from hil.arrays import Complex, UInt8
 from hil.config import TestbedConfig
 from hil.errors import ConfigError, RecordingError
 from hil.interfaces import Geometry, LinkBudget, StateSet
@@ -69,6 +69,10 @@ class Setup:
     def grid(self) -> OfdmGrid:
         return OfdmGrid.from_config(self.testbed.ofdm)
 
+    def patterns(self, signs: np.ndarray) -> UInt8[np.ndarray, "*batch element"]:
+        """State indices for signs[*batch, element]: `plus` where they are above zero, else `minus`."""
+        return np.where(signs > 0, self.plus, self.minus).astype(np.uint8)
+
     def rate_mbps(self, response: Complex[np.ndarray, "subcarrier"]) -> float:
         """Rate of a channel over this station's link (paper, eq. 4); guards carry nothing, whatever stands on them."""
         ofdm = self.testbed.ofdm
@@ -80,6 +84,11 @@ class Setup:
                 bandwidth_hz=ofdm.bandwidth_hz,
             )
         )
+
+    def promised_mbps(self, response: Complex[np.ndarray, "subcarrier"], noise_var: float) -> float:
+        """Rate that one sounding promises, its noise energy subtracted; response, noise_var: at the ADC, as sounded."""
+        power = np.abs(response) ** 2 - noise_var * self.grid.used
+        return self.rate_mbps(self.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a manifest."""

@@ -10,6 +10,7 @@ from hil.errors import ConfigError
 from hil.experiments.begin import next_step
 from hil.interfaces import SettlingSurface, StreamingSdr
 from hil.measure.recording import Recording, Step
+from hil.measure.self_stepping import complement
 from hil.measure.settling import STILL, Settling, progress_of, settle_time
 from hil.testbed import Testbed
 from hil.testbed.open import SETTLE_MARGIN
@@ -47,8 +48,7 @@ def _switch(testbed: Testbed, pattern: Pattern, config: CalibrateConfig) -> Step
     asked_s = timing.frame_s + timing.update_s + timing.reply_s + EARLY_S
     duration_s = (asked_s + config.settle_window_s) / (1 - 2 * STILL)
     symbols = math.ceil(duration_s / grid.symbol_s)
-    states = surface.states
-    pair = (pattern, np.where(pattern == states.plus, states.minus, states.plus).astype(np.uint8))
+    pair = (pattern, complement(pattern, surface.states))
     curves, noises = [], []
     with testbed.on_air():
         surface.apply(pair[0])

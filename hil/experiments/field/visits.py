@@ -11,7 +11,7 @@ from hil.config import FieldTestConfig
 from hil.engine import Engine
 from hil.errors import MeasurementError, Overload
 from hil.estimation.estimate import estimate_channel
-from hil.experiments.begin import ready_sounder
+from hil.experiments.begin import GAP_S, ready_sounder
 from hil.experiments.choose import best_pilot, problem_of
 from hil.experiments.field.arms import choose_arms
 from hil.experiments.field.blinding import Key
@@ -25,8 +25,6 @@ from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import sound_patterns
 from hil.testbed import Testbed, at_place
-
-GAP_S = 0.1  # from the sweep to the first round: longer than it takes to end the sweep's transmission
 
 
 def make_visit(

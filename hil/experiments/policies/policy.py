@@ -100,8 +100,3 @@ def predicted_taps(
 ) -> Complex[np.ndarray, "*batch tap"]:
     """Taps that an estimate foresees of reflections."""
     return np.asarray(estimate.direct + reflection.astype(np.complex64) @ estimate.cascade.astype(np.complex64))
-
-
-def signs_to_patterns(setup: Setup, signs: np.ndarray) -> Patterns:
-    """States that stand for +1 and -1."""
-    return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)

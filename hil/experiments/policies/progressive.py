@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.arrays import Int, Pattern
 from hil.estimation.least_squares import CascadedEstimate
-from hil.experiments.policies.policy import Ask, Heard, predicted_taps, reception, reflections, signs_to_patterns
+from hil.experiments.policies.policy import Ask, Heard, predicted_taps, reception, reflections
 from hil.experiments.policies.sweeping import Hold
 from hil.interfaces import Geometry
 from hil.measure.setup import Setup
@@ -42,7 +42,7 @@ class Progressive(Hold):
         self._signs = np.where(serving == self.setup.plus, 1, -1).astype(np.int8)
         order = 2 * self._sides[self._round % len(self._sides)] ** 2
         signs = entries(np.arange(order), 1 + self.groups) * self._signs
-        return Ask(signs_to_patterns(self.setup, signs))
+        return Ask(self.setup.patterns(signs))
 
     def hear(self, heard: Heard) -> float:
         """Least squares of the groups' sums: column 0 of the Hadamard matrix is the direct channel's."""

@@ -18,7 +18,7 @@ from hil.estimation.kalman import ModeFilter
 from hil.estimation.least_squares import CascadedEstimate
 from hil.estimation.reception import Reception
 from hil.estimation.subspace import AngularSubspace, expected_power
-from hil.experiments.policies.policy import Ask, Heard, reception, reflections, signs_to_patterns
+from hil.experiments.policies.policy import Ask, Heard, reception, reflections
 from hil.experiments.policies.sweeping import sweep_again
 from hil.measure.probes import choose_probes
 from hil.measure.setup import Setup
@@ -64,7 +64,7 @@ class TwoTimescale:
         count = max(min(FEWEST, self.config.patterns), round(effort * self.config.patterns))
         if not self._stored:
             self._signs, _ = choose_probes(self._waves.basis, self._expected(), self._noise_var, count)
-        return Ask(signs_to_patterns(self.setup, self._signs[:count]))
+        return Ask(self.setup.patterns(self._signs[:count]))
 
     def hear(self, heard: Heard) -> float:
         """As `Policy.hear`: a full sweep begins anew; anything less is one update of the filter a capture."""

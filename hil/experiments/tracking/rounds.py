@@ -19,14 +19,13 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.choose import problem_of
 from hil.experiments.policies import Ask, Heard, make
 from hil.experiments.policies.policy import reception
-from hil.experiments.probing import Probed, as_block, make_prober, reference_sounder, suited
+from hil.experiments.probing import Probed, make_prober, reference_sounder, suited
 from hil.experiments.tracking.round_record import Round, records
 from hil.experiments.tracking.thinking import Thinker, Thought
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounding
-from hil.measure.stepping import SoundingBlock
 from hil.measure.sweep import SweepPlan
 from hil.testbed import Testbed
 from hil.testbed.effort import simulator_s
@@ -140,7 +139,7 @@ class _Loop:
         with self._stage(this, "reference"):
             self.reference = reference = self.sounder.sound()
         this.retaken, this.overloaded = reference.retakes, int(reference.overloaded)
-        this.measured_mbps = self._rate_of(as_block([reference]), 0)
+        this.measured_mbps = self.setup.promised_mbps(reference.response, reference.noise_var)
 
     def _plan(self, this: Round, referred: Pattern) -> None:
         """What to sound next: as much as the reference sounding, of the pattern `referred`, asks for."""
@@ -184,7 +183,8 @@ class _Loop:
         if np.array_equal(self.hold, self.serving):
             this.hold_mbps = this.measured_mbps  # one pattern: two soundings of it differ by noise alone
         elif with_hold:
-            this.hold_mbps = self._rate_of(heard.block, heard.asked.start)
+            first = heard.asked.start
+            this.hold_mbps = self.setup.promised_mbps(heard.block.response[first], heard.block.noise_var[first])
         return replace(heard, asked=slice(heard.asked.start + with_hold, heard.asked.stop))
 
     def _begin(self, this: Round, heard: Heard | None) -> None:
@@ -239,11 +239,6 @@ class _Loop:
             self.testbed.surface.apply(self.serving)
         except InstrumentError:
             return
-
-    def _rate_of(self, block: SoundingBlock, index: int) -> float:
-        """Rate that a sounding promises, its noise energy subtracted."""
-        power = np.abs(block.response[index]) ** 2 - block.noise_var[index] * self.setup.grid.used
-        return self.setup.rate_mbps(self.setup.budget.scale * np.sqrt(np.maximum(power, 0)).astype(complex))
 
     @contextmanager
     def _stage(self, this: Round, name: str) -> Iterator[None]:

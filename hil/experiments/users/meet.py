@@ -10,17 +10,17 @@ Every stage is durable; a resumed run starts each user from the pattern that was
 then.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from hil.arrays import Float, Pattern, Patterns
+from hil.arrays import Float, Pattern
 from hil.config import UserConfig
 from hil.config.many_users import ManyUsersConfig
 from hil.engine import Method, open_engine
 from hil.estimation.estimate import estimate_channel
+from hil.experiments.begin import GAP_S
 from hil.experiments.choose import problem_of
 from hil.experiments.sound import Sweep, sound_surface
 from hil.experiments.stage import rates_by_power, search_on_stage
@@ -29,10 +29,8 @@ from hil.interfaces import Geometry, Progress
 from hil.measure.known import KnownConfigurations
 from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
-from hil.optimize.power_only import CONFIRMATIONS, PowerSearch, Sign, Signs, comparison, power_search
+from hil.optimize.power_only import CONFIRMATIONS, PowerSearch, Sign, comparison, power_search
 from hil.testbed import Testbed, at_place
-
-GAP_S = 0.1  # from stage to stage: longer than it takes to end a transmission
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def _by_search(here: Testbed, coming: Coming, stage: str, start: Pattern, progre
         seed=coming.seed,
     )
     asked = _ask(here, coming, stage, search, config.budget, progress)
-    return _pattern(search.best, setup), asked
+    return setup.patterns(search.best), asked
 
 
 def _best_start(here: Testbed, coming: Coming, starts: dict[str, Pattern], progress: Progress) -> tuple[str, int]:
@@ -175,11 +173,10 @@ def _best_start(here: Testbed, coming: Coming, starts: dict[str, Pattern], progr
 def _ask(here: Testbed, coming: Coming, stage: str, search: PowerSearch, budget: int, progress: Progress) -> int:
     """A search to its end on the air, compared by rate; the number of soundings."""
     setup, config = coming.setup, coming.config.search
-    states: Callable[[Signs], Patterns] = partial(_states, setup=setup)
     _rest(here, coming, stage)
     asked = 0
     for asked in search_on_stage(
-        here, coming.recording, coming.name(stage), search, states=states,
+        here, coming.recording, coming.name(stage), search, states=setup.patterns,
         figures=partial(rates_by_power, setup=setup), repetitions=config.repetitions, max_retakes=config.max_retakes,
     ):  # fmt: skip
         progress(coming.name(stage), asked, budget)
@@ -188,19 +185,11 @@ def _ask(here: Testbed, coming: Coming, stage: str, search: PowerSearch, budget:
 
 def _turned(pattern: Pattern, setup: Setup) -> Pattern:
     """Each element in its other state."""
-    return _pattern(-_signs(pattern, setup), setup)
+    return setup.patterns(-_signs(pattern, setup))
 
 
 def _signs(pattern: Pattern, setup: Setup) -> Sign:
     return np.where(pattern == setup.plus, 1, -1).astype(np.int8)
-
-
-def _pattern(signs: Sign, setup: Setup) -> Pattern:
-    return np.asarray(_states(signs[None], setup)[0])
-
-
-def _states(signs: Signs, setup: Setup) -> Patterns:
-    return np.where(signs > 0, setup.plus, setup.minus).astype(np.uint8)
 
 
 def _rest(here: Testbed, coming: Coming, stage: str) -> None:
