@@ -106,9 +106,10 @@ def carry_out(
     say_retakes(summary, recording)
     say_noise(summary)
     say_steps(summary, recording)
-    recording.finish(summary)
-    with drawing(recording.path):
-        figures = kind.draw(result, recording.path)
+    with resumable(f"hil run --resume {recording.path}", run_dir=recording.path):
+        recording.finish(summary)
+        with drawing(recording.path):
+            figures = kind.draw(result, recording.path)
     tell(procedure.kind, summary, [str(path) for path in figures])
     if json:
         emit_json(summary)

@@ -19,7 +19,7 @@ from hil.experiments.sound import load_sweep
 from hil.interfaces import Progress, RadioSettings, no_progress
 from hil.measure.at_once import plan_from_json, sound_at_once
 from hil.measure.raw_iq import RawStep, read_raw
-from hil.measure.recording import Recording, Step
+from hil.measure.recording import Recording, Step, as_recorded
 from hil.measure.self_stepping import CaptureTerms
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
@@ -100,22 +100,25 @@ def _replay_step(recording: Recording, setup: Setup, name: str) -> tuple[Replaye
     raw, recorded = read_raw(recording, name), recording.read(name)
     counts = raw.conduct.num_patterns, len(raw.captures)
     try:
-        found = _sound(raw, setup, recording.manifest)
+        found = _sound(raw, setup, recording.manifest, f"{recording.path}: step {name!r}")
     except (InstrumentError, MeasurementError) as error:
         return ReplayedStep(name, *counts, f"not sounded: {error}"), None
     return ReplayedStep(name, *counts, _difference(found, recorded)), found
 
 
-def _sound(raw: RawStep, setup: Setup, manifest: dict[str, Any]) -> SoundingBlock:
+def _sound(raw: RawStep, setup: Setup, manifest: dict[str, Any], where: str) -> SoundingBlock:
     """The soundings that follow from the samples of a step."""
-    how, settings = raw.conduct, RadioSettings(**manifest["radio"])
+    how = raw.conduct
+    with as_recorded(where):
+        settings = RadioSettings(**manifest["radio"])
+        plan = None if how.plan is None else plan_from_json(how.plan)
     blocks = [Block(capture.samples, capture.time_s) for capture in raw.captures]
     board = RecalledSurface(how.restarts, how.answers)
     patterns = np.zeros((how.num_patterns, setup.num_elements), dtype=np.uint8)  # any: what was shown is in the samples
     with recorded_radio(setup.testbed, settings, manifest["identity"]["radio"], blocks) as (sdr, clock):
-        if how.plan is not None:
+        if plan is not None:
             terms = CaptureTerms(patterns[0] if how.referred else None, how.max_retakes)
-            return sound_at_once(sdr, board, clock, setup.grid, plan_from_json(how.plan), patterns, terms)
+            return sound_at_once(sdr, board, clock, setup.grid, plan, patterns, terms)
         apart_lo_hz = setup.testbed.radio.lo_hz if setup.testbed.receiver is not None else None
         sounder = Sounder(sdr, setup.grid, how.repetitions, max_retakes=how.max_retakes, apart_lo_hz=apart_lo_hz)
         return sound_patterns(sounder, board, patterns, mode=how.mode, max_retakes=how.max_retakes)

@@ -23,7 +23,7 @@ import numpy as np
 from hil.arrays import Int
 from hil.errors import RecordingError
 from hil.interfaces import RadioSettings, SweepMode
-from hil.measure.recording import Recording
+from hil.measure.recording import Recording, as_recorded
 
 FOLDER = "iq"
 REMEDY = (
@@ -117,7 +117,8 @@ def read_raw(recording: Recording, step: str) -> RawStep:
         raise _damaged(meta, error.strerror or str(error)) from error
     if hashlib.sha256(content).hexdigest() != facts["sha256"]:
         raise _damaged(meta, "its SHA-256 is not the recorded one")
-    return _load(meta)
+    with as_recorded(str(meta)):
+        return _load(meta)
 
 
 def _load(meta: Path) -> RawStep:

@@ -72,7 +72,7 @@ def as_recorded(what: str) -> Iterator[None]:
     """Recorded values become objects inside. Raises RecordingError where they are those of another version."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         told = " ".join(line.strip() for line in str(error).splitlines()[:3])
         raise RecordingError(f"{what}: {told}: {OTHER_VERSION}") from error
 

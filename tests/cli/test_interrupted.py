@@ -61,6 +61,11 @@ def test_a_signal_that_a_shell_s_background_job_ignores_stays_ignored(handlers: 
     signal.raise_signal(signal.SIGINT)
 
 
+def interrupted(*_: object) -> None:
+    """What is meant to do something else."""
+    raise KeyboardInterrupt
+
+
 def launch(*arguments: object) -> subprocess.Popen[str]:
     """The command as a process of its own."""
     return subprocess.Popen(
@@ -87,6 +92,7 @@ def signalled(experiment: Path, numbers: Sequence[signal.Signals]) -> tuple[int,
 def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
     hil: Callable[..., Any], quick_experiment: Path, numbers: Sequence[signal.Signals]
 ) -> None:
+    quick_experiment.write_text(quick_experiment.read_text() + "sweep: {group: [2, 2], block: 16}\n")
     code, told, run_dir = 0, "", ""
     for _ in range(5):  # on a busy machine the command may be through before the signal comes
         if code == 0:
@@ -95,9 +101,24 @@ def test_an_interrupted_command_keeps_what_it_has_and_goes_on_later(
     assert f"hil run --resume {run_dir}" in told and "Traceback" not in told
     error = json.loads(told.splitlines()[-1])
     assert (error["outcome"], error["run_dir"]) == ("ERROR", run_dir)
-    resumed = hil("run", "--resume", error["run_dir"], "--json")
+    resumed = hil("run", "--resume", run_dir, "--json")
     assert resumed.code == 0, resumed.err
     assert resumed.json["outcome"] == "PASS"
+
+
+def test_who_is_interrupted_while_figures_are_drawn_is_told_how_they_are_drawn_again(
+    hil: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = tmp_path / "search.yaml"
+    search.write_text(
+        "schema: hil-experiment/1\nkind: power_only\nsearch: {method: flips_block, budget: 64, batch: 32}\n"
+        "verification: {rounds: 3, soundings: 1, held_out: 0}\n"
+    )
+    monkeypatch.setattr("hil.experiments.power_only.draw", interrupted)
+    done = hil("run", search, *QUICK, "--json")
+    run_dir = done.json["run_dir"]
+    assert done.code == INTERRUPTED and f"go on with: hil run --resume {run_dir}" in done.err
+    assert Recording.load(Path(run_dir)).done is not None
 
 
 def steps(run_dir: object) -> Everything:
@@ -118,12 +139,10 @@ def test_an_interrupted_sweep_goes_on_to_the_records_of_one_that_was_not(
     with monkeypatch.context() as hurt:
         append = Recording.append
 
-        def interrupted(recording: Recording, name: str, step: Any) -> None:
-            if name == "sweep/00001":
-                raise KeyboardInterrupt
-            append(recording, name, step)
+        def amid(recording: Recording, name: str, step: Any) -> None:
+            (interrupted if name == "sweep/00001" else append)(recording, name, step)
 
-        hurt.setattr(Recording, "append", interrupted)
+        hurt.setattr(Recording, "append", amid)
         cut = hil("sweep", *QUICK, "--group", "2x2", "--json")
     run_dir = cut.json["run_dir"]
     assert cut.code == INTERRUPTED and f"go on with: hil sweep --resume {run_dir}" in cut.err

@@ -1,5 +1,6 @@
 """Raw samples of a run go again through driver, sounder and estimator: the same to the byte, or it is told."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,28 @@ def test_a_flipped_bit_or_a_missing_file_is_named_with_what_to_do(
     path.unlink()
     with pytest.raises(RecordingError, match=rf"sweep-00001\.sigmf-{kind}.*copy iq/ again"):
         replay(recording)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"plan": {"mode": "burst", "dwell": 3}}, "argument"),
+        ({"plan": {"mode": "backwards"}}, "backwards"),
+        ({"speed": 1}, "speed"),
+        ({"restarts": 0}, "not iterable"),
+    ],
+)
+def test_samples_that_another_version_took_otherwise_are_told_as_such(
+    station: MakeStation, tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    path = recorded(station(), tmp_path, block=16).path
+    meta, log = path / "iq/sweep-00000.sigmf-meta", path / "events.jsonl"
+    values, before = json.loads(meta.read_text()), hashlib.sha256(meta.read_bytes()).hexdigest()
+    values["global"]["hil:conduct"] |= change
+    meta.write_text(json.dumps(values))
+    log.write_text(log.read_text().replace(before, hashlib.sha256(meta.read_bytes()).hexdigest()))
+    with pytest.raises(RecordingError, match=f"sweep.00000.*{told}.*another version of hil"):
+        replay(Recording.load(path))
 
 
 def test_a_run_without_raw_samples_says_how_they_are_kept(station: MakeStation, tmp_path: Path) -> None:
