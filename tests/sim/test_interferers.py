@@ -68,6 +68,17 @@ def test_whoever_listens_later_or_shorter_hears_the_same(plan, start_s, num_samp
 
 
 @pytest.mark.parametrize("plan", [WIFI, RADAR])
+@pytest.mark.parametrize("beside_hz", [-0.7e6, 0.0, 1.1e6])
+def test_whoever_begins_to_listen_in_the_middle_of_a_burst_beside_the_carrier_hears_the_same(plan, beside_hz):
+    source = interferer(plan, frequency_hz=LO_HZ + beside_hz)
+    burst = next(each for each in during(source, 1.0, 2.0) if each.start_s > 1.0)
+    whole = heard(source, burst.start_s, 150)
+    for skipped in (1, 37, 149):
+        part = heard(source, burst.start_s + skipped / RATE_HZ, 150 - skipped)
+        np.testing.assert_allclose(part, whole[skipped:], atol=1e-3 * abs(whole).max())
+
+
+@pytest.mark.parametrize("plan", [WIFI, RADAR])
 def test_its_level_is_the_power_while_it_sends(plan):
     source = interferer(plan, level_dbm=-30)
     samples = heard(source, 1.0, 2_000_000, gain=2.0).astype(complex)
@@ -86,6 +97,14 @@ def test_it_is_heard_in_its_own_band_only(plan):
     inside = abs(np.fft.fftfreq(samples.size, 1 / RATE_HZ) - 2e6) < 1.6e6
     assert power[inside].sum() > 0.99 * power.sum()
     assert power[inside & (abs(np.fft.fftfreq(samples.size, 1 / RATE_HZ) - 2e6) > 0.7e6)].sum() > 0.05 * power.sum()
+
+
+def test_a_pulse_rises_over_its_whole_band():
+    source = interferer(RADAR, bandwidth_hz=4e6, frequency_hz=LO_HZ + 1e6, duration_s=200e-6)
+    burst = next(iter(during(source, 1.0, 2.0)))
+    samples = heard(source, burst.start_s, 2000).astype(complex)
+    frequency_hz = np.angle(samples[1:] * samples[:-1].conj()) * RATE_HZ / (2 * np.pi)
+    assert frequency_hz == pytest.approx(np.linspace(-1e6, 3e6, 1999), abs=5e3)
 
 
 @pytest.mark.parametrize("plan", [WIFI, RADAR])
