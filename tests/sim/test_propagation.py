@@ -64,3 +64,5 @@ def test_leakage_is_a_flat_coupling_of_its_level_next_to_the_scene(scene):
     leakage = leaking - without
     assert np.allclose(20 * np.log10(abs(leakage)), -30.0)
     assert abs(np.diff(np.unwrap(np.angle(leakage)))).max() < 0.01
+    turn = np.angle(leakage[-1] * leakage[0].conj()) / (2 * np.pi * (rf_hz[-1] - rf_hz[0]))
+    assert turn == pytest.approx(-0.5 / 299_792_458, rel=1e-3), "it comes later, by half a metre"
