@@ -21,7 +21,7 @@ from hil.estimation.start_search import REACH_TAPS, StartSearch
 from hil.phy.sync import advance
 from hil.phy.taps import band_of, guards_of
 
-TOGETHER = 256  # soundings that share their start, projected at once
+TOGETHER = 64  # soundings that share their start, projected at once
 SUBSET = 512  # soundings that mean and covariance are learnt from
 ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothing
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
