@@ -105,8 +105,14 @@ def sound_surface(
     (512, 256)
     """
     config, states = config or SweepConfig(), testbed.surface.states
-    available = testbed.sweep_modes(_repetitions(testbed, config))
-    mode = choose_mode(config.mode, available)
+    symbols = _repetitions(testbed, config)
+    mode = choose_mode(config.mode, testbed.sweep_modes(symbols))
+    interval_s = pattern_floor_s(
+        testbed.surface.timing,
+        mode,
+        capture_s=symbols * testbed.grid.symbol_s,
+        turnaround_s=testbed.turnaround_s,
+    )
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
     make_plan = partial(
         plan_of,
@@ -118,13 +124,14 @@ def sound_surface(
     )
     if config.reference_every == "auto":
         first = make_plan(config.model_copy(update={"reference_every": "off"})).patterns(slice(0, 1))
-        every = _spacing(testbed, recording, stage, config, mode, first, progress)
+        drift_deg = _drift_deg(testbed, recording, stage, config, first, progress)
+        every = spacing_for(drift_deg, expected_noise(testbed, symbols), interval_s)
         config = config.model_copy(update={"reference_every": every or "off"})
     plan = make_plan(config)
     ofdm, doubt = testbed.config.ofdm, Doubt(testbed, plan)
     prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
-    facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode}
-    facts["floor_s"] = plan.num_patterns * _pattern_floor_s(testbed, config, mode)
+    floor_s = plan.num_patterns * interval_s
+    facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode, "floor_s": floor_s}
     in_doubt = doubt if mode in APART else None
     asked = SoundingStage(
         stage, plan.patterns, plan.num_patterns, config, mode, facts, plan.board_rows, in_doubt, doubt.arriving
@@ -164,27 +171,19 @@ def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBloc
     return Sweep(plan, soundings, facts["mode"], radio_time_s, facts["floor_s"], upload_s, ambiguous, heard_db, heard)
 
 
-def _spacing(
-    testbed: Testbed,
-    recording: Recording,
-    stage: str,
-    config: SweepConfig,
-    mode: SweepMode,
-    first: Patterns,
-    progress: Progress,
-) -> int | None:
-    """Soundings from reference to reference by the drift that the calibration measured, or else a first block."""
-    noise, interval_s = expected_noise(testbed, _repetitions(testbed, config)), _pattern_floor_s(testbed, config, mode)
+def _drift_deg(
+    testbed: Testbed, recording: Recording, stage: str, config: SweepConfig, first: Patterns, progress: Progress
+) -> float:
+    """The radio's phase, rms after one second: as calibrated, or else by a block of soundings of the first pattern."""
     if testbed.calibration is not None:
-        return spacing_for(testbed.calibration.drift_deg_per_s, noise, interval_s)
+        return testbed.calibration.drift_deg_per_s
     name, alone = f"{stage}/drift", config.model_copy(update={"record_iq": False, "reference": "off"})
     watched = SoundingStage(name, lambda which: np.repeat(first, which.stop - which.start, axis=0), WATCHED, alone)
     sound_in_blocks(testbed, recording, watched, progress)
     block = load_blocks(recording, name, WATCHED, alone.block)
     if f"{stage}/begin" not in recording:
         testbed.continue_at(recording.time_s + GAP_S)
-    drift_deg = stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
-    return spacing_for(drift_deg, noise, interval_s)
+    return stability_of(block, testbed.grid, testbed.config.ofdm.num_taps).stability.phase_deg
 
 
 def sound_in_blocks(
@@ -276,12 +275,3 @@ def _blocks_of_mode(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> d
 def _repetitions(testbed: Testbed, config: SweepConfig) -> int:
     """Symbols of a sounding."""
     return config.repetitions or testbed.config.ofdm.repetitions
-
-
-def _pattern_floor_s(testbed: Testbed, config: SweepConfig, mode: SweepMode) -> float:
-    return pattern_floor_s(
-        testbed.surface.timing,
-        mode,
-        capture_s=_repetitions(testbed, config) * testbed.grid.symbol_s,
-        turnaround_s=testbed.turnaround_s,
-    )
