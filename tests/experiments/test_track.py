@@ -1,5 +1,6 @@
 """A track end to end: a user who walks is followed by each policy, on boards that step by themselves or are told."""
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from hil.config import TestbedConfig, TrackConfig
-from hil.errors import BoardReset, ConfigError
+from hil.errors import BoardReset, ConfigError, RadioError
 from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments import track
 from hil.experiments.begin import begin
@@ -23,6 +24,7 @@ from hil.experiments.tracking.rounds import MAX_LOST
 from hil.interfaces import Capture, Truth
 from hil.measure.recording import Recording
 from hil.measure.sweep import SweepPlan
+from hil.sim.adi_pluto import Pluto
 from hil.testbed import Testbed, open_testbed
 from hil.yamlfile import load_yaml_text
 
@@ -249,6 +251,27 @@ def test_trouble_that_stays_ends_the_track_with_its_error(station: MakeStation, 
         followed(walking(station()), loop(duration_s=60.0, policy__quiet=0.0), tmp_path, broken)
     recording = Recording.load(next(tmp_path.iterdir()))
     assert sum(name.startswith("round/") for name in recording.names) == MAX_LOST
+
+
+def test_a_radio_that_is_lost_amid_a_track_is_named_by_what_happened_to_it(
+    station: MakeStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rx = Pluto.rx
+
+    def pulled(_bed: Testbed) -> None:
+        calls = iter(range(1000))
+
+        def gone(radio: Pluto) -> np.ndarray:
+            if next(calls) == 20:
+                raise OSError(errno.EPIPE, "Broken pipe")
+            return rx(radio)
+
+        monkeypatch.setattr(Pluto, "rx", gone)
+
+    with pytest.raises(RadioError, match="Broken pipe"):
+        followed(walking(station()), loop(duration_s=60.0, policy__quiet=0.0), tmp_path, pulled)
+    lost = [each.lost for each in track.evaluate(Recording.load(next(tmp_path.iterdir()))).rounds if each.lost]
+    assert len(lost) == MAX_LOST and all("call configure() first" in why for why in lost[1:])
 
 
 def test_nothing_acts_on_the_truth(told: tuple[Recording, TrackResult], station: MakeStation, tmp_path: Path) -> None:

@@ -48,20 +48,20 @@ class Follower:
     engine: Engine
 
     def run(self, progress: Progress) -> None:
-        """All rounds, the radio on the air. Raises the error of a round where `MAX_LOST` in a row are lost."""
+        """All rounds, the radio on the air. Raises the first round's error where `MAX_LOST` in a row are lost."""
         clock, config = self.testbed.clock, self.config
         charged_s = None if self.testbed.truth is None else config.compute_s - config.receive_s
         with Thinker(clock, charged_s) as thinker, self.testbed.on_air():  # quiet before a thought is waited for
             loop = _Loop(self, thinker)
             self.recording.append("track/begin", Step(loop.hold, clock.now_s()))
-            begin_s, failures = clock.now_s(), 0
+            begin_s, failures = clock.now_s(), list[InstrumentError | MeasurementError]()
             while (elapsed_s := clock.now_s() - begin_s) < config.duration_s:
                 done, data, error = loop.round()
                 self.recording.append(f"round/{done.number:05d}", Step(data, clock.now_s(), asdict(done)))
                 progress(TOLD, int(100 * elapsed_s / config.duration_s), 100)
-                failures = failures + 1 if error else 0
-                if error and failures >= MAX_LOST:
-                    raise error
+                failures = [*failures, error] if error else []
+                if len(failures) >= MAX_LOST:
+                    raise failures[0]  # the cause: of a radio that was lost the others say only that it is not set up
             progress(TOLD, 100, 100)
             self.recording.append("track/end", Step(np.empty(0), clock.now_s()))
 
