@@ -13,17 +13,15 @@ are turned to axes of which the first is the direct channel, and that axis is gi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
-from scipy.optimize import minimize_scalar
+from scipy.linalg import solveh_banded
 
 from hil.arrays import Complex, Float, Int
 from hil.estimation.aligned import AlignedSoundings
+from hil.estimation.random_walk import evidence_of, likeliest_pace
 from hil.units import DB_PER_NEPER
 
 MIN_PAIRS = 16
 MIN_SNR = 10.0  # of the direct channel in one half-sum: below it phases cannot be followed
-MIN_EVIDENCE = 8.0  # log-likelihood ratio of a walk over none; chance exceeds it once in 30000 sweeps
-FASTEST = 100.0  # variance of a log gain after a second: 570 degrees
 
 
 @dataclass(frozen=True)
@@ -109,22 +107,15 @@ def follow_walk(
     time_s: Float[np.ndarray, "pattern"],
     first: Int[np.ndarray, "pair"],
 ) -> Walk:
-    """The walk that the means of neighbours `first` and `first` + 1 show, its pace by likelihood.
-
-    Smoothing is one tridiagonal system (a Gauss-Markov field, Rue and Held 2005), the evidence its determinant.
-    """
+    """The walk that the means of neighbours `first` and `first` + 1 show; smoothing is one tridiagonal system."""
     mean = float(seen.mean())
     seen = seen - mean
     field = _Field(np.diff(time_s), first, noise_var)
     span_s = float(time_s[-1] - time_s[0])
     slowest = 1e-3 * noise_var / (first.size * span_s)
-    fit = minimize_scalar(
-        lambda pace: -field.evidence(seen, np.exp(pace)), bounds=(np.log(slowest), np.log(FASTEST)), method="bounded"
-    )
-    still = -0.5 * float(seen @ seen) / noise_var - 0.5 * np.log(first.size)
-    if -fit.fun - still < MIN_EVIDENCE:
+    pace = likeliest_pace(lambda pace: field.evidence(seen, pace), seen, noise_var, slowest)
+    if not pace:
         return Walk(mean, np.zeros(time_s.size), 0.0, 0.0)
-    pace = float(np.exp(fit.x))
     return Walk(mean, field.smooth(seen, pace), pace, field.step_var(pace))
 
 
@@ -135,11 +126,8 @@ class _Field:
         self._steps_s, self._first, self._noise_var = steps_s, first, noise_var
 
     def evidence(self, seen: Float[np.ndarray, "pair"], pace: float) -> float:
-        """Log-likelihood of what is seen, up to a constant; flat prior on the start."""
-        factor, right = cholesky_banded(self._precision(pace), lower=True), self._information(seen)
-        explained = float(right @ cho_solve_banded((factor, True), right))
-        determinant = 2 * np.log(factor[0]).sum() + np.log(pace * self._steps_s).sum() + np.log(self._noise_var)
-        return -0.5 * (float(seen @ seen) / self._noise_var - explained + float(determinant))
+        """Of what is seen, `evidence_of`."""
+        return evidence_of(seen, self._noise_var, pace * self._steps_s, self._precision(pace), self._information(seen))
 
     def smooth(self, seen: Float[np.ndarray, "pair"], pace: float) -> Float[np.ndarray, "pattern"]:
         """Expected values at all soundings."""

@@ -9,12 +9,12 @@ no reference can undo it, and it counts as noise, so that people alone are seldo
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
-from scipy.optimize import minimize_scalar
+from scipy.linalg import solveh_banded
 
 from hil.arrays import Complex, Float
 from hil.estimation.aligned import AlignedSoundings
-from hil.estimation.drift import FASTEST, MIN_EVIDENCE, MIN_SNR
+from hil.estimation.drift import MIN_SNR
+from hil.estimation.random_walk import evidence_of, likeliest_pace
 from hil.units import DB_PER_NEPER
 
 MIN_REFERENCES = 6
@@ -88,32 +88,21 @@ def _walk(
     seen_s: Float[np.ndarray, "reference"],
     time_s: Float[np.ndarray, "pattern"],
 ) -> _Walk:
-    """A Wiener process through noisy values, its pace by likelihood (a Gauss-Markov field, Rue and Held 2005)."""
+    """Through noisy values, and straight from each to the next."""
     seen, steps_s = seen - seen.mean(), np.diff(seen_s)
     slowest = 1e-3 * noise_var / float(seen_s[-1] - seen_s[0])
-    fit = minimize_scalar(
-        lambda pace: -_evidence(seen, noise_var, steps_s, np.exp(pace)),
-        bounds=(np.log(slowest), np.log(FASTEST)),
-        method="bounded",
-    )
-    still = -0.5 * float(seen @ seen) / noise_var - 0.5 * np.log(seen.size)
-    if -fit.fun - still < MIN_EVIDENCE:
+
+    def evidence(pace: float) -> float:
+        precision = _precision(noise_var, steps_s, pace)
+        return evidence_of(seen, noise_var, pace * steps_s, precision, seen / noise_var)
+
+    pace = likeliest_pace(evidence, seen, noise_var, slowest)
+    if not pace:
         return _Walk(np.zeros(time_s.size), 0.0, 0.0)
-    pace = float(np.exp(fit.x))
     covariance = solveh_banded(_precision(noise_var, steps_s, pace), np.eye(seen.size), lower=True)
     values = np.interp(time_s, seen_s, covariance @ seen / noise_var)
     left = float(np.mean(np.diag(covariance))) + BRIDGE * pace * float(np.mean(steps_s))
     return _Walk(values - values.mean(), pace, left)
-
-
-def _evidence(
-    seen: Float[np.ndarray, "reference"], noise_var: float, steps_s: Float[np.ndarray, "step"], pace: float
-) -> float:
-    """Log-likelihood of what is seen, up to a constant; flat prior on the start."""
-    factor, right = cholesky_banded(_precision(noise_var, steps_s, pace), lower=True), seen / noise_var
-    explained = float(right @ cho_solve_banded((factor, True), right))
-    determinant = 2 * np.log(factor[0]).sum() + np.log(pace * steps_s).sum() + np.log(noise_var)
-    return -0.5 * (float(seen @ seen) / noise_var - explained + float(determinant))
 
 
 def _precision(noise_var: float, steps_s: Float[np.ndarray, "step"], pace: float) -> Float[np.ndarray, "2 reference"]:

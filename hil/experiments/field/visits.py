@@ -36,8 +36,8 @@ def make_visit(
     Raises MeasurementError where a rule of the plan stops the test.
     """
     rounds = Rounds(recording, visit, plan)
-    told = testbed.truth is None or f"{visit.name}/truth" in recording
-    if rounds.complete and told and not recording.damaged_in(visit.name):
+    truth_kept = testbed.truth is None or f"{visit.name}/truth" in recording
+    if rounds.complete and truth_kept and not recording.damaged_in(visit.name):
         return
     testbed.operator(visit.prompt)
     with at_place(testbed, visit.station.user, visit.station.surface, visit.number) as here:
