@@ -17,7 +17,7 @@ from hil.testbed import Testbed
 
 
 class IqKeeper:
-    """testbed: the one to measure with: its board's restarts are noted, too."""
+    """Keeps the raw samples of a stage's steps. testbed: the one to measure with, whose board's restarts are noted."""
 
     def __init__(self, testbed: Testbed, recording: Recording, config: SweepConfig) -> None:
         """Raises ConfigError where raw samples are asked for and this radio does not give them."""

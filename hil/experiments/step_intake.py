@@ -11,7 +11,7 @@ from hil.measure.recording import Recording
 from hil.measure.stepping import SoundingBlock, record_kind
 
 Arriving = Callable[[Complex[np.ndarray, "pattern subcarrier"]], Callable[[int], object]]
-"""Given the room of a capture's responses; what it gives is told how many are there, as `Intake.there` is."""
+"""Takes the array that a capture's responses will fill, and returns what is to be called as `Intake.there` is."""
 
 
 class StepIntake(Intake):
@@ -36,6 +36,6 @@ class StepIntake(Intake):
             self._tell(count)
 
     def records(self, soundings: SoundingBlock) -> np.ndarray:
-        """As those of the soundings: where they are the ones that came in, in the array whose file is begun."""
+        """`SoundingBlock.records`, in the array whose file is begun where these soundings are the ones that came in."""
         begun = soundings.response is self._response and soundings.reference is not None
         return soundings.records(self._draft.data if begun and self._draft is not None else None)

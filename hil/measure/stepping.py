@@ -23,8 +23,8 @@ class SoundingBlock:
 
     retakes: captures thrown away for each pattern: clipped, hit by bursts, or void because the board restarted.
     resets: restarts of the board that were found.
-    reference: what the second receiver heard meanwhile, or of a capture of many what was heard before them, the same
-    record for all of it, `measure.reference.REFERENCE`; None where there is neither.
+    reference: a `measure.reference.REFERENCE` for each: what the second receiver heard meanwhile; or what was heard
+    before the patterns of a long capture, the same record for all of these. None where there is neither.
     noise_by_subcarrier: variance of a sounding on each subcarrier, mean over the soundings; zero where unused. None
     where that is not known: in recordings of before it was kept.
     """
@@ -82,7 +82,7 @@ class SoundingBlock:
         )
 
     def __getitem__(self, which: slice | Int[np.ndarray, "some"]) -> "SoundingBlock":
-        """Some of the soundings; `resets` and the noise by subcarrier are not told apart and go with them all."""
+        """Some of the soundings; `resets` and the noise by subcarrier stay those of the whole block."""
         return replace(
             self,
             response=self.response[which],
@@ -104,7 +104,7 @@ class SoundingBlock:
         return snr_by_subcarrier_db(self.response[:, used], np.maximum(noise, np.finfo(float).tiny))
 
     def facts(self) -> dict[str, Any]:
-        """What is not told apart by sounding and stands beside `records`, as plain values."""
+        """What the block has but once, to stand beside `records`, as plain values."""
         noise = self.noise_by_subcarrier
         told = {} if noise is None else {"noise_by_subcarrier": [float(f"{each:.6g}") for each in noise.tolist()]}
         return {"resets": self.resets, **told}

@@ -167,7 +167,7 @@ class _Call:
 class RecalledSurface:
     """A board that takes any pattern, and answers and restarts as the one that was witnessed did.
 
-    It cannot be read back: that the other one held what it was told is known by its not having restarted.
+    It cannot be read back: where the recorded board held another pattern than it was told, that counts as a restart.
     """
 
     states = StateSet(np.zeros(1), np.array([[1.0 + 0j, -1.0]]))  # any: nothing that was recorded follows from them
