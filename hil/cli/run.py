@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from hil.config import ExperimentConfig, TestbedConfig
     from hil.measure.recording import Recording
 
+# What each experiment tells a program; null where it has nothing of the kind: a track has no bound, a search by power
+# foretells nothing, a field test names its arms itself.
+TOLD = (
+    "outcome", "run_dir", "testbed", "num_elements", "num_pilots", "algorithm", "rate_mbps", "true_rate_mbps",
+    "bound_mbps", "certified_fraction", "prediction_nmse_db", "radio_time_s", "radio_time_floor_s", "wall_time_s",
+)  # fmt: skip
+ARMS = ("all_zero", "best_pilot", "stm", "chosen")  # in rates, where there are any
 NO_MEASUREMENT = 4  # the experiment came to its end, and its own checks say that nothing was measured
 
 
@@ -89,7 +96,8 @@ def carry_out(
 
     started_s = time.monotonic()
     kind = kind_of(procedure)
-    kind.check(procedure)
+    if recording is None:
+        kind.check(procedure)
     kind.plan(radiation_plan(station, find_user(station, place)), procedure)
     with open_testbed(station, user=place) as bed, progress() as report:
         bed.operator = bed.operator if yes or station.simulated else ask
@@ -97,11 +105,8 @@ def carry_out(
         say_begun(recording, bed.grid)
         with resumable(f"hil run --resume {recording.path}", run_dir=recording.path):
             result = kind.run(bed, procedure, recording, report)
-    summary = {
-        "run_dir": str(recording.path),
-        **kind.summary(result),
-        "wall_time_s": time.monotonic() - started_s,
-    }
+    wall_time_s = time.monotonic() - started_s
+    summary = _whole({"run_dir": str(recording.path), **kind.summary(result), "wall_time_s": wall_time_s})
     say_listening(summary, recording)
     say_retakes(summary, recording)
     say_noise(summary)
@@ -115,6 +120,13 @@ def carry_out(
         emit_json(summary)
     if summary["outcome"] != "PASS":
         raise typer.Exit(NO_MEASUREMENT if summary["outcome"] == "ERROR" else 1)
+
+
+def _whole(summary: dict[str, Any]) -> dict[str, Any]:
+    """The same with all of `TOLD`, and rates with all of `ARMS`."""
+    whole = {**dict.fromkeys(TOLD), **summary}
+    rates = {name: {**dict.fromkeys(ARMS), **whole[name]} for name in ("rate_mbps", "true_rate_mbps") if whole[name]}
+    return {**whole, **rates}
 
 
 def _load(

@@ -189,7 +189,7 @@ def _tell_arms(summary: dict[str, Any], predicted_mbps: Mapping[str, float] | No
         "gain dB": summary["gain_db"],
     }
     known = {header: by_arm for header, by_arm in columns.items() if by_arm}
-    rows = [[arm, *[_decimals(by_arm[arm]) for by_arm in known.values()]] for arm in summary["rate_mbps"]]
+    rows = [[arm, *[_decimals(by_arm[arm]) for by_arm in known.values()]] for arm in summary["rate_interval_mbps"]]
     print_table(["rate Mbit/s", *known], rows)
 
 
@@ -241,7 +241,7 @@ def tell_many_users(summary: dict[str, Any], figures: list[str]) -> None:
     if summary["misled"]:
         print(f"nearest known pattern, as it is, worse than all zeros: {', '.join(summary['misled'])}")
     print(
-        f"{summary['outcome']} (chosen over all zeros): {len(summary['users'])} users in {summary['soundings']} "
+        f"{summary['outcome']} (chosen over all zeros): {len(summary['users'])} users in {summary['num_pilots']} "
         f"soundings, {summary['saved']} saved by what was known nearby; "
         f"{change_takes(summary['sent_s'], summary['named_s'])}"
     )

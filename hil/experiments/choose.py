@@ -7,6 +7,7 @@ import numpy as np
 
 from hil.arrays import Pattern
 from hil.config import OptimizerConfig
+from hil.config.engine import EngineConfig
 from hil.engine import Engine, Method, open_engine
 from hil.errors import ConfigError
 from hil.estimation.least_squares import CascadedEstimate
@@ -14,6 +15,7 @@ from hil.experiments.sound import Sweep
 from hil.measure.recording import Step, as_recorded
 from hil.measure.setup import Setup
 from hil.optimize.algorithms import ALGORITHMS
+from hil.optimize.device import find_device
 from hil.optimize.objective import Problem
 from hil.optimize.solve import Solution, solve
 from hil.yamltree import no_such
@@ -118,8 +120,10 @@ def choose_patterns(
     )
 
 
-def check_optimizer(config: OptimizerConfig) -> None:
-    """Raise ConfigError for what would else be found out after the sweep only."""
+def check_optimizer(config: OptimizerConfig, engine: EngineConfig = "local") -> None:
+    """Raise ConfigError for what would else be found out after the sweep only. engine: where it is to run."""
+    if config.device == "cuda" and engine == "local":
+        find_device(config.device, "optimizer.device:")
     if config.algorithm not in ALGORITHMS:
         raise ConfigError(f"optimizer.algorithm: {no_such(config.algorithm, sorted(ALGORITHMS))}")
 

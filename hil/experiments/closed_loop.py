@@ -93,7 +93,7 @@ def run(
 
 def check(experiment: ClosedLoopConfig) -> None:
     """Raise ConfigError for a procedure that cannot come to its end."""
-    check_optimizer(experiment.optimizer)
+    check_optimizer(experiment.optimizer, experiment.engine)
 
 
 def new_recording(testbed: Testbed, experiment: ClosedLoopConfig | None = None, root: str | Path = "runs") -> Recording:

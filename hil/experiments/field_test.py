@@ -136,7 +136,7 @@ def check(plan: FieldTestConfig) -> None:
     """Raise ConfigError for a plan that cannot come to its end."""
     for arm in plan.arms:
         if isinstance(arm, OptimizedArm):
-            check_optimizer(arm.optimizer)
+            check_optimizer(arm.optimizer, plan.engine)
 
 
 def evaluate(recording: Recording) -> FieldTestResult:
@@ -174,12 +174,15 @@ def summary(result: FieldTestResult) -> dict[str, Any]:
     places = [None, *(station.name for station in plan.stations)]
     gains = {place or "all": {arm: result.difference(arm, plan.reference, place) for arm in names} for place in places}
     rounds = [each for visit in result.rounds.values() for each in visit]
+    rates = result.rates.to_json(names, [station.name for station in plan.stations], plan.reference)
     return {
         "outcome": str(result.outcome),
         "finding": result.finding,
         "testbed": result.setup.testbed.name,
         "simulated": result.setup.simulated,
         "calibrated": result.setup.budget.calibrated,
+        "num_elements": result.setup.num_elements,
+        "num_pilots": sum(each.plan.num_patterns for each in result.sweeps.values()),
         "plan_sha256": plan_sha256(plan),
         "checks": result.checks,
         "hypothesis": plan.hypothesis.model_dump(mode="json"),
@@ -199,7 +202,9 @@ def summary(result: FieldTestResult) -> dict[str, Any]:
             }
             for place, each in result.analysis["controls"].items()
         },
-        "rates": result.rates.to_json(names, [station.name for station in plan.stations], plan.reference),
+        "rates": rates,
+        "rate_mbps": {arm: value for arm, (value, _, _) in rates["measured_mbps"]["all"].items()},
+        "true_rate_mbps": rates["true_mbps"].get("all", {}),
         "optimised_at": optimised_at(result),
         "repeatability_db": repeatability_db(result),
         "true_gain_db": _true_gain_db(result),

@@ -7,13 +7,16 @@ less the time that it takes to change to its pattern.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hil.config.many_users import ManyUsersConfig
+from hil.errors import ConfigError
 from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import check_optimizer
+from hil.experiments.stage import radio_times
 from hil.experiments.users.book import open_book
 from hil.experiments.users.meet import Coming, meet
 from hil.experiments.users.turns import Turns, load_turns, take_turns
@@ -24,6 +27,8 @@ from hil.measure.recording import Recording
 from hil.measure.setup import Setup
 from hil.measure.verification import Outcome, Verification
 from hil.testbed import Testbed
+
+SOUNDED = ("sweep", "starts", "search")  # stages of a user until its pattern is chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +53,29 @@ class Served:
     true_mbps: dict[str, float]
 
     @property
+    def measured_mbps(self) -> dict[str, float]:
+        """By arm."""
+        return {arm: interval.value for arm, interval in self.verification.rate_mbps.items()}
+
+    @property
     def misled(self) -> bool:
         """Whether the nearest configuration, as it is, was measured below all zeros."""
-        rates = self.verification.rate_mbps
-        return "nearest" in rates and rates["nearest"].value < rates["all_zero"].value
+        rates = self.measured_mbps
+        return "nearest" in rates and rates["nearest"] < rates["all_zero"]
 
 
 @dataclass(frozen=True, eq=False)
 class ManyUsersResult:
-    """All users in the order in which they came, and the turns that they were served in."""
+    """All users in the order in which they came, and the turns that they were served in.
+
+    times: what their soundings took, `radio_times`.
+    """
 
     setup: Setup
     config: ManyUsersConfig
     users: Sequence[Served]
     turns: Turns
+    times: dict[str, float | None]
 
     @property
     def outcome(self) -> Outcome:
@@ -95,17 +109,22 @@ def run(
 def check(experiment: ManyUsersConfig) -> None:
     """Raise ConfigError for a procedure that cannot come to its end."""
     check_optimizer(experiment.optimizer)
+    if experiment.book is not None and not Path(experiment.book).is_file():
+        raise ConfigError(f"book: {experiment.book} is no file; give the known.jsonl of an earlier run, or none")
 
 
 def evaluate(recording: Recording) -> ManyUsersResult:
     """The result, from the run directory alone. Raises RecordingError where a part is missing."""
     config = recorded_procedure(recording, ManyUsersConfig)
-    users = [_served(Coming(recording, config, number)) for number in range(len(config.users))]
-    return ManyUsersResult(Setup.from_json(recording.manifest), config, users, load_turns(recording))
+    comings = [Coming(recording, config, number) for number in range(len(config.users))]
+    times = radio_times(recording, [each.name(stage) for each in comings for stage in SOUNDED])
+    users = [_served(each) for each in comings]
+    return ManyUsersResult(Setup.from_json(recording.manifest), config, users, load_turns(recording), times)
 
 
 def summary(result: ManyUsersResult) -> dict[str, Any]:
-    """The figures as plain values: measured and, in simulation, true ones apart; mbps is of a user by turn length."""
+    """The figures as plain values: measured and, in simulation, true ones apart; rates of an arm that all users have
+    are means over them."""
     users, turns = result.users, result.turns
     return {
         "outcome": str(result.outcome),
@@ -113,14 +132,26 @@ def summary(result: ManyUsersResult) -> dict[str, Any]:
         "simulated": result.setup.simulated,
         "calibrated": result.setup.budget.calibrated,
         "num_elements": result.setup.num_elements,
+        "algorithm": result.config.optimizer.algorithm,
+        "search": result.config.search.method,
+        "num_pilots": sum(each.soundings for each in users),
+        "rate_mbps": _means([each.measured_mbps for each in users]),
+        "true_rate_mbps": _means([each.true_mbps for each in users]),
+        **result.times,
         "confidence": result.config.verification.confidence,
         "users": [_told(each, result) for each in users],
-        "soundings": sum(each.soundings for each in users),
         "saved": sum(each.saved or 0 for each in users),
         "misled": [each.user for each in users if each.misled],
         "sent_s": float(turns.sent_s.mean()),
         "named_s": float(turns.named_s.mean()) if turns.named_s.size else None,
         "switch_s": turns.switch_s,
+    }
+
+
+def _means(users: Sequence[dict[str, float]]) -> dict[str, float]:
+    """By arm, of those that every user has."""
+    return {
+        arm: float(np.mean([each[arm] for each in users])) for arm in users[0] if all(arm in each for each in users)
     }
 
 
@@ -134,7 +165,7 @@ def _told(each: Served, result: ManyUsersResult) -> dict[str, Any]:
         "misled": each.misled,
         "soundings": each.soundings,
         "saved": each.saved,
-        "rate_mbps": {arm: interval.value for arm, interval in rates.items()},
+        "rate_mbps": each.measured_mbps,
         "rate_interval_mbps": {arm: [interval.low, interval.high] for arm, interval in rates.items()},
         "true_rate_mbps": each.true_mbps,
         "outcome": str(each.verification.outcome),

@@ -15,7 +15,7 @@ from hil.arrays import Complex, Float, Pattern
 from hil.config import ClosedLoopConfig, PowerOnlyConfig, SweepConfig
 from hil.config.power_only import SearchConfig
 from hil.experiments.begin import recorded_procedure
-from hil.experiments.stage import channel_powers, rates_by_power, search_on_stage
+from hil.experiments.stage import channel_powers, radio_times, rates_by_power, search_on_stage
 from hil.experiments.verify import (
     examine,
     leave_on_surface,
@@ -40,13 +40,13 @@ TINY = 1e-30  # power that stands for none
 class Found:
     """What the search ended with: patterns by arm; `random` is what a surface does that nobody configured.
 
-    num_patterns: soundings of the search. radio_time_s: that they took.
+    num_patterns: soundings of the search. times: what they took, `radio_times`.
     trace: time and figure of each sounding of the search, in dB for power, Mbit/s for rate.
     """
 
     patterns: dict[str, Pattern]
     num_patterns: int
-    radio_time_s: float
+    times: dict[str, float | None]
     trace: Float[np.ndarray, "sounding 2"]
 
 
@@ -128,7 +128,7 @@ def load_search(recording: Recording) -> Found:
     return Found(
         dict(zip(ARMS, found.data, strict=True)),
         len(trace),
-        sum(step.facts["radio_time_s"] for step in steps),
+        radio_times(recording, ["search"]),
         trace,
     )
 
@@ -152,7 +152,7 @@ def summary(result: PowerOnlyResult) -> dict[str, Any]:
         "algorithm": result.config.search.method,
         "figure": result.config.search.figure,
         "num_pilots": result.found.num_patterns,
-        "radio_time_s": result.found.radio_time_s,
+        **result.found.times,
     }
 
 

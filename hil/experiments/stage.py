@@ -1,6 +1,6 @@
 """Soundings whose patterns follow from those before: a stage on the air, one durable step at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from hil.measure.recording import Recording, Step
 from hil.measure.setup import Setup
 from hil.measure.sounder import Sounder
 from hil.measure.stepping import SoundingBlock, sound_patterns
+from hil.measure.sweep import pattern_floor_s
 from hil.optimize.power_only import PowerSearch
 from hil.testbed import Testbed
 
@@ -41,10 +42,12 @@ def sound_on_stage(
     testbed: Testbed, sounder: Sounder, patterns: Patterns, mode: SweepMode, *, max_retakes: int
 ) -> Step:
     """Patterns as one durable step, `stepped` or `pipelined`; depends on the time at which it starts only."""
-    started_s = testbed.clock.now_s()
+    started_s, timing = testbed.clock.now_s(), testbed.surface.timing
     soundings = sound_patterns(sounder, testbed.surface, patterns, mode=mode, max_retakes=max_retakes)
     ended_s = testbed.clock.now_s()
-    return Step(soundings.records(), ended_s, {"resets": soundings.resets, "radio_time_s": ended_s - started_s})
+    floor_s = pattern_floor_s(timing, mode, capture_s=sounder.capture_s, turnaround_s=testbed.turnaround_s)
+    times = {"radio_time_s": ended_s - started_s, "floor_s": len(patterns) * floor_s}
+    return Step(soundings.records(), ended_s, {"resets": soundings.resets, **times})
 
 
 def stage_mode(testbed: Testbed, repetitions: int) -> SweepMode:
@@ -86,6 +89,18 @@ def search_on_stage(
             search.tell(figures(recording.read(name)))
             asked += len(patterns)
             yield asked
+
+
+def radio_times(recording: Recording, stages: Iterable[str]) -> dict[str, float | None]:
+    """Radio time of those sweeps and searches that were made, and the least that link, surface and radio allow.
+
+    The least is None where one of them did not record its own.
+    """
+    steps = [[recording.facts(name) for name in recording.names if name.rpartition("/")[0] == each] for each in stages]
+    times_s, floors_s = (
+        [sum(facts.get(key, 0.0) for facts in stage) for stage in steps if stage] for key in ("radio_time_s", "floor_s")
+    )
+    return {"radio_time_s": sum(times_s), "radio_time_floor_s": sum(floors_s) if all(floors_s) else None}
 
 
 def channel_powers(step: Step, setup: Setup) -> Float[np.ndarray, "sounding subcarrier"]:

@@ -24,7 +24,7 @@ from hil.estimation.least_squares import CascadedEstimate
 from hil.experiments.begin import recorded_procedure
 from hil.experiments.choose import check_optimizer
 from hil.experiments.probing import suited
-from hil.experiments.sound import sound_surface
+from hil.experiments.sound import Sweep, load_sweep, sound_surface
 from hil.experiments.tracking.judge import judge_by_truth
 from hil.experiments.tracking.round_record import Round, load_rounds
 from hil.experiments.tracking.rounds import Follower
@@ -42,13 +42,14 @@ TAKING_TURNS = ("partial", "progressive")  # policies that must hear a round bef
 class TrackResult:
     """What a track found out.
 
-    rounds: as recorded. truth: in simulation, a record of `hil.experiments.tracking.judge.TRUTH` for each instant; else
-    None.
+    rounds: as recorded. sweep: the first one; None where the channel was known before. truth: in simulation, a record
+    of `hil.experiments.tracking.judge.TRUTH` for each instant; else None.
     """
 
     setup: Setup
     config: TrackConfig
     rounds: list[Round]
+    sweep: Sweep | None
     truth: np.ndarray | None
 
     @property
@@ -70,7 +71,7 @@ class TrackResult:
 
 def check(experiment: TrackConfig) -> None:
     """Raise ConfigError for a procedure that cannot come to its end."""
-    check_optimizer(experiment.optimizer)
+    check_optimizer(experiment.optimizer, experiment.engine)
     sweep = experiment.sweep
     if sweep.group != (1, 1):
         raise ConfigError("sweep.group: the first sweep of a track is of single elements; use policy.group")
@@ -141,16 +142,18 @@ def evaluate(recording: Recording) -> TrackResult:
     setup = Setup.from_json(recording.manifest)
     config = recorded_procedure(recording, TrackConfig)
     truth = recording.read("truth").data if "truth" in recording else None
-    return TrackResult(setup, config, load_rounds(recording), truth)
+    sweep = load_sweep(recording) if "sweep/begin" in recording else None
+    return TrackResult(setup, config, load_rounds(recording), sweep, truth)
 
 
 def summary(result: TrackResult) -> dict[str, Any]:
     """The figures of a track as plain values: predicted, measured and, in simulation, true ones apart.
 
     It passes where it measured no less than the first pattern of all, over the rounds that measured both, which are
-    `rounds_compared`; where the first one itself serves there is nothing to compare.
+    `rounds_compared`; where the first one itself serves there is nothing to compare. Pilots and radio time are those
+    of the first sweep, rates means over the rounds.
     """
-    rounds = result.rounds
+    rounds, sweep = result.rounds, result.sweep
     measured, hold = (_mean(rounds, name) for name in ("measured_mbps", "hold_mbps"))
     both = [(each.measured_mbps, each.hold_mbps) for each in rounds if each.measured_mbps != each.hold_mbps]
     gains_mbps = [mine - first for mine, first in both if mine is not None and first is not None]
@@ -164,6 +167,9 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "num_elements": result.setup.num_elements,
         "policy": result.config.policy.name,
         "algorithm": result.config.optimizer.algorithm,
+        "num_pilots": sweep and sweep.plan.num_patterns,
+        "radio_time_s": sweep and sweep.radio_time_s,
+        "radio_time_floor_s": sweep and sweep.floor_s,
         "rounds": len(rounds),
         "lost_rounds": sum(each.lost is not None for each in rounds),
         "sweeps_again": sum(each.swept for each in rounds),
@@ -174,6 +180,7 @@ def summary(result: TrackResult) -> dict[str, Any]:
         "predicted_mbps": _mean(rounds, "predicted_mbps"),
         "measured_mbps": measured,
         "hold_mbps": hold,
+        "rate_mbps": {"hold": hold, "chosen": measured},
         "gain_over_hold_mbps": float(np.mean(gains_mbps)) if gains_mbps else None,
         "rounds_compared": len(gains_mbps),
         "period_s": _median(rounds, "period_s"),
@@ -189,6 +196,7 @@ def summary(result: TrackResult) -> dict[str, Any]:
     }
 
 
+FRACTIONS = ("mean_true_fraction", "mean_served_fraction", "mean_hold_fraction")
 STAGES = ("reference", "sound", "compute", "apply", "serve")
 
 
@@ -202,9 +210,13 @@ def _true_figures(truth: np.ndarray | None) -> dict[str, Any]:
     """mean_true_fraction: of the pattern last configured, at every instant, as if soundings took no time;
     mean_served_fraction: of what is on the surface, soundings and all, no data while pilots are listened to."""
     if truth is None:
-        return {"mean_true_fraction": None, "mean_served_fraction": None, "mean_hold_fraction": None}
+        return {**dict.fromkeys(FRACTIONS), "true_rate_mbps": {}}
     best = truth["optimum_mbps"]
     return {
+        "true_rate_mbps": {
+            "hold": float(np.mean(truth["hold_mbps"])),
+            "chosen": float(np.mean(truth["configured_mbps"])),
+        },
         "mean_true_fraction": float(np.mean(truth["configured_mbps"] / best)),
         "mean_served_fraction": float(np.mean(truth["served_mbps"] / best)),
         "mean_hold_fraction": float(np.mean(truth["hold_mbps"] / best)),

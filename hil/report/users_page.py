@@ -16,8 +16,9 @@ def users_page(told: Mapping[str, Any], book: str, figures: Sequence[str]) -> st
     return "\n\n".join(
         [
             f"# {len(users)} users of {told['testbed']}{kind}",
-            f"**{told['outcome']}** (chosen patterns against all zeros): {told['soundings']} soundings; what was known "
-            f"nearby saved {told['saved']}. {_misled(told)}`{book}` holds what was found, to begin another run with.",
+            f"**{told['outcome']}** (chosen patterns against all zeros): {told['num_pilots']} soundings; what was "
+            f"known nearby saved {told['saved']}. {_misled(told)}`{book}` holds what was found, to begin another run "
+            "with.",
             section("Users", _starts(users)),
             section(f"Rates, Mbit/s ({told['confidence']:.0%})", _rates(users), drawn.get("users", "")),
             section("In turn", facts(_switching(told)), _served(users), drawn.get("served", "")),
@@ -29,7 +30,7 @@ def _starts(users: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
             each["user"],
-            each["nearest"] or "full sweep",
+            each["nearest"] or "-",
             _BEGAN[each["began"]],
             "-" if each["way_m"] is None else each["way_m"],
             each["soundings"],

@@ -22,7 +22,7 @@ TOLD = {
     "simulated": False,
     "confidence": 0.95,
     "users": [USER],
-    "soundings": 40,
+    "num_pilots": 40,
     "saved": 0,
     "misled": [],
     "sent_s": 7.4e-3,

@@ -23,6 +23,7 @@ def summary(result: "CalibrationResult") -> dict[str, Any]:
         "user": setup.user,
         "simulated": setup.simulated,
         "num_elements": setup.num_elements,
+        "num_pilots": result.sweep.plan.num_patterns,
         "noise_floor_dbfs": levels["noise_dbfs"],
         "rx_gain_db": result.gain.gain_db,
         "overload_gain_db": levels["overload_gain_db"],
@@ -58,6 +59,7 @@ def summary(result: "CalibrationResult") -> dict[str, Any]:
         "valid_days": result.calibration.valid_days,
         "calibration_sha256": result.calibration.sha256,
         "radio_time_s": result.sweep.radio_time_s,
+        "radio_time_floor_s": result.sweep.floor_s,
     }
 
 
