@@ -60,10 +60,12 @@ def _surface(
 
 @on_surface
 def info(surface: "Surface", json: Json = False) -> None:
-    """Connect and say who answers and what it can do. Also how long a pattern takes.
+    """Connect and say who answers and what it can do. Also how long a pattern takes, and the supply it measures.
 
     Example: hil board info --testbed configs/testbeds/sim-opensource-ris.yaml
     """
+    from hil.interfaces import SuppliedSurface
+
     timing = surface.timing
     facts = {
         "identity": surface.identity,
@@ -75,9 +77,10 @@ def info(surface: "Surface", json: Json = False) -> None:
         "reply_s": timing.reply_s,
         "update_s": timing.update_s,
         "settle_s": timing.settle_s,
+        "supply_v": surface.read_supply_v() if isinstance(surface, SuppliedSurface) else None,
     }
     for name, value in facts.items():
-        print(f"{name}: {value}")
+        print(f"{name}: {', '.join(value) if isinstance(value, list) else '-' if value is None else value}")
     if json:
         emit_json(facts)
 

@@ -198,6 +198,12 @@ class SurfaceBoard(SteppingBoard, Closing):
         assert isinstance(held, np.ndarray)
         return held
 
+    def read_supply_v(self) -> float | None:
+        """Supply voltage as the board measures it; None where its protocol has no such question."""
+        if "get_supply" not in self.profile.commands:
+            return None
+        return float(str(self._request("get_supply")["volts"]))
+
     def check(self) -> None:
         """Raise BoardReset if the board restarted since the last command; call it when a measurement is taken.
 

@@ -35,7 +35,11 @@ SEND_FIELDS: dict[str, set[str]] = {
 }
 """Commands that the driver knows, and the fields that it fills in."""
 
-REPLY_FIELDS: dict[str, set[str]] = {"get_pattern": {"pattern"}, "verify_slots": {"crc32"}}
+REPLY_FIELDS: dict[str, set[str]] = {
+    "get_pattern": {"pattern"},
+    "get_supply": {"volts"},
+    "verify_slots": {"crc32"},
+}
 
 
 def check_commands(profile: ProfileSections) -> None:

@@ -28,6 +28,7 @@ from hil.interfaces.surface import (
     SettlingSurface,
     StateSet,
     StreamingSurface,
+    SuppliedSurface,
     Surface,
     SurfaceTiming,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "StateSet",
     "StreamingSdr",
     "StreamingSurface",
+    "SuppliedSurface",
     "Surface",
     "SurfaceTiming",
     "SweepMode",

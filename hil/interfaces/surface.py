@@ -62,8 +62,8 @@ class StateSet:
         low, high = self.frequency_hz[0], self.frequency_hz[-1]
         if frequency_hz.min() < low or frequency_hz.max() > high:
             raise ConfigError(
-                f"the surface's reflection is known from {low / 1e9:g} to {high / 1e9:g} GHz, "
-                f"not at {frequency_hz.min() / 1e9:g}-{frequency_hz.max() / 1e9:g} GHz"
+                f"radio.lo_hz: the surface's reflection is known from {low / 1e9:g} to {high / 1e9:g} GHz, not at "
+                f"{frequency_hz.min() / 1e9:g}-{frequency_hz.max() / 1e9:g} GHz; is it the right surface.profile?"
             )
         level = 20 * np.log10(np.abs(self.table))
         phase = np.unwrap(np.angle(self.table), axis=0)
@@ -205,6 +205,15 @@ class SettlingSurface(Surface, Protocol):
 
     def set_settle_s(self, settle_s: float) -> None:
         """From now on wait so long for the reflection, in `timing` too."""
+        ...
+
+
+@runtime_checkable
+class SuppliedSurface(Surface, Protocol):
+    """A surface that may know how well it is supplied."""
+
+    def read_supply_v(self) -> float | None:
+        """Supply voltage as the board measures it; None where it cannot say."""
         ...
 
 

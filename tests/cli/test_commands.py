@@ -84,7 +84,8 @@ def test_the_board_by_hand_shows_what_was_set(hil: Callable[..., object], tmp_pa
     told = hil("board", "set", tmp_path / "pattern.npy", "--testbed", TESTBED, "--json").json
     assert told["pattern"] == pattern.reshape(-1).tolist()
     assert hil("board", "checkerboard", "--testbed", TESTBED).out.startswith(".#.#")
-    assert "rows: 16" in hil("board", "info", "--testbed", TESTBED).out
+    told = hil("board", "info", "--testbed", TESTBED, "--json")
+    assert {"rows: 16", "supply_v: 12.0"} <= set(told.out.splitlines()) and told.json["supply_v"] == 12.0
     assert hil("board", "walk", "--dwell-s", 0, "--testbed", TESTBED, "--json").json["num_elements"] == 256
 
 
@@ -93,6 +94,7 @@ def test_what_a_board_cannot_say_is_told_as_the_error_it_is(hil: Callable[..., o
     done = hil("board", "get", "--testbed", TESTBED, *other, "--json")
     assert (done.code, done.json["error"]) == (2, "ConfigError")
     assert "cannot say which pattern it holds" in done.json["message"]
+    assert "supply_v: -" in hil("board", "info", "--testbed", TESTBED, *other).out.splitlines()
 
 
 @pytest.mark.parametrize("pattern", [np.full(256, 0.9), np.full(256, 1j), np.full(256, "1"), None])

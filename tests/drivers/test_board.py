@@ -42,6 +42,16 @@ def test_opening_starts_with_a_bare_line_feed_and_asks_who_is_there(script, good
     assert board.identity == "opensource-ris-16x16 (serial 0) on scripted"
 
 
+def test_the_supply_is_asked_for_where_the_board_measures_it(script, good_line_board, good_cobs_board):
+    firmware = good_line_board()
+    link = script(lambda data: [(0.0, b"#09.10 V\n")] if data == b"?Vext\n" else firmware(data))
+    board = SurfaceBoard(link, ASCII, link.clock)
+    board.open()
+    assert board.read_supply_v() == 9.1
+    other = script(good_cobs_board())
+    assert SurfaceBoard(other, REFERENCE, other.clock).read_supply_v() is None and other.sent == []
+
+
 def test_a_board_that_is_just_starting_is_waited_for(script, good_line_board):
     link = script(lambda data: ())
     firmware = good_line_board()

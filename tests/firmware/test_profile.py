@@ -99,6 +99,7 @@ REFUSED = {  # profile, what is replaced, by what, words of the message
     "window without numbers": (ASCII, "max_outstanding: 1 ", "max_outstanding: 4 ", "needs the sequence numbers"),
     "an ack that nobody sends": (ASCII, "ack: after_update", "ack: none", "none, but commands.set_pattern has a reply"),
     "readback without a command": (ASCII, "get_pattern:", "get_pat:", "readback needs commands.get_pattern"),
+    "supply that is not told": (ASCII, '"#{volts} V"', '"#12 V"', "commands.get_supply.reply"),
     "no pattern": (ASCII, "set_pattern:", "put_pattern:", "commands: set_pattern is needed"),
     "pattern left out": (ASCII, '"!0x{pattern}"', '"!0x"', "the driver fills in ['pattern'], the template has []"),
     "three levels for two states": (ASCII, "db: [-1.76, -4.79]", "db: [-1.76]", "db and deg of all 2 states"),
