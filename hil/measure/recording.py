@@ -1,7 +1,7 @@
 """The run directory: what was measured, durable before anything acts on it.
 
     <utc>_<testbed>_<kind>_<id>/
-      manifest.json     written first: resolved configuration, versions, identities, seed
+      manifest.json     written first: resolved configuration, versions, identities, seed; SHA-256 of all that
       events.jsonl      one fsynced line for each finished step, with the SHA-256 of its file: the checkpoint
       steps/00012.npy   temporary file, fsync, rename
       iq/*.sigmf-*      raw samples, where they were asked for (`measure.raw_iq`)
@@ -99,6 +99,7 @@ class Recording:
         place = re.sub(r"[^\w.-]+", "-", testbed)[:LONGEST_NAME]  # a name may be any text, a folder may not
         path = root / f"{now:%Y%m%dT%H%M%SZ}_{place}_{kind}_{secrets.token_hex(2)}"
         content: Facts = {"schema": SCHEMA, "kind": kind, "started_utc": now.isoformat(timespec="seconds"), **manifest}
+        content["sha256"] = _sha256(json.loads(_json(content)))
         with storage(path, advice="choose another folder with --out, or make room or rights"):
             (path / "steps").mkdir(parents=True)
             write_durably(path / "manifest.json", _json(content))
@@ -129,7 +130,7 @@ class Recording:
         """Open for reading. Raises RecordingError where it is no run directory, or its log is not readable."""
         try:
             manifest = _parsed((path / "manifest.json").read_bytes(), f"{path}/manifest.json")
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise RecordingError(
                 f"{path}: no run directory: it holds no manifest.json; give one that hil run, sweep or calibrate made"
             ) from error
@@ -137,6 +138,11 @@ class Recording:
             raise RecordingError(f"{path}: no run directory: manifest.json: {error}") from error
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             raise RecordingError(f"{path}: manifest.json is not of schema {SCHEMA}")
+        if manifest.get("sha256", own := _sha256(manifest)) != own:
+            raise RecordingError(
+                f"{path}/manifest.json: was changed since the run began (its SHA-256 is not the recorded one), so that "
+                "it no longer says what was measured; put it back as it was, or begin a new run"
+            )
         return cls(path, manifest, list(_read_events(path / "events.jsonl")), writable=False)
 
     @property
@@ -261,6 +267,12 @@ class Recording:
         except (OSError, ValueError):
             return False
         return True
+
+
+def _sha256(manifest: Facts) -> str:
+    """Of all else that stands in a manifest, however it is laid out."""
+    others = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _json(value: Facts, indent: int | None = 2) -> bytes:

@@ -49,6 +49,23 @@ def test_a_recorded_step_is_not_measured_again(tmp_path: Path) -> None:
     assert again.time_s == 1.0
 
 
+def test_a_manifest_that_was_changed_since_is_refused_and_one_laid_out_anew_is_not(tmp_path: Path) -> None:
+    path = Recording.create(
+        tmp_path, kind="k", testbed="bench", manifest={"seed": 1, "deep": {"b": 2.5, "a": (1,)}}
+    ).path
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(manifest, sort_keys=True))
+    assert Recording.load(path).manifest["deep"]["a"] == [1]
+    for changed in ({**manifest, "seed": 2}, {**manifest, "deep": {"b": 2.5}}, {**manifest, "more": 0}):
+        (path / "manifest.json").write_text(json.dumps(changed))
+        for way in (Recording.load, Recording.resume):
+            with pytest.raises(RecordingError, match=r"manifest\.json: was changed since the run began"):
+                way(path)
+    del manifest["sha256"]  # as versions before wrote it
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert Recording.load(path).manifest["seed"] == 1
+
+
 def test_a_flipped_bit_is_named_when_read_and_measured_again_on_resume(tmp_path: Path) -> None:
     recording = new(tmp_path)
     for value in (1.0, 2.0):
