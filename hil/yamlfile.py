@@ -60,11 +60,14 @@ def _place(message: str, paths: Iterable[Path], overridden: Container[str]) -> s
     key, _, why = message.partition(": ")
     if why and key not in overridden:
         for path in paths:
-            place = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
-            line = parse(read_text(path), str(path)).line_of.get(place)
+            line = parse(read_text(path), str(path)).line_of.get(_tree_path(key))
             if line is not None:
                 return f"{path}:{line}: {message}"
     return message
+
+
+def _tree_path(key: str) -> TreePath:
+    return tuple(int(part) if part.isdecimal() else part for part in key.split("."))
 
 
 class _Explainer:
@@ -100,7 +103,7 @@ class _Explainer:
         """A validator that looks at several keys may name the one to blame: `key.of.it: why`."""
         message = error["msg"].removeprefix("Value error, ")
         told, _, why = message.partition(": ")
-        place = (*self._path(error), *told.split("."))
+        place = (*self._path(error), *_tree_path(told))
         if error["type"] != "value_error" or not why or " " in told:
             return error
         return {**error, "loc": place, "msg": why if self._document.has(place) else message}
@@ -136,7 +139,8 @@ class _Explainer:
         allowed_here = _words(self._at(path))
         if not self._document.has(path):
             return f"is missing; allowed: {allowed_here}"
-        got = shown(self._document.get(path))
+        value = self._document.get(path)
+        got = repr(value) if kind == "int_type" and isinstance(value, float) else shown(value)
         if allowed_here and (kind.startswith("union_tag") or any(part in kind for part in _TOLD_BY_SCHEMA)):
             return f"got {got}; allowed: {allowed_here}"
         if kind == "value_error":

@@ -10,12 +10,15 @@ from hil.config.section import Level, Position, Positive, Section
 from hil.config.simulation import SimulationConfig
 
 MOST_GUARDS = 0.2  # of the band at each edge
+APART_M = 0.01  # antennas at least
+
+Named = Annotated[str, Field(min_length=1)]
 
 
 class RadioConfig(Section):
     """The PlutoSDR."""
 
-    uri: str = Field("sim", description="`sim`, or a libiio URI: ip:192.168.2.1, usb:1.5.5, ip:127.0.0.1:PORT")
+    uri: Named = Field("sim", description="`sim`, or a libiio URI: ip:192.168.2.1, usb:1.5.5, ip:127.0.0.1:PORT")
     lo_hz: Annotated[float, Field(ge=70e6, le=6e9)] = Field(description="carrier of transmitter and receiver")
     rx_gain_db: Annotated[float, Field(ge=-3, le=71)] = Field(description="manual receive gain during a sweep")
     frame_peak_dbfs: Annotated[float, Field(le=0, ge=-40)] = Field(
@@ -27,7 +30,7 @@ class RadioConfig(Section):
 class ReceiverConfig(Section):
     """A second PlutoSDR that receives, on a crystal of its own; the first one then only transmits."""
 
-    uri: str = Field("sim", description="`sim`, or a libiio URI; as radio.uri, but of another device")
+    uri: Named = Field("sim", description="`sim`, or a libiio URI; as radio.uri, but of another device")
 
 
 class OfdmConfig(Section):
@@ -85,8 +88,8 @@ class PowerConfig(Section):
 class SurfaceConfig(Section):
     """The surface and its control board."""
 
-    profile: str = Field(description="name of a file in firmware_profiles/, or a path to one")
-    port: str = Field("sim", description="`sim`, a serial device, or tcp://host:port")
+    profile: Named = Field(description="name of a file in firmware_profiles/, or a path to one")
+    port: Named = Field("sim", description="`sim`, a serial device, or tcp://host:port")
     trigger: Literal["none", "radio"] = Field(
         "none", description="what is wired to the board's trigger input; radio: the Pluto's pin L10P, level shifted"
     )
@@ -205,6 +208,9 @@ class TestbedConfig(Section):
         names = [user.name for user in self.users]
         if len(set(names)) != len(names):
             raise ValueError(f"users: names must differ, got {names}")
+        for number, user in enumerate(self.users):
+            if math.dist(user.position_m, self.transmitter_m) < APART_M:
+                raise ValueError(f"users.{number}.position_m: the transmit antenna stands there (transmitter_m)")
         return self
 
     @property

@@ -5,9 +5,10 @@ No link does anything before `open`. Each holds a lock while it is open, so that
 
 import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from hil.drivers.lock import InstrumentLock
 from hil.errors import ConfigError, LinkError, LinkTimeout, NotConnected
@@ -34,11 +35,19 @@ def make_link(port: str, config: SerialConfig | NetworkConfig) -> ByteLink:
         if isinstance(config, SerialConfig):
             return SerialLink(port, config)
         raise ConfigError(f"surface.port: {port}: this board has a network address, {config.kind}://host:port")
-    if not address.hostname or not address.port:
+    number = _port_number(address)
+    if not address.hostname or not number:
         raise ConfigError(f"surface.port: {port}: {address.scheme}://host:port is needed")
     if address.scheme == "tcp":
-        return TcpLink(address.hostname, address.port)
-    return UdpLink(address.hostname, address.port, getattr(config, "local_port", None))
+        return TcpLink(address.hostname, number)
+    return UdpLink(address.hostname, number, getattr(config, "local_port", None))
+
+
+def _port_number(address: SplitResult) -> int | None:
+    """None where it is no number, or none of a port."""
+    with suppress(ValueError):
+        return address.port
+    return None
 
 
 class _LockedLink(Closing, ABC):

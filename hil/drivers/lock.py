@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,9 +31,9 @@ class InstrumentLock(Closing):
         """Take it, at once or within `wait_s`, or raise NotConnected, naming the owner."""
         try:
             self._lock.acquire(timeout=wait_s)
-            self._owner.write_text(f"process {os.getpid()} ({' '.join(sys.argv)[:200]})")
+            self._owner.write_text(f"{_ourselves()} ({' '.join(sys.argv)[:200]})")
         except Timeout:
-            raise NotConnected(f"{self._who}: in use by {self._owner_text()}; end that program first") from None
+            raise NotConnected(f"{self._who}: {self._taken()}") from None
         except OSError as error:
             self._lock.release()
             raise NotConnected(f"{self._who}: cannot lock {self._lock.lock_file}: {error.strerror}") from error
@@ -42,8 +43,14 @@ class InstrumentLock(Closing):
             self._owner.unlink(missing_ok=True)
             self._lock.release()
 
-    def _owner_text(self) -> str:
-        try:
-            return self._owner.read_text()
-        except OSError:
-            return "another program"
+    def _taken(self) -> str:
+        owner = "another program"
+        with suppress(OSError):
+            owner = self._owner.read_text()
+        if owner.startswith(f"{_ourselves()} "):
+            return f"in use by {owner}, this program itself: are two instruments of the testbed one and the same?"
+        return f"in use by {owner}; end that program first"
+
+
+def _ourselves() -> str:
+    return f"process {os.getpid()}"

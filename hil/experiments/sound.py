@@ -146,6 +146,8 @@ def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBloc
 
     sounded: its soundings as recorded, where they are at hand; nothing is read again then.
     """
+    if f"{stage}/begin" not in recording:
+        raise RecordingError(f"{recording.path}: holds no sweep called {stage}; `hil sweep` makes a run with one")
     facts = recording.facts(f"{stage}/begin")
     surface = recording.manifest["surface"]
     with as_recorded(f"{recording.path}: {stage}/begin"):

@@ -2,12 +2,19 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hil.config import PowerOnlyConfig, TestbedConfig
+from hil.errors import ConfigError
+from hil.experiments.begin import begin
 from hil.measure.recording import Recording
+from hil.testbed import open_testbed
+from hil.yamlfile import load_yaml
 
 EXPERIMENT = "configs/experiments/closed_loop.yaml"
 TESTBED = "configs/testbeds/sim-opensource-ris.yaml"
@@ -223,3 +230,78 @@ def test_an_export_that_cannot_be_written_says_where_else(
     done = hil("export", run)
     assert done.code == 4
     assert "No space left on device; give another place with --out" in done.err
+
+
+BENCH = "configs/testbeds/bench-pluto-opensource-ris.yaml"
+MISTAKES: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "a port that is no number": (("run", EXPERIMENT, "--testbed", BENCH, "--board", "tcp://host:x"), 2, "tcp://host:port"),
+    "a port beyond all ports": (("run", EXPERIMENT, "--testbed", BENCH, "--board", "tcp://host:99999"), 2, "tcp://host:p"),
+    "no address": (("run", EXPERIMENT, "--testbed", BENCH, "--radio", ""), 2, 'radio.uri: got ""; allowed: text'),
+    "antennas in one place": (
+        ("run", EXPERIMENT, "--testbed", TESTBED, "--set", "transmitter_m=[2, -1.1, 1.2]"),
+        2,
+        f"{TESTBED}:32: users.0.position_m: the transmit antenna stands there (transmitter_m)",
+    ),
+    "a board for another band": (
+        ("run", EXPERIMENT, "--testbed", TESTBED, "--set", "surface.profile=openris-tile"),
+        2,
+        f"{TESTBED}:7: radio.lo_hz: the surface's reflection is known from 3.4 to 3.6 GHz",
+    ),
+    "an engine of no kind": (
+        ("campaign", "configs/experiments/campaign-table1.yaml", "--engine", "worker:2"),
+        2,
+        "--engine worker:2: local, workers:N",
+    ),
+    "a file for a run directory": (("report", EXPERIMENT), 4, "no run directory: it holds no manifest.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_what_is_allowed_and_leaves_nothing_behind(
+    hil: Callable[..., object], mistake: str
+) -> None:
+    arguments, code, told = MISTAKES[mistake]
+    done = hil(*arguments)
+    assert (done.code, told in done.err) == (code, True), done.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("procedure", "told"),
+    [
+        ("kind: closed_loop\noptimizer: {device: cuda}\n", "p.yaml:3: optimizer.device: no cuda here"),
+        (
+            "kind: many_users\nbook: no.jsonl\n"
+            "users: [{name: a, position_m: [2, 1, 1]}, {name: b, position_m: [2, 0, 1]}]\n",
+            "p.yaml:3: book: no.jsonl is no file",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_procedure_lacks_is_found_out_before_anything_is_opened(
+    hil: Callable[..., object], monkeypatch: pytest.MonkeyPatch, procedure: str, told: str
+) -> None:
+    def find_device(name: str, asked: str) -> str:
+        raise ConfigError(f"{asked} no {name} here")
+
+    monkeypatch.setattr("hil.experiments.choose.find_device", find_device)
+    Path("p.yaml").write_text("schema: hil-experiment/1\n" + procedure)
+    done = hil("run", "p.yaml", "--testbed", TESTBED)
+    assert (done.code, told in done.err) == (2, True), done.err
+    assert not Path("runs").exists()
+
+
+def test_a_run_without_a_sweep_has_nothing_to_estimate(hil: Callable[..., object], tmp_path: Path) -> None:
+    with open_testbed(load_yaml(TESTBED, TestbedConfig)) as bed:
+        run = begin(bed, PowerOnlyConfig(schema="hil-experiment/1", kind="power_only"), tmp_path).path
+    for command in ("estimate", "optimize"):
+        done = hil(command, run)
+        assert (done.code, "holds no sweep called sweep; `hil sweep`" in done.err) == (4, True), done.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("reader", ["> /dev/full", "| true"])
+def test_output_that_nobody_takes_is_no_defect(tmp_path: Path, reader: str) -> None:
+    told = f"'{sys.executable}' -m hil profiles opensource-ris-16x16 --json {reader}; echo ${{PIPESTATUS[0]}} >&2"
+    done = subprocess.run(["bash", "-c", told], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.splitlines()[-1] == "4"
+    assert "Traceback" not in done.stderr and "defect" not in done.stderr

@@ -1,5 +1,6 @@
 """What `--help` and the READMEs say: whole sentences, and examples that are commands of this program."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -100,9 +101,9 @@ def test_the_version_is_that_of_the_installed_package(hil: Callable[..., Any]) -
 
 
 def test_where_to_begin_is_told_with_files_that_are_there(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hil", "--help"]
+    command, narrow = [sys.executable, "-m", "hil", "--help"], {**os.environ, "COLUMNS": "40"}
     for folder in (ROOT, tmp_path):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, cwd=folder, env=narrow, capture_output=True, text=True, timeout=60, check=True)
         _, _, begin = done.stdout.partition("Begin: ")
         files = [word for word in begin.split() if word.endswith(".yaml")]
         assert len(files) == 2 and all((folder / file).is_file() for file in files), begin

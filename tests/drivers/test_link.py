@@ -347,7 +347,17 @@ def test_two_threads_of_one_program_do_not_share_an_instrument(tmp_path: Path) -
         thread = threading.Thread(target=try_it)
         thread.start()
         thread.join(SOON_S)
-    assert "board /dev/x: in use by process" in failures[0]
+    assert failures[0].startswith(f"board /dev/x: in use by process {os.getpid()} ")
+    assert failures[0].endswith(", this program itself: are two instruments of the testbed one and the same?")
+
+
+def test_an_instrument_of_another_program_is_told_with_that_program(tmp_path: Path) -> None:
+    with InstrumentLock("board", "/dev/x", tmp_path) as first:
+        first.acquire()
+        (owner,) = tmp_path.glob("*.owner")
+        owner.write_text("process 1 (init)")
+        with pytest.raises(NotConnected, match=r"in use by process 1 \(init\); end that program first"):
+            InstrumentLock("board", "/dev/x", tmp_path).acquire()
     InstrumentLock("board", "/dev/x", tmp_path).acquire()
 
 
