@@ -60,7 +60,7 @@ def gains_figure(
     axes.set_xticks(np.arange(len(arms)), arms)
     axes.set(ylabel="gain in received power [dB]", title="Gain of each arm against the reference arm")
     axes.grid(axis="y", alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=4)
+    figure.legend(loc="outside lower center", ncols=min(6, len(gains_db) + 1))
     return figure
 
 

@@ -77,10 +77,15 @@ def sounding_snr_figure(
 
 def pattern_figure(patterns: Mapping[str, Pattern], rows: int, cols: int) -> "Figure":
     """State of each element, front view, one panel an arm."""
+    from matplotlib import colormaps
+
     figure, each = panels(len(patterns), width=3.2, height=3.4)
     highest = max(1, *(int(pattern.max()) for pattern in patterns.values()))
+    shades = colormaps["gray"].resampled(highest + 1)
     for axes, (name, pattern) in zip(each, patterns.items(), strict=True):
-        image = axes.imshow(pattern.reshape(rows, cols), cmap="gray", interpolation="nearest", vmin=0, vmax=highest)
+        image = axes.imshow(
+            pattern.reshape(rows, cols), cmap=shades, interpolation="nearest", vmin=-0.5, vmax=highest + 0.5
+        )
         axes.set(title=_title(name), xlabel="column", ylabel="row")
     figure.colorbar(image, ax=each, label="state", ticks=range(highest + 1), shrink=0.8)
     return figure

@@ -33,10 +33,12 @@ def track_figure(
 
 
 def stages_figure(begin_s: Sequence[float], stages_s: Mapping[str, Sequence[float]]) -> "Figure":
-    """Time that each round spent in each stage, stacked."""
+    """Time that each round spent in each stage, stacked, from its beginning to the next one's."""
     figure, (axes,) = sheet(8, 3.2)
     if begin_s:
-        axes.stackplot(begin_s, [1e3 * np.array(each) for each in stages_s.values()], labels=list(stages_s))
+        end_s = begin_s[-1] + sum(each[-1] for each in stages_s.values())
+        levels_ms = [1e3 * np.append(each, each[-1]) for each in stages_s.values()]
+        axes.stackplot([*begin_s, end_s], levels_ms, labels=list(stages_s), step="post")
     axes.set(xlabel="time [s]", ylabel="time of a round [ms]", title="Time of a round by stage")
     figure.legend(loc="outside lower center", ncols=len(stages_s))
     return figure

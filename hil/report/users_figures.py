@@ -26,7 +26,9 @@ def users_figure(users: Sequence[Mapping[str, Any]]) -> "Figure":
         where = [place + (number - (len(ARMS) - 1) / 2) * width for place, _ in having]
         rates = np.array([user["rate_mbps"][arm] for _, user in having])
         intervals = np.array([user["rate_interval_mbps"][arm] for _, user in having]).reshape(-1, 2)
-        axes.bar(where, rates, width, yerr=np.abs(intervals.T - rates), capsize=2, color=colour, label=arm)
+        axes.bar(
+            where, rates, width, yerr=np.abs(intervals.T - rates), capsize=2, color=colour, label=arm.replace("_", " ")
+        )
         true = [(x, user["true_rate_mbps"][arm]) for x, (_, user) in zip(where, having, strict=True)
                 if arm in user["true_rate_mbps"]]  # fmt: skip
         axes.plot([x for x, _ in true], [rate for _, rate in true], "k_", ms=14)
@@ -43,8 +45,9 @@ def served_figure(rate_mbps: Sequence[float], names: Sequence[str], switch_s: Ma
     for number, (name, rate) in enumerate(zip(names, rate_mbps, strict=True)):
         for (way, time_s), line in zip(ways.items(), ("-", "--"), strict=False):
             share = np.maximum(1 - time_s / TURNS_S, 0) / len(names)
-            axes.semilogx(TURNS_S, share * rate, line, color=CYCLE[number % len(CYCLE)], label=f"{name}, {way}")
-    axes.set(xlabel="length of a turn [s]", ylabel="rate [Mbit/s]", title="Served in turn, switching paid")
+            label = f"{name}, pattern {way}" if len(ways) > 1 else name
+            axes.semilogx(TURNS_S, share * rate, line, color=CYCLE[number % len(CYCLE)], label=label)
+    axes.set(xlabel="length of a turn [s]", ylabel="rate [Mbit/s]", title="Rate of each user served in turn")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small")
     return figure

@@ -22,7 +22,7 @@ def test_a_delay_leaves_no_jump_where_the_carrier_is_missing(delay: float) -> No
 def test_the_states_of_a_pattern_have_one_scale_in_all_panels() -> None:
     patterns = {"all_zero": np.zeros(16, dtype=np.uint8), "chosen": np.arange(16, dtype=np.uint8) % 4}
     figure = pattern_figure(patterns, 4, 4)
-    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(0, 3), (0, 3)]
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(-0.5, 3.5)] * 2  # a shade each
 
 
 def test_curves_take_colours_in_turn_that_the_colour_blind_can_tell_apart() -> None:

@@ -170,8 +170,8 @@ def test_bars_of_users_are_their_rates_with_intervals_and_true_ones() -> None:
 def test_a_rate_in_turns_pays_for_each_change_and_is_shared() -> None:
     (axes,) = served_figure([40.0, 20.0], ["a", "b"], {"sent": 0.1, "stored": 0.0, "none": None}).axes
     assert len(axes.lines) == 4
-    np.testing.assert_allclose(line(axes, "a, stored"), [TURNS_S, np.full(TURNS_S.size, 20.0)])
-    sent = line(axes, "b, sent")[1]
+    np.testing.assert_allclose(line(axes, "a, pattern stored"), [TURNS_S, np.full(TURNS_S.size, 20.0)])
+    sent = line(axes, "b, pattern sent")[1]
     assert (sent[TURNS_S <= 0.1] == 0).all() and sent[-1] == pytest.approx(10 * (1 - 0.1 / TURNS_S[-1]))
 
 
