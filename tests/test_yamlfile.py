@@ -94,6 +94,10 @@ def test_what_is_no_whole_number_does_not_pass_as_one(text: str) -> None:
     assert "allowed: a whole number at least 1" in refusal(f"count: {text}")
 
 
+def test_a_number_that_is_whole_but_not_written_so_is_quoted_as_what_it_is() -> None:
+    assert refusal("count: 1e3") == "station.yaml:1: count: got 1000.0; allowed: a whole number at least 1"
+
+
 @pytest.mark.parametrize("text", ["yes", "on", "1", "0", '"true"'])
 def test_only_true_and_false_are_booleans(text: str) -> None:
     assert "allowed: true or false" in refusal(f"enabled: {text}")

@@ -32,7 +32,7 @@ def doctor(
     rf: Annotated[bool, typer.Option("--rf", help="A first look on the air, too: this radiates.")] = False,
     cabled: Annotated[bool, typer.Option(help="With --rf: a cable leads from TX to RX, no surface between.")] = False,
     attenuation_db: Annotated[
-        float | None, typer.Option(help="With --cabled: of cables and attenuators together, in dB.")
+        float | None, typer.Option(min=0, help="With --cabled: of cables and attenuators together, in dB.")
     ] = None,
     watch_s: Annotated[float, typer.Option(min=1, help="With --rf: how long one pattern is watched.")] = 60.0,
     json: Json = False,
