@@ -14,6 +14,7 @@ import numpy as np
 
 from hil.arrays import Complex, Int
 from hil.estimation.alignment import Alignment
+from hil.estimation.delay_model import energy
 from hil.estimation.exhaustive import margin_of
 from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
@@ -34,11 +35,11 @@ def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) 
     reference = _told_by_captures(soundings, fft_size, soundings.reference, one_crystal=one_crystal)
     advances = whole_samples(reference["advance"]) if one_crystal else reference["advance"] - reference["advance"][0]
     factor = reference["gain"] / np.abs(reference["gain"][0])
-    response = advance(soundings.response, -advances, fft_size) / factor[:, None]
-    energy = np.mean(np.abs(soundings.response) ** 2, axis=1)
-    own = soundings.noise_var + reference["noise_var"] / np.abs(reference["gain"]) ** 2 * energy
-    noise_var = own / np.abs(factor) ** 2
-    return replace(soundings, response=response.astype(soundings.response.dtype), noise_var=noise_var)
+    response = advance(soundings.response, -advances, fft_size)
+    response *= (1 / factor).astype(response.dtype)[:, None]
+    power = energy(soundings.response) / soundings.response.shape[1]
+    own = soundings.noise_var + reference["noise_var"] / np.abs(reference["gain"]) ** 2 * power
+    return replace(soundings, response=response, noise_var=own / np.abs(factor) ** 2)
 
 
 def at_one_start(
