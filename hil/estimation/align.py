@@ -22,6 +22,7 @@ from hil.phy.sync import advance
 from hil.phy.taps import band_of, guards_of
 
 TOGETHER = 64  # soundings that share their start, projected at once
+PAIR_TURNS = 2  # of resolving pairs: what the first one makes sure tells the mean to the second
 SUBSET = 512  # soundings that mean and covariance are learnt from
 ROUGHEST_TAPS = 2.0  # error of a centroid by noise, above which it tells nothing
 LEARNING_SNR, KNOWING_SNR = 10.0, 100.0  # highest SNR of a subcarrier that the model believes, learning and afterwards
@@ -54,7 +55,8 @@ def align_sweep(
     told = centroid_error(snr, used.size) < ROUGHEST_TAPS
     found = sweep.near_power(learnt) if told else sweep.anywhere(learnt)
     if partner is not None:
-        found = resolve_pairs(found, responses, partner)
+        for _ in range(PAIR_TURNS):
+            found = resolve_pairs(found.with_mean_of_sure(partner), responses, partner)
     return found.between(guards)
 
 

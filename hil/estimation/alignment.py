@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
-from hil.estimation.delay_model import DelayModel
+from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.exhaustive import search, search_pairs
 
 PAIRS = 32  # resolved at once: bounds the memory
@@ -46,6 +46,22 @@ class Alignment:
         if not guards:
             return self
         return replace(self, model=replace(self.model, basis=self.model.basis.between(guards)))
+
+    def with_mean_of_sure(self, partner: Int[np.ndarray, "pattern"]) -> "Alignment":
+        """With mean and spread of the half-sums of those pairs of which both are sure.
+
+        Half-sums are held to the mean, which is off by a lot where one of few soundings lies wrong. With less than two
+        such pairs, as if all soundings lay anywhere.
+        """
+        sure = (self.margin >= MIN_MARGIN) & (partner >= 0)
+        one = np.flatnonzero(sure & sure[partner] & (partner > np.arange(partner.size)))
+        if one.size < 2:
+            spread = 4 * float(np.mean(np.abs(self.taps) ** 2)) / len(self.taps)
+            return replace(self, model=replace(self.model, half_sum_var=spread))
+        half = (self.taps[one] + self.taps[partner[one]]) / 2
+        mean = half.mean(axis=0)
+        spread = 2 * float(energy(half - mean).sum()) / (mean.size * (one.size - 1)) - self.model.noise_var
+        return replace(self, model=replace(self.model, mean=mean, half_sum_var=max(spread, 0.0)))
 
     def retaken(self, which: Int[np.ndarray, "retake"], again: "Alignment") -> "Alignment":
         """With soundings `which` taken once more, and located as `again`."""

@@ -18,12 +18,14 @@ class DelayModel:
     """What the soundings of a sweep have in common, in the coordinates of a delay basis.
 
     mean: the direct channel. covariance: of the surface's part. noise_var: on one subcarrier, misfit included.
+    half_sum_var: by which the half-sums of complements differ from the mean besides noise, scaled as soundings are.
     """
 
     basis: DelayBasis
     mean: Complex[np.ndarray, "tap"]
     covariance: Complex[np.ndarray, "tap tap"]
     noise_var: float
+    half_sum_var: float = 0.0
 
     @classmethod
     def fit(
@@ -112,7 +114,8 @@ class DelayModel:
         both = (taps + complements) / np.sqrt(2) - np.sqrt(2) * self.mean
         apart = ((taps - complements) / np.sqrt(2)) @ vectors.conj()
         weight = 1 / (2 * power + self.noise_var)
-        inside = (energy(taps) + energy(complements) - energy(both)) / self.noise_var
+        inside = (energy(taps) + energy(complements)) / self.noise_var
+        inside = inside - energy(both) / (self.noise_var + self.half_sum_var)
         return np.asarray(inside - (np.abs(apart) ** 2) @ weight)
 
 

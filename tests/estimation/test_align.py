@@ -6,6 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hil.errors import MeasurementError
 from hil.estimation.align import Together, align_sweep, align_together, prepare
+from hil.estimation.alignment import Alignment, resolve_pairs
+from hil.estimation.delay_model import DelayModel, energy
 from hil.estimation.lags import _build
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance
@@ -87,6 +89,39 @@ def test_small_surfaces_are_aligned_too(make_channel, sweep):
         channel = make_channel(4, 4, 20.0, seed=seed)
         plan, block, starts = sweep(channel, "pairs", snr_db=8.0, seed=seed)
         assert not wrong(align(channel, plan, block), starts).any()
+
+
+@pytest.mark.parametrize("kind", ["few", "flat"])
+def test_what_lay_wrong_among_few_does_not_tell_where_it_lies_itself(make_channel, sweep, kind):
+    """It has drawn the mean towards itself, to which half-sums of complements are held."""
+    for seed in range(3):
+        channel = make_channel(4, 4, 4.0, kind, seed)
+        plan, block, starts = sweep(channel, "pairs", snr_db=25.0, seed=seed)
+        right = align(channel, plan, block)
+        assert not wrong(right, starts).any()
+        for count in (4, 6, 8, 10):
+            moved = 2 * np.random.default_rng(count).permutation(16)[:count]
+            samples, margin = right.samples.copy(), np.full(right.samples.size, 100.0)
+            samples[moved], margin[moved] = (samples[moved] + 2) % L, 0.0
+            taps = right.model.basis.project(advance(block.response, samples, L))
+            outside = energy(block.response) - energy(taps)
+            model = DelayModel.fit(right.model.basis, taps, outside, right.model.noise_var)
+            misled = Alignment(model, L, samples, margin, taps)
+            found = resolve_pairs(misled.with_mean_of_sure(plan.partner), block.response, plan.partner)
+            assert_array_equal(found.samples, right.samples)
+
+
+def test_half_sums_that_differ_by_more_than_noise_leave_their_pairs_in_doubt(make_channel, sweep):
+    channel = make_channel(4, 4, -10.0, "rough")
+    plan, block, _ = sweep(channel, "pairs", snr_db=30.0)
+    right = align(channel, plan, block)
+    sharp = right.with_mean_of_sure(plan.partner)
+    assert sharp.model.half_sum_var < right.model.noise_var
+    moved = replace(right, taps=right.taps * np.exp(1j * np.random.default_rng(1).uniform(0, 1, (len(right.taps), 1))))
+    assert moved.with_mean_of_sure(plan.partner).model.half_sum_var > 20 * right.model.noise_var
+    unsure = replace(right, margin=np.zeros_like(right.margin)).with_mean_of_sure(plan.partner)
+    assert unsure.model.half_sum_var == pytest.approx(4 / 32 * np.mean(np.abs(right.taps) ** 2))
+    assert_array_equal(unsure.model.mean, right.model.mean)
 
 
 def test_few_soundings_that_cannot_be_placed_are_marked(make_channel, sweep):
