@@ -55,7 +55,8 @@ def search_pairs(
     """Best advances of complements among each one's likeliest, the margin of each, and the coordinates there."""
     _, pairs, num_subcarriers = responses.shape
     score = model.log_likelihood(responses.reshape(-1, num_subcarriers), fft_size)
-    candidates = np.argpartition(score, -CANDIDATES, axis=1)[:, -CANDIDATES:].reshape(2, pairs, CANDIDATES)
+    count = min(CANDIDATES, fft_size)
+    candidates = np.argpartition(score, -count, axis=1)[:, -count:].reshape(2, pairs, count)
     taps = model.basis.project(advance(responses[:, :, None], candidates, fft_size))
     joint = model.pair_log_likelihood(taps[0][:, :, None], taps[1][:, None, :])
     single = np.stack([joint.max(axis=2), joint.max(axis=1)])

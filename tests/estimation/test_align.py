@@ -111,6 +111,16 @@ def test_what_lay_wrong_among_few_does_not_tell_where_it_lies_itself(make_channe
             assert_array_equal(found.samples, right.samples)
 
 
+def test_a_symbol_of_few_samples_has_few_advances_to_choose_from(make_channel, sweep):
+    channel, size = make_channel(2, 2, 3.0), 8
+    plan, block, _ = sweep(channel, "pairs", snr_db=-3.0)
+    few = slice(K // 2 - size // 2, K // 2 + size // 2)
+    used, responses = channel.grid.used[few], block.response[:, few]
+    found = align_sweep(responses, block.noise_var, used=used, fft_size=size, num_taps=1, partner=plan.partner)
+    assert np.all((found.samples >= 0) & (found.samples < size))
+    assert found.ambiguous.any()
+
+
 def test_half_sums_that_differ_by_more_than_noise_leave_their_pairs_in_doubt(make_channel, sweep):
     channel = make_channel(4, 4, -10.0, "rough")
     plan, block, _ = sweep(channel, "pairs", snr_db=30.0)
