@@ -8,15 +8,15 @@ from hil.arrays import Float, Pattern
 from hil.experiments.begin import next_step
 from hil.interfaces import Progress
 from hil.measure.recording import Recording, Step
+from hil.measure.repeated import window_of
 from hil.measure.stability import Stability, assess
 from hil.measure.stepping import SoundingBlock
 from hil.phy.ofdm import OfdmGrid
 from hil.phy.sync import advance, advance_between
-from hil.phy.taps import DelayBasis, delay_profile, place_window
+from hil.phy.taps import delay_profile, place_window
 from hil.testbed import Testbed
 from hil.units import power_db
 
-MARGIN = 3  # taps kept around the M strongest
 REPETITIONS = 16  # symbols of a sounding
 
 
@@ -70,7 +70,7 @@ def stability_of(block: SoundingBlock, grid: OfdmGrid, num_taps: int) -> Watched
     aligned = advance(block.response, samples, grid.fft_size)
     start = place_window(delay_profile(aligned, grid.num_subcarriers).mean(axis=0), num_taps)
     aligned = advance(aligned, np.full(len(aligned), float(start)), grid.num_subcarriers)
-    basis = DelayBasis.build(grid.used, -MARGIN, num_taps + MARGIN)
+    basis = window_of(grid.used, num_taps)
     stability = assess(basis.project(aligned), float(block.noise_var.mean()) * basis.noise_gain, block.time_s)
     common = np.array([np.vdot(aligned[0], response) for response in aligned])
     level_db = 2 * power_db(np.abs(common) / np.abs(common).mean())
