@@ -64,11 +64,11 @@ def boards(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def stations(draw: st.DrawFn) -> dict[str, object]:
     """What replaces values of the 16x16 station, by path."""
-    subcarriers = draw(st.sampled_from([16, 31, 48, 97, 128]))
+    subcarriers = draw(st.sampled_from([16, 31, 48, 97, 128, 8]))
     return {
         "ofdm.num_subcarriers": subcarriers,
         "ofdm.fft_size": draw(st.integers(subcarriers, 3 * subcarriers)),
-        "ofdm.num_taps": draw(st.integers(max(2, subcarriers // 16), subcarriers // 4)),
+        "ofdm.num_taps": draw(st.integers(max(1, subcarriers // 16), subcarriers // 3)),
         "ofdm.guard_subcarriers": draw(st.integers(0, subcarriers // 8)),
         "ofdm.repetitions": draw(st.sampled_from([2, 3, 8, 8, 1])),
         "ofdm.pilot": draw(st.sampled_from(["zadoff_chu", "newman"])),
