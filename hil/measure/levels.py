@@ -40,7 +40,7 @@ class Steps:
     ) -> "Steps":
         """response: at the ADC, zero where unused. noise_var: of each sounding on a subcarrier, of so many symbols."""
         power = float(np.mean(np.sum(np.abs(response) ** 2, axis=1)))
-        pilots, rounding = max(np.count_nonzero(response[0]), 1), STEP**2 / 6 / fft_size
+        pilots, rounding = max(int(np.count_nonzero(response[0])), 1), STEP**2 / 6 / fft_size
         least = float(np.finfo(float).tiny)  # there may be none
         ratios = (max(each, least) / rounding for each in (power / pilots, float(noise_var.mean()) * symbols))
         return cls(math.sqrt(power / 2) / STEP, *map(float, map(power_db, ratios)))
