@@ -234,6 +234,7 @@ def test_a_round_that_is_lost_leaves_the_last_good_pattern_on_the_surface(statio
     serving = recording.read(f"round/{lost[0].number:05d}").data[0]["serving"]
     assert np.array_equal(serving, recording.read("track/begin").data)
     assert track.summary(result)["lost_rounds"] == 1
+    assert sum(lost[0].stages_s.values()) > 0.5 * (lost[0].period_s or 0.0), "what failed took its time"
 
 
 def test_trouble_that_stays_ends_the_track_with_its_error(station: MakeStation, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def _instants(recording: Recording, config: TrackConfig) -> list[tuple[float, tu
     every_s, begin_s = config.judge_every_s, recording.read("track/begin").time_s
     rounds = load_rounds(recording)
     if every_s == "round":
-        return [(each.applied_s, (each.begin_s, each.begin_s + sum(each.stages_s.values()))) for each in rounds]
+        return [(each.applied_s, (each.begin_s, each.begin_s + (each.period_s or 0.0))) for each in rounds]
     end_s = recording.read("track/end").time_s if "track/end" in recording else rounds[-1].applied_s
     end_s = min(end_s, begin_s + config.duration_s)  # a long last round is judged no longer than short ones
     first, last = int(np.ceil(begin_s / every_s)), int(end_s / every_s)

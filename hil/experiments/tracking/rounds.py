@@ -243,8 +243,10 @@ class _Loop:
     @contextmanager
     def _stage(self, this: Round, name: str) -> Iterator[None]:
         started_s = self.testbed.clock.now_s()
-        yield
-        this.stages_s[name] = this.stages_s.get(name, 0.0) + self.testbed.clock.now_s() - started_s
+        try:
+            yield
+        finally:  # what fails takes its time, too
+            this.stages_s[name] = this.stages_s.get(name, 0.0) + self.testbed.clock.now_s() - started_s
 
 
 def _software_s() -> float:
