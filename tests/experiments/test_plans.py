@@ -209,9 +209,7 @@ def test_what_takes_longer_than_may_be_radiated_is_refused_before_anything_is_op
 
     least_s = planned(1e6)["on_air_s"]
     planned(1.001 * least_s)
-    with pytest.raises(
-        ConfigError, match=r"^safety\.max_duration_s: 0\.05 s .* this takes [\d.e+]+ s at the least"
-    ):
+    with pytest.raises(ConfigError, match=r"^safety\.max_duration_s: 0\.05 s .* this takes [\d.e+]+ s at the least"):
         planned(0.05)
     if kind in ("many_users", "power_only"):
         planned(0.999 * least_s)  # which they need not take: neighbours are known, a search ends early
