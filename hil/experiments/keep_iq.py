@@ -43,37 +43,30 @@ class IqKeeper:
         at_once: how captures hold many patterns, where they do.
         """
         sdr = self._sdr
-        return measure if sdr is None else lambda: self._measure(sdr, step, mode, repetitions, measure, at_once)
+        if sdr is None:
+            return measure
 
-    def _measure(
-        self,
-        sdr: RawSdr,
-        step: str,
-        mode: SweepMode,
-        repetitions: int,
-        measure: Callable[[], Step],
-        at_once: AtOncePlan | None,
-    ) -> Step:
-        self._board.listen()
-        with _tapped(sdr) as captures:
-            measured = measure()
-        if not captures:
-            return measured
-        conduct = Conduct(
-            mode,
-            len(measured.data["response"]),
-            repetitions,
-            self._config.max_retakes,
-            tuple(self._board.restarts),
-            None if at_once is None else plan_to_json(at_once),
-            at_once is not None,
-            tuple(self._board.answers),
-        )
-        raw = RawStep(tuple(captures), conduct)
-        facts = write_raw(
-            self._recording, step, raw, identity=self.testbed.sdr.identity, settings=self.testbed.settings
-        )
-        return replace(measured, facts={**measured.facts, "iq": facts})
+        def kept() -> Step:
+            self._board.listen()
+            with _tapped(sdr) as captures:
+                measured = measure()
+            if not captures:
+                return measured
+            conduct = Conduct(
+                mode,
+                len(measured.data["response"]),
+                repetitions,
+                self._config.max_retakes,
+                tuple(self._board.restarts),
+                None if at_once is None else plan_to_json(at_once),
+                at_once is not None,
+                tuple(self._board.answers),
+            )
+            raw, identity = RawStep(tuple(captures), conduct), self.testbed.sdr.identity
+            facts = write_raw(self._recording, step, raw, identity=identity, settings=self.testbed.settings)
+            return replace(measured, facts={**measured.facts, "iq": facts})
+
+        return kept
 
 
 @contextmanager
