@@ -58,7 +58,8 @@ def write_matlab(path: Path, variables: Sequence[Variable], attributes: Mapping[
         "run": dict(attributes),
     }
     content = io.BytesIO()
-    savemat(content, values | notes, do_compression=True, oned_as="column", long_field_names=True)
+    options: dict[str, Any] = {"do_compression": True, "oned_as": "column", "long_field_names": True}
+    savemat(content, values | notes, **options)  # type: ignore[arg-type]  # a file object, which its stubs do not know
     write_durably(path, content.getvalue())
     return [path]
 
