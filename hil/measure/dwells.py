@@ -1,6 +1,6 @@
 """What one long capture shows of a surface that changes in it: soundings of its dwells, and whether it stood still."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,20 +31,42 @@ def demodulate_dwells(
 
     The variance is zero on unused subcarriers, and where there is but one symbol.
     """
-    length = repetitions * grid.fft_size
     response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
     scatter = np.zeros((starts.size, grid.num_subcarriers), dtype=np.float32)
-    chunk = max(1, CHUNK_SAMPLES // length)
-    whole = grid.fft_size * np.arange(repetitions)[:, None]
-    for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
-        start = starts[part, None]
-        turned = (np.arange(grid.fft_size) - start) % grid.fft_size  # as if symbols began with the capture's periods
-        taken = samples[start[:, None] + whole + turned[:, None]]
+    for part, taken in _symbols(samples, starts, grid, repetitions):
         symbols = grid.demodulate(taken.reshape(-1)).reshape(len(taken), repetitions, grid.num_subcarriers)
         response[part] = symbols.mean(axis=1) if repetitions > 1 else symbols[:, 0]
         if repetitions > 1:
             scatter[part] = _scatter(symbols, grid)
     return response, scatter
+
+
+def dwell_means(
+    samples: Complex[np.ndarray, "sample"],
+    starts: Int[np.ndarray, "dwell"],
+    grid: OfdmGrid,
+    repetitions: int,
+) -> Complex[np.ndarray, "dwell subcarrier"]:
+    """The same means alone, by one symbol of a dwell: that of the mean samples."""
+    response = np.empty((starts.size, grid.num_subcarriers), dtype=np.complex64)
+    for part, taken in _symbols(samples, starts, grid, repetitions):
+        response[part] = grid.demodulate(taken.mean(axis=1).reshape(-1))
+    return response
+
+
+def _symbols(
+    samples: Complex[np.ndarray, "sample"],
+    starts: Int[np.ndarray, "dwell"],
+    grid: OfdmGrid,
+    repetitions: int,
+) -> Iterator[tuple[slice, Complex[np.ndarray, "dwell symbol sample"]]]:
+    """Some dwells after the other, as if their symbols began with the capture's periods."""
+    chunk = max(1, CHUNK_SAMPLES // (repetitions * grid.fft_size))
+    whole = grid.fft_size * np.arange(repetitions)[:, None]
+    for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
+        start = starts[part, None]
+        turned = (np.arange(grid.fft_size) - start) % grid.fft_size
+        yield part, samples[start[:, None] + whole + turned[:, None]]
 
 
 def dwell_references(
@@ -106,8 +128,8 @@ def is_still(
     can be said against any of them.
     """
     symbols = max(1, length // (2 * grid.fft_size))
-    early, _ = demodulate_dwells(samples, starts, grid, symbols)
-    late, _ = demodulate_dwells(samples, starts + length - symbols * grid.fft_size, grid, symbols)
+    early = dwell_means(samples, starts, grid, symbols)
+    late = dwell_means(samples, starts + length - symbols * grid.fft_size, grid, symbols)
     window = delays_heard(early, num_taps)
     return ~stands_out(energy(at_delays(late - early, window)), window.size)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hil.arrays import Bool, Complex, Float, Int
 from hil.measure.continuity import Repeats, slipped_from
-from hil.measure.dwells import at_delays, delays_heard, demodulate_dwells, energy, stands_out
+from hil.measure.dwells import at_delays, delays_heard, demodulate_dwells, dwell_means, energy, stands_out
 from hil.measure.intake import Intake
 from hil.phy.ofdm import OfdmGrid
 
@@ -84,10 +84,10 @@ class FrameHearing:
         if not self._delays.size:  # the first ones tell
             self._delays = delays_heard(response, self._num_taps)
         symbols = max(1, self._still // (2 * period))
-        early, _ = demodulate_dwells(samples, ends - self._still, grid, symbols)
+        early = dwell_means(samples, ends - self._still, grid, symbols)
         late = response
         if symbols != self._repetitions:
-            late, _ = demodulate_dwells(samples, ends - symbols * period, grid, symbols)
+            late = dwell_means(samples, ends - symbols * period, grid, symbols)
         self._unrest[group] = energy(at_delays(late - early, self._delays))
         self._response[group], self._scatter[group] = response, scatter
         self._num_there = group.stop

@@ -21,7 +21,7 @@ from hil.measure.continuity import require_continuous
 from hil.measure.dwells import (
     at_delays,
     capture_references,
-    demodulate_dwells,
+    dwell_means,
     dwell_references,
     energy,
     still_scatter,
@@ -200,7 +200,7 @@ def _require_first_change(
     samples: Complex[np.ndarray, "sample"], frames: Frames, noise: float, grid: OfdmGrid, plan: TriggerPlan
 ) -> None:
     symbols, freedom = plan.lead_symbols(grid), frames.delays.size
-    before, _ = demodulate_dwells(samples, np.zeros(1, dtype=int), grid, symbols)
+    before = dwell_means(samples, np.zeros(1, dtype=int), grid, symbols)
     height = float(energy(at_delays(frames.response[:1] - before, frames.delays))[0])
     sigmas = (height / (noise * (1 / symbols + 1 / plan.repetitions) * freedom) - 1) * math.sqrt(freedom)
     if sigmas < CLEAR_SIGMAS:
