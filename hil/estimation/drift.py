@@ -13,11 +13,10 @@ are turned to axes of which the first is the direct channel, and that axis is gi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
 from hil.arrays import Complex, Float, Int
 from hil.estimation.aligned import AlignedSoundings
-from hil.estimation.random_walk import evidence_of, likeliest_pace
+from hil.estimation.random_walk import Factors, evidence_of, likeliest_pace
 from hil.units import DB_PER_NEPER
 
 MIN_PAIRS = 16
@@ -131,20 +130,15 @@ class _Field:
 
     def smooth(self, seen: Float[np.ndarray, "pair"], pace: float) -> Float[np.ndarray, "pattern"]:
         """Expected values at all soundings."""
-        return np.asarray(solveh_banded(self._precision(pace), self._information(seen), lower=True))
+        return Factors.of(self._precision(pace)).solve(self._information(seen))
 
     def step_var(self, pace: float) -> float:
         """Mean error variance of half the step between complements, from the inverse's three diagonals."""
-        diagonal, beside = self._precision(pace)
-        pivot, ratio = np.empty_like(diagonal), np.zeros_like(diagonal)
-        pivot[0] = diagonal[0]
-        for i in range(1, pivot.size):
-            ratio[i - 1] = beside[i - 1] / pivot[i - 1]
-            pivot[i] = diagonal[i] - ratio[i - 1] * beside[i - 1]
-        variance = 1 / pivot
-        for i in range(pivot.size - 2, -1, -1):
+        factors = Factors.of(self._precision(pace))
+        variance, ratio = 1 / factors.pivot, factors.ratio
+        for i in range(ratio.size - 1, -1, -1):
             variance[i] += ratio[i] ** 2 * variance[i + 1]
-        covariance = -ratio[:-1] * variance[1:]
+        covariance = -ratio * variance[1:]
         return float(np.mean((variance[:-1] + variance[1:] - 2 * covariance)[self._first]) / 4)
 
     def _precision(self, pace: float) -> Float[np.ndarray, "2 pattern"]:

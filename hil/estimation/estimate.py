@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Complex
-from hil.estimation.align import align_sweep, align_together, learning_subset
+from hil.estimation.align import SUBSET, align_sweep, align_together, learning_subset
 from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.alignment import Alignment
 from hil.estimation.denoise import denoise
@@ -93,11 +93,16 @@ def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignme
     frame: dict[str, Any] = {"used": setup.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
     if soundings.reference is None:
         return align_sweep(soundings.response, soundings.noise_var, partner=plan.partner, **frame)
-    if len(captures_of(soundings.reference)) < 2:
+    captures = captures_of(soundings.reference)
+    if len(captures) < 2:
         return align_together(soundings.response, soundings.noise_var, **frame)
-    # all share one start: some of them tell what they have in common, and then each capture where it begins
-    some = learning_subset(plan.num_patterns)
-    learnt = align_sweep(soundings.response[some], soundings.noise_var[some], **frame)
+    # some of them tell what all have in common, and then each capture where it begins
+    if captures[0].size >= SUBSET:
+        some = captures[0]
+        learnt = align_together(soundings.response[some], soundings.noise_var[some], **frame)
+    else:
+        some = learning_subset(plan.num_patterns)
+        learnt = align_sweep(soundings.response[some], soundings.noise_var[some], **frame)
     return at_one_start(learnt, soundings.response, soundings.reference)
 
 

@@ -8,6 +8,11 @@ import pytest
 
 from hil.config import TestbedConfig, load_testbed
 from hil.errors import ConfigError
+from hil.estimation import estimate
+from hil.estimation.align import align_sweep
+from hil.estimation.alignment import Alignment
+from hil.estimation.estimate import estimate_channel
+from hil.estimation.prediction import nmse_to_truth_db
 from hil.estimation.reference import refer
 from hil.experiments.sound import Sweep
 from hil.measure.reference import REFERENCE
@@ -79,6 +84,33 @@ def test_captures_that_nothing_ties_together_are_apart(
     )
     sweep, bed = swept(wired(**DRIFT), tmp_path, mode="sequence", **MODES["sequence"])
     assert np.median(apart(sweep, bed)) > 0.3
+
+
+@pytest.mark.parametrize("mode", ["sequence", "triggered"])
+def test_a_first_capture_of_enough_tells_as_well_as_some_of_each_where_all_begin(
+    wired: MakeStation, tmp_path: Any, swept: Swept, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    sweep, bed = swept(wired(), tmp_path, mode=mode, **MODES[mode])
+    assert sweep.plan.num_blocks >= 2
+    assert bed.truth is not None
+    patterns = np.random.default_rng(1).integers(0, 2, (16, bed.surface.geometry.num_elements)).astype(np.uint8)
+    truth = np.stack([bed.truth.response(pattern) for pattern in patterns]) * bed.grid.used
+    asked, error_db = list[int](), list[float]()
+
+    def noted(responses: np.ndarray, *args: Any, **more: Any) -> Alignment:
+        asked.append(len(responses))
+        return align_sweep(responses, *args, **more)
+
+    monkeypatch.setattr(estimate, "align_sweep", noted)
+    for enough in (sweep.plan.block_size, sweep.plan.block_size + 1):
+        monkeypatch.setattr(estimate, "SUBSET", enough)
+        predicted = (
+            estimate_channel(sweep, bed.setup).predict_patterns(patterns) * bed.grid.used * bed.setup.budget.scale
+        )
+        error_db.append(nmse_to_truth_db(predicted * bed.grid.used, truth, 256 * bed.grid.fft_size))
+        assert len(asked) == len(error_db) - 1
+    assert error_db[0] == pytest.approx(error_db[1], abs=0.5)
+    assert error_db[0] < -45
 
 
 @pytest.mark.parametrize("mode", ["sequence", "triggered"])
