@@ -23,8 +23,10 @@ Everything = dict[str, tuple[bytes, float, object]]
 
 @pytest.fixture
 def handlers() -> Any:
-    """The handlers of this process come back."""
+    """Those of a program in the foreground; this process's own come back."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)  # a background shell has Ctrl-C ignored
     yield before
     for number, handler in before.items():
         signal.signal(number, handler)
