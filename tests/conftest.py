@@ -10,8 +10,11 @@ import os
 import shutil
 import sys
 import warnings
-from functools import cache
-from types import ModuleType
+from collections import Counter
+from collections.abc import Callable
+from functools import cache, wraps
+from types import FunctionType, ModuleType
+from typing import Any
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # read by numpy and torch when they load
@@ -28,7 +31,37 @@ settings.load_profile("hil")
 # The hook takes its type checker by name only; an int where a float is asked for is right, as for mypy.
 sys.modules["hil_tests"] = ModuleType("hil_tests")
 setattr(sys.modules["hil_tests"], "typechecked", beartype(conf=BeartypeConf(is_pep484_tower=True)))  # noqa: B010
-# Rooms of arrays only: in the byte-by-byte rooms the checks would cost five times the work that they check.
+CHECKED_CALLS = 64  # of each function in each test: more would find no more, and take half of the suite's time
+_num_calls: Counter[Callable[..., Any]] = Counter()
+_jaxtyped = jaxtyping.jaxtyped
+
+
+def _sparing(*, typechecker: Any) -> Callable[[Any], Any]:
+    """The decorator that jaxtyping's hook puts on all that is defined, for the first calls of each test only.
+
+    Functions within functions are defined anew, and would be compiled anew, with each call: they are left alone.
+    """
+    check = _jaxtyped(typechecker=typechecker)
+
+    def decorate(defined: Any) -> Any:
+        if not isinstance(defined, FunctionType):
+            return check(defined)
+        if "<locals>" in defined.__qualname__:
+            return defined
+        checked = check(defined)
+
+        @wraps(defined)
+        def call(*args: Any, **more: Any) -> Any:
+            _num_calls[defined] += 1
+            return (checked if _num_calls[defined] <= CHECKED_CALLS else defined)(*args, **more)
+
+        return call
+
+    return decorate
+
+
+jaxtyping.jaxtyped = _sparing
+# Rooms of arrays: in the byte-by-byte rooms the checks would cost five times the work that they check.
 _ROOMS = ("campaign", "channel", "estimation", "experiments", "firmware", "measure", "optimize", "phy", "report")
 _OF_SIM = ("motion", "noise", "propagation", "switching", "waveform", "world")
 jaxtyping.install_import_hook(
@@ -66,6 +99,7 @@ def _missing(need: str) -> str | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    _num_calls.clear()
     needs = [need for mark in item.iter_markers("wire") for need in (mark.args or ("libiio", "pty"))]
     reasons = [reason for need in needs if (reason := _missing(need))]
     if not reasons:
