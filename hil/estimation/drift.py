@@ -10,6 +10,7 @@ error along the direct channel (in quadrature with it where the phase has steppe
 are turned to axes of which the first is the direct channel, and that axis is given the variance of what is left.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +113,7 @@ def follow_walk(
     field = _Field(np.diff(time_s), first, noise_var)
     span_s = float(time_s[-1] - time_s[0])
     slowest = 1e-3 * noise_var / (first.size * span_s)
-    pace = likeliest_pace(lambda pace: field.evidence(seen, pace), seen, noise_var, slowest)
+    pace = likeliest_pace(field.evidence(seen), seen, noise_var, slowest)
     if not pace:
         return Walk(mean, np.zeros(time_s.size), 0.0, 0.0)
     return Walk(mean, field.smooth(seen, pace), pace, field.step_var(pace))
@@ -123,10 +124,13 @@ class _Field:
 
     def __init__(self, steps_s: Float[np.ndarray, "step"], first: Int[np.ndarray, "pair"], noise_var: float) -> None:
         self._steps_s, self._first, self._noise_var = steps_s, first, noise_var
+        self._told = np.zeros(steps_s.size)
+        self._told[first] = 1 / (4 * noise_var)
 
-    def evidence(self, seen: Float[np.ndarray, "pair"], pace: float) -> float:
-        """Of what is seen, `evidence_of`."""
-        return evidence_of(seen, self._noise_var, pace * self._steps_s, self._precision(pace), self._information(seen))
+    def evidence(self, seen: Float[np.ndarray, "pair"]) -> Callable[[float], float]:
+        """Of what is seen, `evidence_of` by pace."""
+        information = self._information(seen)
+        return lambda pace: evidence_of(seen, self._noise_var, pace * self._steps_s, self._precision(pace), information)
 
     def smooth(self, seen: Float[np.ndarray, "pair"], pace: float) -> Float[np.ndarray, "pattern"]:
         """Expected values at all soundings."""
@@ -144,11 +148,12 @@ class _Field:
     def _precision(self, pace: float) -> Float[np.ndarray, "2 pattern"]:
         """Diagonal and the one below it."""
         stiff = 1 / (pace * self._steps_s)
-        told = np.zeros_like(stiff)
-        told[self._first] = 1 / (4 * self._noise_var)
-        both = stiff + told
-        diagonal = np.append(both, 0.0) + np.append(0.0, both)
-        return np.stack([diagonal, np.append(told - stiff, 0.0)])
+        precision = np.zeros((2, stiff.size + 1))
+        diagonal, below = precision
+        diagonal[:-1] = stiff + self._told
+        diagonal[1:] += stiff + self._told
+        below[:-1] = self._told - stiff
+        return precision
 
     def _information(self, seen: Float[np.ndarray, "pair"]) -> Float[np.ndarray, "pattern"]:
         right = np.zeros(self._steps_s.size + 1)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from hil.arrays import Complex
-from hil.estimation.align import SUBSET, align_sweep, align_together, learning_subset
+from hil.estimation.align import align_sweep, align_together, learning_subset
 from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.alignment import Alignment
 from hil.estimation.denoise import denoise
@@ -34,6 +34,7 @@ from hil.measure.sweep import SweepPlan
 
 ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
 SIGNS = np.array([1.0 + 0j, -1.0])
+ENOUGH = 128  # soundings of a first capture, to tell what all captures have in common
 WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they share noise, taken for structure
 
 
@@ -97,7 +98,7 @@ def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignme
     if len(captures) < 2:
         return align_together(soundings.response, soundings.noise_var, **frame)
     # some of them tell what all have in common, and then each capture where it begins
-    if captures[0].size >= SUBSET:
+    if captures[0].size >= ENOUGH:
         some = captures[0]
         learnt = align_together(soundings.response[some], soundings.noise_var[some], **frame)
     else:

@@ -103,7 +103,7 @@ def test_a_first_capture_of_enough_tells_as_well_as_some_of_each_where_all_begin
 
     monkeypatch.setattr(estimate, "align_sweep", noted)
     for enough in (sweep.plan.block_size, sweep.plan.block_size + 1):
-        monkeypatch.setattr(estimate, "SUBSET", enough)
+        monkeypatch.setattr(estimate, "ENOUGH", enough)
         predicted = (
             estimate_channel(sweep, bed.setup).predict_patterns(patterns) * bed.grid.used * bed.setup.budget.scale
         )
