@@ -343,11 +343,11 @@ def _or_nothing(temporary: Path) -> Iterator[None]:
 
 def _append_durably(path: Path, line: bytes) -> None:
     """Append whole or not at all: a full disk must not leave half a line in front of the next one."""
-    with path.open("ab") as file:
-        size = file.tell()
+    with path.open("ab", buffering=0) as file:  # what a buffer held would still be written when it closes
+        size, left = file.tell(), memoryview(line)
         try:
-            file.write(line)
-            file.flush()
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError:
             os.truncate(path, size)

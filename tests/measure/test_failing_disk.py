@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Disk:
         def file(path: Path, mode: str = "r", *more: Any, **rest: Any) -> Any:
             if "r" in mode:
                 return opened(path, mode, *more, **rest)
-            return _File(self, self.ask(opened, path, mode, *more))
+            return _File(self, self.ask(partial(opened, path, mode, *more, **rest)))
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "fsync", lambda _descriptor: self.ask(lambda: None))  # as if the disk were fast
