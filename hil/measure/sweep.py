@@ -147,11 +147,17 @@ class SweepPlan:
 
     def signs(self, which: slice | Int[np.ndarray, "some"] = slice(None)) -> Int[np.ndarray, "pattern element"]:
         """int8 +1 / -1 of each element."""
-        return np.asarray(entries(self.row[which], self.column) * self.mask * self.sign[which, None])
+        signs = entries(self.row[which], self.column)
+        signs *= self.mask
+        signs *= self.sign[which, None]
+        return signs
 
     def patterns(self, which: slice | Int[np.ndarray, "some"] = slice(None)) -> Patterns:
         """State indices of each element, as the surface gets them."""
-        return np.where(self.signs(which) > 0, self.plus, self.minus).astype(np.uint8)
+        states = (self.signs(which) > 0).view(np.uint8)
+        states *= np.uint8(self.plus ^ self.minus)
+        states ^= np.uint8(self.minus)
+        return states
 
     def board_rows(self, which: slice = slice(None)) -> BoardRows | None:
         """These soundings as a board that makes Hadamard rows shows them; None where they are no such sequence."""

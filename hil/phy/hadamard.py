@@ -20,8 +20,13 @@ def order_for(num_columns: int) -> int:
 
 def entries(rows: Int[np.ndarray, "row"], columns: Int[np.ndarray, "column"]) -> Int[np.ndarray, "row column"]:
     """+1 / -1 entries (int8) at the given rows and columns of any Sylvester matrix that is large enough."""
-    parity = np.bitwise_count(np.bitwise_and.outer(rows, columns)) & 1
-    return np.asarray(1 - 2 * parity.astype(np.int8))
+    narrow = np.min_scalar_type(max(rows.max(initial=0), columns.max(initial=0)))  # of a large matrix, that is the time
+    parity = np.bitwise_count(np.bitwise_and.outer(rows.astype(narrow), columns.astype(narrow)))
+    parity &= 1
+    signs = parity.view(np.int8)
+    signs *= -2
+    signs += 1
+    return np.asarray(signs)
 
 
 def transform(values: Complex[np.ndarray, "order *rest"]) -> Complex[np.ndarray, "order *rest"]:
