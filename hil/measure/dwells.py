@@ -61,12 +61,15 @@ def _symbols(
     repetitions: int,
 ) -> Iterator[tuple[slice, Complex[np.ndarray, "dwell symbol sample"]]]:
     """Some dwells after the other, as if their symbols began with the capture's periods."""
-    chunk = max(1, CHUNK_SAMPLES // (repetitions * grid.fft_size))
-    whole = grid.fft_size * np.arange(repetitions)[:, None]
+    period, length = grid.fft_size, repetitions * grid.fft_size
+    chunk = max(1, CHUNK_SAMPLES // length)
     for part in (slice(first, first + chunk) for first in range(0, starts.size, chunk)):
-        start = starts[part, None]
-        turned = (np.arange(grid.fft_size) - start) % grid.fft_size
-        yield part, samples[start[:, None] + whole + turned[:, None]]
+        begins = starts[part].tolist()
+        taken = np.empty((len(begins), repetitions, period), dtype=samples.dtype)
+        for symbols, start in zip(taken, begins, strict=True):
+            heard, turn = samples[start : start + length].reshape(repetitions, period), start % period
+            symbols[:, turn:], symbols[:, :turn] = heard[:, : period - turn], heard[:, period - turn :]
+        yield part, taken
 
 
 def dwell_references(
