@@ -24,6 +24,7 @@ class Alignment:
     samples: of the oversampled grid, in [0, fft_size).
     margin: log-likelihood ratio between the best advance and the second best.
     taps: the soundings at the common reference, in the coordinates of the model's basis.
+    noise_var: of each of these on a subcarrier; None where it is as sounded.
     """
 
     model: DelayModel
@@ -31,6 +32,7 @@ class Alignment:
     samples: Int[np.ndarray, "pattern"]
     margin: Float[np.ndarray, "pattern"]
     taps: Complex[np.ndarray, "pattern tap"]
+    noise_var: Float[np.ndarray, "pattern"] | None = None
 
     @property
     def ambiguous(self) -> Bool[np.ndarray, "pattern"]:

@@ -10,6 +10,7 @@ from hil.arrays import Complex
 from hil.estimation.align import align_sweep, align_together, learning_subset
 from hil.estimation.aligned import AlignedSoundings
 from hil.estimation.alignment import Alignment
+from hil.estimation.captures import Captures, large_captures
 from hil.estimation.denoise import denoise
 from hil.estimation.drift import remove_drift
 from hil.estimation.fit import fit_channel
@@ -34,7 +35,6 @@ from hil.measure.sweep import SweepPlan
 
 ElementOne = Literal["column", "neighbours"] | Complex[np.ndarray, "element mode"]
 SIGNS = np.array([1.0 + 0j, -1.0])
-ENOUGH = 128  # soundings of a first capture, to tell what all captures have in common
 WHITE_CONDITION = 6.0  # of the elements, as of 3/4 of a sweep: beyond it they share noise, taken for structure
 
 
@@ -68,11 +68,11 @@ def estimate_channel(
     >>> estimate.cascade.shape[0]
     256
     """
-    soundings = refer(sweep.soundings, setup.testbed.ofdm.fft_size, one_crystal=setup.testbed.receiver is None)
-    plan, alignment = sweep.plan, sweep.alignment or _aligned(sweep.plan, soundings, setup)
+    plan, alignment = sweep.plan, sweep.alignment or _aligned(sweep.plan, sweep.soundings, setup)
     basis = alignment.model.basis
-    tap_var = float(np.mean(soundings.noise_var)) * basis.noise_gain
-    heard = AlignedSoundings(plan, alignment.taps, tap_var, soundings.time_s, alignment.ambiguous, basis.basis)
+    noise_var = sweep.soundings.noise_var if alignment.noise_var is None else alignment.noise_var
+    tap_var = float(np.mean(noise_var)) * basis.noise_gain
+    heard = AlignedSoundings(plan, alignment.taps, tap_var, sweep.soundings.time_s, alignment.ambiguous, basis.basis)
     estimated = partial(
         estimate_taps,
         rows=setup.rows,
@@ -90,21 +90,24 @@ def estimate_channel(
 
 def _aligned(plan: SweepPlan, soundings: SoundingBlock, setup: Setup) -> Alignment:
     """Each sounding by itself where it is a capture of its own, else by what is known of the captures' starts."""
-    ofdm = setup.testbed.ofdm
+    ofdm, one_crystal, reference = setup.testbed.ofdm, setup.testbed.receiver is None, soundings.reference
     frame: dict[str, Any] = {"used": setup.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
-    if soundings.reference is None:
+    if reference is None:
         return align_sweep(soundings.response, soundings.noise_var, partner=plan.partner, **frame)
-    captures = captures_of(soundings.reference)
-    if len(captures) < 2:
-        return align_together(soundings.response, soundings.noise_var, **frame)
-    # some of them tell what all have in common, and then each capture where it begins
-    if captures[0].size >= ENOUGH:
-        some = captures[0]
-        learnt = align_together(soundings.response[some], soundings.noise_var[some], **frame)
-    else:
+    if captures := large_captures(reference):
+        tied = Captures(plan.num_patterns, one_crystal=one_crystal, **frame)
+        for those in captures:
+            tied.add(those, soundings.response[those], soundings.noise_var[those])
+        assert tied.alignment is not None, "all soundings are there"
+        return tied.alignment
+    heard = refer(soundings, ofdm.fft_size, one_crystal=one_crystal)
+    if len(captures_of(reference)) < 2:
+        found = align_together(heard.response, heard.noise_var, **frame)
+    else:  # some of them tell what all have in common, and then each capture where it begins
         some = learning_subset(plan.num_patterns)
-        learnt = align_sweep(soundings.response[some], soundings.noise_var[some], **frame)
-    return at_one_start(learnt, soundings.response, soundings.reference)
+        learnt = align_sweep(heard.response[some], heard.noise_var[some], **frame)
+        found = at_one_start(learnt, heard.response, reference)
+    return replace(found, noise_var=heard.noise_var)
 
 
 def estimate_taps(

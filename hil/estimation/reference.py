@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hil.arrays import Complex, Int
+from hil.arrays import Complex, Float, Int
 from hil.estimation.alignment import Alignment
 from hil.estimation.delay_model import energy
 from hil.estimation.exhaustive import margin_of
@@ -101,15 +101,31 @@ def _told_by_captures(
     told["gain"] /= anchor["gain"]
     told["noise_var"] /= np.abs(anchor["gain"]) ** 2
     told["advance"] -= anchor["advance"]
-    means = np.stack([soundings.response[those].mean(axis=0) for those in captures]).astype(complex)
-    strength = float(np.sum(np.abs(means[0]) ** 2))
-    whole, _ = advance_between(means, means[0], fft_size)
-    for those, mean, shift in zip(captures, means, whole, strict=True):
-        fraction = 0.0 if one_crystal else _fraction(advance(mean, np.asarray(shift), fft_size), means[0], fft_size)
-        gain = np.vdot(means[0], advance(mean, np.asarray(shift + fraction), fft_size)) / strength
-        noise = float(soundings.noise_var[those].mean()) / those.size
-        told[those] = np.array((gain, -(shift + fraction), noise / strength), dtype=REFERENCE)
+    means = [soundings.response[those].mean(axis=0, dtype=complex) for those in captures]
+    for those, mean in zip(captures, means, strict=True):
+        shift, gain = tie(mean, means[0], fft_size, one_crystal=one_crystal)
+        told[those] = np.array((gain, -shift, gain_noise(soundings.noise_var[those], means[0])), dtype=REFERENCE)
     return told
+
+
+def tie(
+    mean: Complex[np.ndarray, "subcarrier"],
+    first: Complex[np.ndarray, "subcarrier"],
+    fft_size: int,
+    *,
+    one_crystal: bool,
+) -> tuple[float, complex]:
+    """The advance that brings a capture to the first one's start, and its gain over that one's: by their means."""
+    whole, _ = advance_between(mean[None], first, fft_size)
+    fraction = 0.0 if one_crystal else _fraction(advance(mean, np.asarray(whole[0]), fft_size), first, fft_size)
+    shift = float(whole[0] + fraction)
+    strength = float(np.vdot(first, first).real)
+    return shift, complex(np.vdot(first, advance(mean, np.asarray(shift), fft_size)) / strength)
+
+
+def gain_noise(noise_var: Float[np.ndarray, "some"], first: Complex[np.ndarray, "subcarrier"]) -> float:
+    """Error variance of such a gain, by the noise of the capture's soundings."""
+    return float(noise_var.mean()) / noise_var.size / float(np.vdot(first, first).real)
 
 
 def _fraction(

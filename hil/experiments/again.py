@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hil.arrays import Complex, Int, Patterns
 from hil.errors import MeasurementError
 from hil.estimation.align import Together, align_sweep
 from hil.estimation.alignment import Alignment
+from hil.estimation.captures import ENOUGH, Captures
 from hil.estimation.reference import one_capture
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
@@ -24,39 +25,45 @@ APART: tuple[SweepMode, ...] = ("stepped", "pipelined", "codebook")
 """Modes with a capture, and a start, a sounding: each of which may be in doubt."""
 
 
-@dataclass
 class Doubt:
     """Which soundings of a sweep cannot be placed, asked before the radio's phases are lost.
 
     alignment: how all of them lie, once that was asked and none is in doubt; else None. Those of a long capture are not
-    in doubt, as all of them decide on their start; they are aligned while they come.
+    in doubt, as all of them decide on their start; each capture is aligned when it has come, the first one while it
+    comes.
     """
 
-    testbed: Testbed
-    plan: SweepPlan
-    alignment: Alignment | None = None
-    _together: Together | None = None
+    def __init__(self, testbed: Testbed, plan: SweepPlan) -> None:
+        ofdm = testbed.config.ofdm
+        self.alignment: Alignment | None = None
+        self._plan, self._num_there = plan, 0
+        self._frame: dict[str, Any] = {"used": testbed.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
+        self._together: Together | None = None
+        self._captures: Captures | None = Captures(
+            plan.num_patterns, one_crystal=testbed.config.receiver is None, **self._frame
+        )
 
     def arriving(self, responses: Complex[np.ndarray, "pattern subcarrier"]) -> Callable[[int], object]:
-        """Aligns the responses of a capture that holds the whole sweep while they arrive: `Arriving`."""
-        if len(responses) != self.plan.num_patterns:
+        """Aligns the responses of a sweep's first long capture while they arrive: `Arriving`."""
+        if self._num_there:
             return lambda count: None
         self._together = Together(responses, **self._frame)
         return self._together.there
 
-    def arrived(self, soundings: SoundingBlock | None) -> None:
-        """Asks how they lie, where they are those that were aligned while they arrived, and share one start."""
-        ours = self._together
-        if ours is None or soundings is None or not one_capture(soundings.reference):
+    def arrived(self, block: SoundingBlock) -> None:
+        """The soundings of the next step. Where each is one large capture, these are aligned now; else by the estimate,
+        as of a recording."""
+        captures, count = self._captures, len(block.response)
+        self._captures, which = None, slice(self._num_there, self._num_there + count)
+        self._num_there += count
+        if captures is None or not one_capture(block.reference) or count < min(ENOUGH, self._plan.num_patterns):
             return
-        if np.may_share_memory(ours.responses, soundings.response):
-            with suppress(MeasurementError):  # no pilot: the estimate says so
-                self.alignment = ours.alignment(soundings.noise_var)
-
-    @property
-    def _frame(self) -> dict[str, Any]:
-        ofdm = self.testbed.config.ofdm
-        return {"used": self.testbed.grid.used, "fft_size": ofdm.fft_size, "num_taps": ofdm.num_taps}
+        ours, self._together = self._together, None
+        if ours is not None and not np.may_share_memory(ours.responses, block.response):
+            ours = None  # they were put together anew
+        with suppress(MeasurementError):  # no pilot: the estimate says so
+            captures.add(which, block.response, block.noise_var, ours)
+            self._captures, self.alignment = captures, captures.alignment
 
     def __call__(self, soundings: SoundingBlock) -> Int[np.ndarray, "again"]:
         """Numbers of the soundings in doubt, each with its complement, which must see the same room.
@@ -64,7 +71,7 @@ class Doubt:
         There are none where a second receiver knows every start, and where the sweep holds no pilot at all: its
         estimate says so.
         """
-        none, partner = np.empty(0, dtype=int), self.plan.partner
+        none, partner = np.empty(0, dtype=int), self._plan.partner
         if soundings.reference is not None:
             return none
         with suppress(MeasurementError):

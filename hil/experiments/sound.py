@@ -134,10 +134,18 @@ def sound_surface(
     facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode, "floor_s": floor_s}
     in_doubt = doubt if mode in APART else None
     asked = SoundingStage(
-        stage, plan.patterns, plan.num_patterns, config, mode, facts, plan.board_rows, in_doubt, doubt.arriving
+        stage,
+        plan.patterns,
+        plan.num_patterns,
+        config,
+        mode,
+        facts,
+        plan.board_rows,
+        in_doubt,
+        doubt.arriving,
+        doubt.arrived,
     )
     sounded = sound_in_blocks(testbed, recording, asked, progress)
-    doubt.arrived(sounded)
     return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
 
 
@@ -226,7 +234,9 @@ def _sound_steps(iq: IqKeeper, recording: Recording, stage: SoundingStage, progr
     gathered = Gathering(stage.num_patterns)
     for name, which in stage.blocks.items():
         measure = partial(blocks.step, which)
-        gathered.add(_soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, plan))))
+        block = _soundings(recording.step(name, iq.keeping(name, mode, repetitions, measure, plan)))
+        stage.arrived(block)
+        gathered.add(block)
     soundings = gathered.whole()
     if stage.in_doubt is not None:
         lost, again = stage.in_doubt(soundings), f"{stage.name}/{AGAIN}"

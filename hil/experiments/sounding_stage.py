@@ -25,7 +25,7 @@ class SoundingStage:
     the one that is used. facts: for the step that begins the stage.
     rows: how a board that steps by itself makes some of the patterns; None where they must be stored on it first.
     in_doubt: which soundings must be taken once more, in a last step, before the radio's phases are lost; it is given
-    them all. arriving: told of the responses of a long capture while it arrives.
+    them all. arriving: told of the responses of a long capture while it arrives. arrived: of each step's soundings.
     """
 
     name: str
@@ -37,6 +37,7 @@ class SoundingStage:
     rows: Callable[[slice], BoardRows | None] = lambda which: None
     in_doubt: Callable[[SoundingBlock], Int[np.ndarray, "again"]] | None = None
     arriving: Arriving | None = None
+    arrived: Callable[[SoundingBlock], object] = lambda block: None
 
     @property
     def blocks(self) -> dict[str, slice]:
