@@ -156,7 +156,7 @@ def _levels(
 
     strength: energy of each sounding. Raises MeasurementError where they hold no signal.
     """
-    level, power = float(np.median(noise_var)), float(strength.mean())
+    level, power = max(float(np.median(noise_var)), float(np.finfo(float).tiny)), float(strength.mean())
     snr = power / int(used.sum()) / level - 1
     if snr < QUIETEST_SNR:
         raise MeasurementError(

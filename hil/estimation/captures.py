@@ -14,7 +14,7 @@ from hil.arrays import Bool, Complex, Float, Int
 from hil.estimation.align import Together
 from hil.estimation.alignment import Alignment
 from hil.estimation.exhaustive import margin_of
-from hil.estimation.reference import JUDGES, captures_of, gain_noise, one_capture, tie
+from hil.estimation.reference import JUDGES, captures_of, one_capture, tie
 from hil.phy.sync import advance
 
 ENOUGH = 128  # soundings of a first capture, to tell what several captures have in common
@@ -50,7 +50,7 @@ class Captures:
         """The soundings of the next capture. which: their numbers in the sweep. noise_var: of each.
 
         together: aligned those of the first capture while they came. Raises MeasurementError where that one holds no
-        signal.
+        signal, Incoherent where another one cannot be tied to it.
         """
         if self._first is None:
             found = (together or Together(responses, **self._frame)).alignment(noise_var)
@@ -69,7 +69,9 @@ class Captures:
         responses: Complex[np.ndarray, "some subcarrier"],
         noise_var: Float[np.ndarray, "some"],
     ) -> None:
-        shift, gain = tie(_mean(responses), self._mean, self._fft_size, one_crystal=self._one_crystal)
+        shift, gain, gain_var = tie(
+            _mean(responses), self._mean, noise_var, self._fft_size, one_crystal=self._one_crystal
+        )
         judges = advance(responses[:: -(-len(responses) // JUDGES)], np.asarray(shift), self._fft_size)
         score = first.model.joint_log_likelihoods([(judges / gain).astype(responses.dtype)], self._fft_size)[0]
         later = shift + int(score.argmax())
@@ -77,7 +79,7 @@ class Captures:
         self._taps[which] = responses @ projector.T.astype(responses.dtype)
         self._samples[which], self._margin[which] = round(later) % self._fft_size, margin_of(score)
         power = float(np.vdot(responses, responses).real) / responses.size
-        own = noise_var + gain_noise(noise_var, self._mean) / abs(gain) ** 2 * power
+        own = noise_var + gain_var / abs(gain) ** 2 * power
         self._noise_var[which] = own / abs(gain) ** 2
 
     @property

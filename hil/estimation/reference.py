@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from hil.arrays import Complex, Float, Int
+from hil.errors import Incoherent
 from hil.estimation.alignment import Alignment
 from hil.estimation.delay_model import energy
 from hil.estimation.exhaustive import margin_of
@@ -24,6 +25,7 @@ from hil.phy.taps import DelayBasis
 JUDGES = 32  # of a capture's soundings, which tell the start of all: each more costs time once the sweep is over
 MIN_JUDGES = 16  # of a capture, below which its soundings are judged with all others
 FRACTIONS = 64  # of a sample, to which two crystals' captures are matched
+UNTIED = 0.1  # of a gain's power: error variance with which it tells no phase, 18 degrees
 
 
 def refer(soundings: SoundingBlock, fft_size: int, *, one_crystal: bool = True) -> SoundingBlock:
@@ -103,29 +105,36 @@ def _told_by_captures(
     told["advance"] -= anchor["advance"]
     means = [soundings.response[those].mean(axis=0, dtype=complex) for those in captures]
     for those, mean in zip(captures, means, strict=True):
-        shift, gain = tie(mean, means[0], fft_size, one_crystal=one_crystal)
-        told[those] = np.array((gain, -shift, gain_noise(soundings.noise_var[those], means[0])), dtype=REFERENCE)
+        shift, gain, gain_var = tie(mean, means[0], soundings.noise_var[those], fft_size, one_crystal=one_crystal)
+        told[those] = np.array((gain, -shift, gain_var), dtype=REFERENCE)
     return told
 
 
 def tie(
     mean: Complex[np.ndarray, "subcarrier"],
     first: Complex[np.ndarray, "subcarrier"],
+    noise_var: Float[np.ndarray, "some"],
     fft_size: int,
     *,
     one_crystal: bool,
-) -> tuple[float, complex]:
-    """The advance that brings a capture to the first one's start, and its gain over that one's: by their means."""
+) -> tuple[float, complex, float]:
+    """A capture by its mean and that of the first one: the advance that brings it to that one's start, its gain over
+    that one's, and the error variance of this.
+
+    noise_var: of each of its soundings. Raises Incoherent where noise hides what they share.
+    """
     whole, _ = advance_between(mean[None], first, fft_size)
     fraction = 0.0 if one_crystal else _fraction(advance(mean, np.asarray(whole[0]), fft_size), first, fft_size)
     shift = float(whole[0] + fraction)
-    strength = float(np.vdot(first, first).real)
-    return shift, complex(np.vdot(first, advance(mean, np.asarray(shift), fft_size)) / strength)
-
-
-def gain_noise(noise_var: Float[np.ndarray, "some"], first: Complex[np.ndarray, "subcarrier"]) -> float:
-    """Error variance of such a gain, by the noise of the capture's soundings."""
-    return float(noise_var.mean()) / noise_var.size / float(np.vdot(first, first).real)
+    strength = max(float(np.vdot(first, first).real), float(np.finfo(float).tiny))
+    gain = complex(np.vdot(first, advance(mean, np.asarray(shift), fft_size)) / strength)
+    gain_var = float(noise_var.mean()) / noise_var.size / strength
+    if not gain_var < UNTIED * abs(gain) ** 2:
+        raise Incoherent(
+            "the captures of the sweep cannot be tied together: noise hides the direct channel, which they share; "
+            "raise ofdm.repetitions, group elements (sweep.group), or use the experiment `power_only`"
+        )
+    return shift, gain, gain_var
 
 
 def _fraction(

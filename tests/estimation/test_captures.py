@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hil.errors import MeasurementError
+from hil.errors import Incoherent, MeasurementError
 from hil.estimation import captures
 from hil.estimation.alignment import Alignment
 from hil.estimation.captures import Captures, large_captures
@@ -74,6 +74,12 @@ def test_a_first_capture_without_a_signal_is_said_to_hold_none() -> None:
     with pytest.raises(MeasurementError, match="hears no pilot"):
         tied.add(slice(0, SIZE), silent, np.ones(SIZE))
     assert tied.alignment is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_later_capture_that_shows_nothing_of_the_direct_channel_is_not_tied(noise: float) -> None:
+    with pytest.raises(Incoherent, match="cannot be tied together"):
+        aligned((11, 40), (1, 1e-9 if noise else 0), noise)
 
 
 @pytest.mark.parametrize(
