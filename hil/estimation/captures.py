@@ -40,6 +40,14 @@ class Captures:
         self._margin, self._noise_var = np.empty((2, num_patterns))
         self._first: Alignment | None = None
 
+    def takes(self, reference: np.ndarray | None) -> bool:
+        """Whether the next soundings are one capture, by their records, and hold enough if they are the first ones.
+
+        reference: of each, dtype `measure.reference.REFERENCE`.
+        """
+        enough = 0 if self._first is not None else min(ENOUGH, self._margin.size)
+        return reference is not None and one_capture(reference) and reference.size >= enough
+
     def add(
         self,
         which: slice | Int[np.ndarray, "some"],
@@ -104,8 +112,7 @@ def large_captures(reference: np.ndarray) -> list[slice | Int[np.ndarray, "some"
     reference: of each sounding, dtype `measure.reference.REFERENCE`; those of one capture share it.
     """
     captures = captures_of(reference)
-    alone = one_capture(reference)
-    if not alone and (len(captures) < 2 or captures[0].size < ENOUGH or sum(map(len, captures)) < reference.size):
+    if sum(map(len, captures)) < reference.size or captures[0].size < min(ENOUGH, reference.size):
         return []
     return [_run(those) for those in captures]
 

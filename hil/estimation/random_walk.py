@@ -26,7 +26,8 @@ class Factors:
 
     @classmethod
     def of(cls, precision: Float[np.ndarray, "2 place"]) -> "Factors":
-        """precision: diagonal and the one below it. Raises LinAlgError where it is not positive definite."""
+        """precision: of two places or more, diagonal and the one below it. Raises LinAlgError where it is not positive
+        definite."""
         pivot, ratio, lost = dpttrf(precision[0], precision[1][:-1])
         if lost:
             raise np.linalg.LinAlgError(f"a precision is not positive at place {lost - 1}")

@@ -20,7 +20,6 @@ from hil.estimation.exhaustive import margin_of
 from hil.measure.reference import REFERENCE
 from hil.measure.stepping import SoundingBlock
 from hil.phy.sync import advance, advance_between, whole_samples
-from hil.phy.taps import DelayBasis
 
 JUDGES = 32  # of a capture's soundings, which tell the start of all: each more costs time once the sweep is over
 MIN_JUDGES = 16  # of a capture, below which its soundings are judged with all others
@@ -61,21 +60,8 @@ def at_one_start(
     scores = alignment.model.joint_log_likelihoods(judges, alignment.fft_size)
     for those, score in zip(groups, scores, strict=True):
         samples[those], margin[those] = score.argmax(), margin_of(score)
-    taps = _advanced(alignment.model.basis, responses, samples, alignment.fft_size)
+    taps = alignment.model.basis.project(advance(responses, samples, alignment.fft_size))
     return replace(alignment, samples=samples, margin=margin, taps=taps)
-
-
-def _advanced(
-    basis: DelayBasis,
-    responses: Complex[np.ndarray, "pattern subcarrier"],
-    samples: Int[np.ndarray, "pattern"],
-    fft_size: int,
-) -> Complex[np.ndarray, "pattern tap"]:
-    """Coordinates of responses so advanced. Where all share their advance, that of the projector is the same."""
-    start = np.unique(samples)
-    if start.size > 1:
-        return basis.project(advance(responses, samples, fft_size))
-    return np.asarray(responses @ advance(basis.projector, start, fft_size).T.astype(responses.dtype))
 
 
 def captures_of(reference: np.ndarray) -> list[Int[np.ndarray, "some"]]:

@@ -11,8 +11,7 @@ from hil.arrays import Complex, Int, Patterns
 from hil.errors import MeasurementError
 from hil.estimation.align import Together, align_sweep
 from hil.estimation.alignment import Alignment
-from hil.estimation.captures import ENOUGH, Captures
-from hil.estimation.reference import one_capture
+from hil.estimation.captures import Captures
 from hil.interfaces import SweepMode
 from hil.measure.recording import Step
 from hil.measure.sounder import Sounder
@@ -56,7 +55,7 @@ class Doubt:
         captures, count = self._captures, len(block.response)
         self._captures, which = None, slice(self._num_there, self._num_there + count)
         self._num_there += count
-        if captures is None or not one_capture(block.reference) or count < min(ENOUGH, self._plan.num_patterns):
+        if captures is None or not captures.takes(block.reference):
             return
         ours, self._together = self._together, None
         if ours is not None and not np.may_share_memory(ours.responses, block.response):

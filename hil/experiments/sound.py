@@ -104,7 +104,7 @@ def sound_surface(
     >>> sweep.soundings.response.shape  # 256 patterns and their complements, 256 subcarriers
     (512, 256)
     """
-    config, states = config or SweepConfig(), testbed.surface.states
+    config = config or SweepConfig()
     symbols = _repetitions(testbed, config)
     mode = choose_mode(config.mode, testbed.sweep_modes(symbols))
     interval_s = pattern_floor_s(
@@ -114,6 +114,40 @@ def sound_surface(
         turnaround_s=testbed.turnaround_s,
     )
     config = config.model_copy(update=_blocks_of_mode(testbed, config, mode))
+    config, plan = _planned(testbed, recording, stage, config, seed, interval_s, progress)
+    doubt, ofdm = Doubt(testbed, plan), testbed.config.ofdm
+    prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
+    floor_s = plan.num_patterns * interval_s
+    asked = SoundingStage(
+        stage,
+        plan.patterns,
+        plan.num_patterns,
+        config,
+        mode,
+        facts={"config": config.model_dump(mode="json"), "seed": seed, "mode": mode, "floor_s": floor_s},
+        rows=plan.board_rows,
+        in_doubt=doubt if mode in APART else None,
+        arriving=doubt.arriving,
+        arrived=doubt.arrived,
+    )
+    sounded = sound_in_blocks(testbed, recording, asked, progress)
+    return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
+
+
+def _planned(
+    testbed: Testbed,
+    recording: Recording,
+    stage: str,
+    config: SweepConfig,
+    seed: int,
+    interval_s: float,
+    progress: Progress,
+) -> tuple[SweepConfig, SweepPlan]:
+    """The plan, and the configuration with the spacing of references that the radio's drift asks for.
+
+    interval_s: from one pattern to the next.
+    """
+    states = testbed.surface.states
     make_plan = partial(
         plan_of,
         geometry=testbed.surface.geometry,
@@ -125,28 +159,9 @@ def sound_surface(
     if config.reference_every == "auto":
         first = make_plan(config.model_copy(update={"reference_every": "off"})).patterns(slice(0, 1))
         drift_deg = _drift_deg(testbed, recording, stage, config, first, progress)
-        every = spacing_for(drift_deg, expected_noise(testbed, symbols), interval_s)
+        every = spacing_for(drift_deg, expected_noise(testbed, _repetitions(testbed, config)), interval_s)
         config = config.model_copy(update={"reference_every": every or "off"})
-    plan = make_plan(config)
-    ofdm, doubt = testbed.config.ofdm, Doubt(testbed, plan)
-    prepare(used=testbed.grid.used, fft_size=ofdm.fft_size, num_taps=ofdm.num_taps)
-    floor_s = plan.num_patterns * interval_s
-    facts = {"config": config.model_dump(mode="json"), "seed": seed, "mode": mode, "floor_s": floor_s}
-    in_doubt = doubt if mode in APART else None
-    asked = SoundingStage(
-        stage,
-        plan.patterns,
-        plan.num_patterns,
-        config,
-        mode,
-        facts,
-        plan.board_rows,
-        in_doubt,
-        doubt.arriving,
-        doubt.arrived,
-    )
-    sounded = sound_in_blocks(testbed, recording, asked, progress)
-    return replace(load_sweep(recording, stage, sounded), alignment=doubt.alignment)
+    return config, make_plan(config)
 
 
 def load_sweep(recording: Recording, stage: str = "sweep", sounded: SoundingBlock | None = None) -> Sweep:

@@ -54,13 +54,17 @@ def test_a_command_whose_end_is_told_is_interrupted_no_more(handlers: object) ->
     command.begin()
     command.over()
     for number in SIGNALS:
-        signal.raise_signal(number)
+        signal.raise_signal(number)  # would be a KeyboardInterrupt, or the end of this process
+        assert signal.getsignal(number) is signal.SIG_IGN
 
 
 def test_a_signal_that_a_shell_s_background_job_ignores_stays_ignored(handlers: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Ending().begin()
-    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)  # would be a KeyboardInterrupt
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    with pytest.raises(KeyboardInterrupt):  # the other one is heard
+        signal.raise_signal(signal.SIGTERM)
 
 
 def interrupted(*_: object) -> None:

@@ -98,10 +98,8 @@ def test_a_later_capture_that_shows_nothing_of_the_direct_channel_is_not_tied(no
 def test_captures_are_aligned_one_by_one_where_the_first_holds_enough_and_all_belong_to_one(
     numbers: list[int], found: list[slice]
 ) -> None:
-    reference = np.zeros(len(numbers), dtype=REFERENCE)
-    reference["advance"] = numbers
     assert captures.ENOUGH == 128
-    assert large_captures(reference) == found
+    assert large_captures(records(numbers)) == found
 
 
 def test_a_capture_whose_soundings_do_not_follow_each_other_is_told_by_their_numbers() -> None:
@@ -110,3 +108,23 @@ def test_a_capture_whose_soundings_do_not_follow_each_other_is_told_by_their_num
     first, second = large_captures(reference)
     np.testing.assert_array_equal(first, np.delete(np.arange(200), np.arange(10, 50)))
     assert second == slice(10, 50)
+
+
+def records(numbers: Sequence[int]) -> np.ndarray:
+    reference = np.zeros(len(numbers), dtype=REFERENCE)
+    reference["advance"] = numbers
+    return reference
+
+
+def test_what_comes_next_is_taken_where_it_is_one_capture_and_the_first_one_holds_enough() -> None:
+    rng = np.random.default_rng(0)
+    several = Captures(300, used=USED, fft_size=L, num_taps=TAPS, one_crystal=True)
+    alone = Captures(20, used=USED, fft_size=L, num_taps=TAPS, one_crystal=True)
+    assert alone.takes(records([1] * 20))
+    assert not several.takes(None)
+    assert not several.takes(records([1] * 127))
+    assert not several.takes(records([1] * 200 + [2]))
+    assert several.takes(records([1] * 128))
+    several.add(slice(0, 128), truth(128, rng).astype(np.complex64), np.full(128, 1e-6))
+    assert several.takes(records([2] * 16))
+    assert not several.takes(records([2] * 15))

@@ -15,7 +15,6 @@ from hil.estimation.alignment import Alignment
 from hil.estimation.estimate import estimate_channel
 from hil.estimation.prediction import nmse_to_truth_db
 from hil.estimation.reference import refer
-from hil.experiments import again
 from hil.experiments.sound import Sweep, load_sweep
 from hil.measure.recording import Recording
 from hil.measure.reference import REFERENCE
@@ -82,8 +81,7 @@ def test_all_responses_of_a_split_sweep_share_one_reference(
 def test_captures_that_are_aligned_while_the_next_one_comes_make_the_estimate_of_their_record(
     wired: MakeStation, tmp_path: Any, swept: Swept, monkeypatch: pytest.MonkeyPatch, mode: str, radios: Any
 ) -> None:
-    for module in (captures, again):
-        monkeypatch.setattr(module, "ENOUGH", 16)
+    monkeypatch.setattr(captures, "ENOUGH", 16)
     sweep, bed = swept(wired(**radios), tmp_path, mode=mode, **MODES[mode])
     assert sweep.plan.num_blocks >= 2 and sweep.retaken == 0
     assert sweep.alignment is not None
